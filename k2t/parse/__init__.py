@@ -1,0 +1,1 @@
+"""Bytes to text, syntax tree and comments."""

@@ -1,0 +1,611 @@
+"""What numpy operations do to shapes and dtypes (numpy 2 promotion rules)."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from typing import Any
+
+from k2t.ir.values import (
+    NONE,
+    UNKNOWN,
+    Array,
+    Bound,
+    Const,
+    Dim,
+    Module,
+    Shape,
+    Sym,
+    Tuple,
+    Unknown,
+    Value,
+    as_int,
+)
+
+OPERATORS: dict[type[ast.AST], Any] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}
+
+FLOATS = ("float16", "float32", "float64")
+ORDER = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+SCALARS = {"float": "float64", "int": "int64", "bool": "bool"}
+
+KEEP = {"copy", "ascontiguousarray", "clip", "abs", "sort", "flip", "roll", "negative", "square"}
+FLOATING = {"sqrt", "exp", "log", "sin", "cos", "tanh", "log1p", "expm1"}
+
+
+def constant(path: str) -> Value | None:
+    """Constants of the standard library and numpy that scripts compute with."""
+    values = {"numpy.pi": math.pi, "math.pi": math.pi, "numpy.newaxis": None}
+    return Const(values[path]) if path in values else None
+
+
+def element(value: Value) -> Value:
+    """What iterating over a value yields."""
+    if isinstance(value, Array) and value.shape:
+        rest = value.shape[1:]
+        return Array(rest, value.dtype) if rest else Sym(type=scalar_type(value.dtype))
+    if isinstance(value, Unknown):
+        return value
+    return UNKNOWN
+
+
+def scalar_type(dtype: str | None) -> str | None:
+    if dtype is None:
+        return None
+    return "float" if dtype in FLOATS else "int"
+
+
+def join(one: Value, other: Value) -> Value:
+    """What is known of a variable that is one of two values."""
+    if one == other:
+        return one
+    if isinstance(one, Array) and isinstance(other, Array):
+        shape: Shape | None = None
+        if one.shape is not None and other.shape is not None and len(one.shape) == len(other.shape):
+            pairs = zip(one.shape, other.shape, strict=True)
+            shape = tuple(a if same_dim(a, b) else None for a, b in pairs)
+        return Array(shape, one.dtype if one.dtype == other.dtype else None)
+    if isinstance(one, Const) and isinstance(other, Const) and one.value == other.value:
+        return Const(one.value)
+    if isinstance(one, Const | Sym) and isinstance(other, Const | Sym):
+        return Sym()
+    for value in (one, other):
+        if isinstance(value, Unknown) and value.why:
+            return value
+    return UNKNOWN
+
+
+def same_dim(a: Dim, b: Dim) -> bool:
+    if isinstance(a, Const) and isinstance(b, Const):
+        return a.value == b.value
+    return isinstance(a, Sym) and isinstance(b, Sym) and a.expr == b.expr and a.expr is not None
+
+
+# ---------------------------------------------------------------------- operators
+
+
+def binary(op: ast.operator, left: Value, right: Value) -> Value:
+    if isinstance(left, Array) or isinstance(right, Array):
+        return array_binary(op, left, right)
+    if isinstance(left, Const) and isinstance(right, Const):
+        try:
+            return Const(OPERATORS[type(op)](left.value, right.value))
+        except (KeyError, TypeError, ZeroDivisionError, ValueError, OverflowError):
+            return UNKNOWN
+    for value in (left, right):
+        if isinstance(value, Unknown) and value.why:
+            return value
+    if isinstance(left, Const | Sym) and isinstance(right, Const | Sym):
+        kinds = {kind_of(left), kind_of(right)}
+        if isinstance(op, ast.Div) or "float" in kinds:
+            return Sym(type="float")
+        return Sym(type="int" if kinds == {"int"} else None)
+    return UNKNOWN
+
+
+def kind_of(value: Value) -> str | None:
+    if isinstance(value, Const):
+        return type(value.value).__name__
+    return value.type if isinstance(value, Sym) else None
+
+
+def compare(op: ast.cmpop, left: Value, right: Value) -> Value:
+    if isinstance(left, Array) or isinstance(right, Array):
+        array = left if isinstance(left, Array) else right
+        assert isinstance(array, Array)
+        return Array(array.shape, "bool")
+    if isinstance(left, Const) and isinstance(right, Const):
+        try:
+            return Const(bool(OPERATORS[type(op)](left.value, right.value)))
+        except (KeyError, TypeError):
+            return Sym(type="bool")
+    if isinstance(left, Const) and isinstance(right, Tuple) and isinstance(op, ast.In | ast.NotIn):
+        items = [v.value for v in right.items if isinstance(v, Const)]
+        if len(items) == len(right.items):
+            return Const(OPERATORS[type(op)](left.value, items))
+    return Sym(type="bool")
+
+
+def array_binary(op: ast.operator, left: Value, right: Value) -> Value:
+    shapes = [v.shape for v in (left, right) if isinstance(v, Array)]
+    shape = shapes[0] if len(shapes) == 1 else broadcast(shapes[0], shapes[1])
+    dtype = promote(left, right)
+    if isinstance(op, ast.Div) and dtype is not None and dtype not in FLOATS:
+        dtype = "float64"
+    return Array(shape, dtype)
+
+
+def promote(left: Value, right: Value) -> str | None:
+    """The dtype of arithmetic between two operands; Python scalars are weak, as in numpy 2."""
+    kinds: list[str] = []
+    weak: list[str] = []
+    for value in (left, right):
+        if isinstance(value, Array):
+            if value.dtype is None:
+                return None
+            kinds.append(value.dtype)
+        else:
+            weak.append(kind_of(value) or "?")
+    if len(kinds) == 2:
+        return promote_types(kinds[0], kinds[1])
+    if weak[0] == "float" and kinds[0] not in FLOATS:
+        return "float64"
+    if weak[0] == "?" and kinds[0] not in FLOATS:
+        return None
+    return kinds[0]
+
+
+def promote_types(a: str, b: str) -> str | None:
+    if a not in ORDER or b not in ORDER:
+        return None
+    low, high = sorted((a, b), key=ORDER.index)
+    if high == "float32" and low in ("int32", "int64"):
+        return "float64"
+    return high
+
+
+def broadcast(a: Shape | None, b: Shape | None) -> Shape | None:
+    if a is None or b is None:
+        return None
+    size = max(len(a), len(b))
+    one: Dim = Const(1)
+    left, right = (one,) * (size - len(a)) + a, (one,) * (size - len(b)) + b
+    return tuple(y if as_int(x) == 1 else x for x, y in zip(left, right, strict=True))
+
+
+# ---------------------------------------------------------------------- indexing
+
+
+def index(owner: Value, keys: list[Any]) -> Value:
+    """``owner[keys]``; a slice is a list of three values."""
+    if isinstance(owner, Unknown) and owner.why:
+        return owner
+    if not isinstance(owner, Array) or owner.shape is None:
+        return Array(None, owner.dtype) if isinstance(owner, Array) else UNKNOWN
+    shape: list[Dim] = []
+    axis = 0
+    for position, key in enumerate(keys):
+        if isinstance(key, Const) and key.value is Ellipsis:
+            rest = len([k for k in keys[position + 1 :] if not is_newaxis(k)])
+            while axis < len(owner.shape) - rest:
+                shape.append(owner.shape[axis])
+                axis += 1
+            continue
+        if is_newaxis(key):
+            shape.append(Const(1))
+            continue
+        if axis >= len(owner.shape):
+            return Array(None, owner.dtype)
+        if isinstance(key, list):
+            shape.append(slice_dim(owner.shape[axis], key))
+        elif isinstance(key, Array):
+            if key.dtype == "bool" or key.shape is None:
+                shape.append(None)
+            else:
+                shape.extend(key.shape)
+        elif not (isinstance(key, Sym) or (isinstance(key, Const) and as_int(key) is not None)):
+            # an index of unknown kind may be an array
+            shape.append(None)
+        axis += 1
+    shape.extend(owner.shape[axis:])
+    if not shape:
+        return Sym(type=scalar_type(owner.dtype))
+    return Array(tuple(shape), owner.dtype)
+
+
+def is_newaxis(key: Any) -> bool:
+    return isinstance(key, Const) and key.value is None
+
+
+def slice_dim(dim: Dim, bounds: list[Value]) -> Dim:
+    values = [b.value if isinstance(b, Const) else ... for b in bounds]
+    if values == [None, None, None]:
+        return dim
+    size = as_int(dim)
+    if size is None or ... in values or not all(isinstance(v, int | None) for v in values):
+        return None
+    return Const(len(range(*slice(*values).indices(size))))
+
+
+# ---------------------------------------------------------------------- attributes and methods
+
+
+def attribute(array: Array, attr: str) -> Value:
+    if attr == "shape":
+        if array.shape is None:
+            return UNKNOWN
+        return Tuple(tuple(d if d is not None else Sym(type="int") for d in array.shape))
+    if attr == "ndim":
+        return Const(len(array.shape)) if array.shape is not None else Sym(type="int")
+    if attr == "T" and array.shape is not None:
+        return Array(tuple(reversed(array.shape)), array.dtype)
+    if attr == "size":
+        return Sym(type="int")
+    return Bound(array, attr)
+
+
+def method(array: Array, name: str, args: list[Value], keywords: dict[str, Value]) -> Value:
+    match name:
+        case "astype":
+            return Array(array.shape, dtype_of(args[0] if args else keywords.get("dtype", NONE)))
+        case "reshape":
+            shape = args[0].items if len(args) == 1 and isinstance(args[0], Tuple) else tuple(args)
+            return Array(reshape(array.shape, shape), array.dtype)
+        case "copy" | "clip" | "round":
+            return array
+        case "flatten" | "ravel":
+            return Array((None,), array.dtype)
+        case "transpose":
+            if array.shape is None:
+                return array
+            axes = args[0].items if len(args) == 1 and isinstance(args[0], Tuple) else tuple(args)
+            return Array(permuted(array.shape, axes), array.dtype)
+        case "squeeze":
+            return Array(None, array.dtype)
+        case "max" | "min" | "sum" | "mean" | "std" | "argmax" | "argmin" | "any" | "all" | "var":
+            return reduction(name, array, args[0] if args else keywords.get("axis", NONE))
+        case "item":
+            return Sym(type=scalar_type(array.dtype))
+    return UNKNOWN
+
+
+def reduction(name: str, array: Array, axis: Value) -> Value:
+    dtype = {"argmax": "int64", "argmin": "int64", "any": "bool", "all": "bool"}.get(
+        name, array.dtype
+    )
+    if name in ("mean", "std", "var") and array.dtype not in FLOATS:
+        dtype = "float64" if array.dtype else None
+    if axis == NONE:
+        return Sym(type=scalar_type(dtype))
+    number = as_int(axis)
+    if array.shape is None or number is None:
+        return Array(None, dtype)
+    shape = list(array.shape)
+    if -len(shape) <= number < len(shape):
+        del shape[number]
+    return Array(tuple(shape), dtype)
+
+
+def reshape(shape: Shape | None, target: tuple[Value, ...]) -> Shape:
+    """The dims of ``reshape(target)``; a -1 is worked out where everything else is known."""
+    dims: list[Dim] = [d if isinstance(d, Const | Sym) else None for d in target]
+    for position, dim in enumerate(dims):
+        if as_int(dim) == -1:
+            rest = [as_int(d) for i, d in enumerate(dims) if i != position]
+            total = [as_int(d) for d in shape] if shape is not None else [None]
+            dims[position] = None
+            if None not in rest and None not in total:
+                size = math.prod(r for r in rest if r is not None)
+                whole = math.prod(t for t in total if t is not None)
+                dims[position] = Const(whole // size) if size else None
+    return tuple(dims)
+
+
+def permuted(shape: Shape, axes: tuple[Value, ...]) -> Shape | None:
+    order = [as_int(a) for a in axes] or list(reversed(range(len(shape))))
+    if None in order or sorted(o % len(shape) for o in order if o is not None) != list(
+        range(len(shape))
+    ):
+        return None
+    return tuple(shape[o] for o in order if o is not None)
+
+
+def dtype_of(value: Value) -> str | None:
+    """The name of a dtype given as a string, a Python type or a numpy type."""
+    if isinstance(value, Const) and isinstance(value.value, str):
+        return {"float": "float64", "int": "int64", "f4": "float32"}.get(value.value, value.value)
+    if isinstance(value, Module):
+        name = value.path.rsplit(".", 1)[-1].rstrip("_")
+        return SCALARS.get(name, name) if name in (*ORDER, *SCALARS) else None
+    return None
+
+
+# ---------------------------------------------------------------------- functions
+
+
+def call(interp: Any, path: str, args: list[Value], keywords: dict[str, Value]) -> Value:
+    """Calls of builtins and of numpy."""
+    root, _, rest = path.partition(".")
+    if root == "builtins":
+        return builtin(interp, rest, args)
+    if root == "math":
+        return math_call(rest, args)
+    if root == "numpy":
+        return numpy_call(interp, rest, args, keywords)
+    for value in args:
+        if isinstance(value, Unknown) and value.why:
+            return value
+    if path == "sklearn.model_selection.train_test_split":
+        halves = [
+            Array(
+                (None, *a.shape[1:]) if isinstance(a, Array) and a.shape else None,
+                a.dtype if isinstance(a, Array) else None,
+            )
+            for a in args
+        ]
+        return Tuple(tuple(h for half in halves for h in (half, half)))
+    return UNKNOWN
+
+
+def builtin(interp: Any, name: str, args: list[Value]) -> Value:
+    first = args[0] if args else UNKNOWN
+    match name:
+        case "len":
+            items = interp.items(first)
+            if items is not None:
+                return Const(len(items))
+            if isinstance(first, Array) and first.shape and first.shape[0] is not None:
+                return first.shape[0]
+            if isinstance(first, Const) and isinstance(first.value, str):
+                return Const(len(first.value))
+            return Sym(type="int")
+        case "range":
+            bounds = [as_int(a) for a in args]
+            if bounds and None not in bounds:
+                span = range(*[b for b in bounds if b is not None])
+                if len(span) <= 1000:
+                    return Tuple(tuple(Const(i) for i in span))
+            return UNKNOWN
+        case "enumerate":
+            items = interp.items(first)
+            if items is not None:
+                return Tuple(tuple(Tuple((Const(i), v)) for i, v in enumerate(items)))
+        case "zip":
+            columns = [interp.items(a) for a in args]
+            if columns and all(c is not None for c in columns):
+                return Tuple(tuple(Tuple(row) for row in zip(*columns, strict=False)))
+            return Unknown()
+        case "list" | "tuple" | "sorted" | "reversed":
+            items = interp.items(first) if args else []
+            if items is not None:
+                ordered = list(reversed(items)) if name == "reversed" else items
+                return Tuple(tuple(ordered)) if name == "tuple" else interp.new_list(tuple(ordered))
+        case "dict":
+            return interp.new_list({}, "dict") if not args else UNKNOWN
+        case "int" | "float" | "round" | "abs" | "str" | "bool":
+            return convert(name, first)
+        case "max" | "min" | "sum":
+            return extreme(interp, name, args)
+        case "isinstance" | "hasattr" | "callable":
+            return Sym(type="bool")
+    return UNKNOWN
+
+
+def convert(name: str, value: Value) -> Value:
+    functions: dict[str, Any] = {
+        "int": int,
+        "float": float,
+        "round": round,
+        "abs": abs,
+        "str": str,
+        "bool": bool,
+    }
+    if isinstance(value, Const):
+        try:
+            return Const(functions[name](value.value))
+        except (TypeError, ValueError):
+            return UNKNOWN
+    return Sym(type={"round": "int"}.get(name, name))
+
+
+def extreme(interp: Any, name: str, args: list[Value]) -> Value:
+    items = interp.items(args[0]) if len(args) == 1 else args
+    values = [v.value for v in items or [] if isinstance(v, Const)]
+    if items and len(values) == len(items):
+        try:
+            return Const({"max": max, "min": min, "sum": sum}[name](values))
+        except TypeError:
+            return UNKNOWN
+    return Sym(type="int" if isinstance(args[0] if args else None, Array) else None)
+
+
+def math_call(name: str, args: list[Value]) -> Value:
+    values = [a.value for a in args if isinstance(a, Const)]
+    if args and len(values) == len(args):
+        try:
+            return Const(getattr(math, name)(*values))
+        except (AttributeError, TypeError, ValueError, OverflowError):
+            return UNKNOWN
+    return Sym(type="int" if name in ("ceil", "floor", "prod") else "float")
+
+
+def shape_from(interp: Any, value: Value) -> Shape | None:
+    items = interp.items(value)
+    if items is not None:
+        return tuple(d if isinstance(d, Const | Sym) else None for d in items)
+    if isinstance(value, Const | Sym):
+        return (value,)
+    return None
+
+
+def numpy_call(interp: Any, name: str, args: list[Value], keywords: dict[str, Value]) -> Value:
+    first = args[0] if args else UNKNOWN
+    if name.startswith("random."):
+        return random_call(interp, name[7:], args, keywords)
+    short = name.rsplit(".", 1)[-1]
+    match short:
+        case "zeros" | "ones" | "empty" | "full":
+            position = 2 if short == "full" else 1
+            given = args[position] if len(args) > position else keywords.get("dtype")
+            dtype = dtype_of(given) if given else ("float64" if short != "full" else None)
+            return Array(
+                shape_from(interp, args[0] if args else keywords.get("shape", NONE)), dtype
+            )
+        case "zeros_like" | "ones_like" | "empty_like":
+            return first if isinstance(first, Array) else UNKNOWN
+        case "array" | "asarray":
+            return as_array(interp, first, args[1] if len(args) > 1 else keywords.get("dtype"))
+        case "arange":
+            kinds = {kind_of(a) for a in args}
+            given = keywords.get("dtype")
+            dtype = dtype_of(given) if given else ("int64" if kinds <= {"int"} else "float64")
+            size = as_int(first) if len(args) == 1 else None
+            return Array((Const(size) if size is not None else None,), dtype)
+        case "linspace":
+            size = args[2] if len(args) > 2 else keywords.get("num", Const(50))
+            return Array((size if isinstance(size, Const | Sym) else None,), "float64")
+        case "expand_dims":
+            return expand_dims(first, args[1] if len(args) > 1 else keywords.get("axis", NONE))
+        case "reshape" if isinstance(first, Array):
+            return Array(reshape(first.shape, shape_from(interp, args[1]) or ()), first.dtype)
+        case "concatenate" | "vstack" | "hstack" | "stack" | "column_stack":
+            return combine(
+                interp, short, first, keywords.get("axis", args[1] if len(args) > 1 else None)
+            )
+        case "max" | "min" | "amax" | "amin" | "sum" | "mean" | "std" | "argmax" | "argmin" | "var":
+            axis = args[1] if len(args) > 1 else keywords.get("axis", NONE)
+            if isinstance(first, Array):
+                return reduction(
+                    short.removeprefix("a") if short in ("amax", "amin") else short, first, axis
+                )
+            return Sym(type="int") if short in ("max", "min") and axis == NONE else UNKNOWN
+        case "unique" | "nonzero" | "where":
+            return UNKNOWN
+        case "transpose" if isinstance(first, Array) and first.shape is not None:
+            axes = interp.items(args[1]) if len(args) > 1 else []
+            return Array(permuted(first.shape, tuple(axes or ())), first.dtype)
+        case "eye":
+            size = first if isinstance(first, Const | Sym) else None
+            given = keywords.get("dtype")
+            return Array((size, size), dtype_of(given) if given else "float64")
+        case "float32" | "float64" | "int32" | "int64" | "uint8":
+            return (
+                Array(first.shape, short)
+                if isinstance(first, Array)
+                else Sym(type=scalar_type(short))
+            )
+    if short in KEEP and isinstance(first, Array):
+        return first
+    if short in FLOATING and isinstance(first, Array):
+        dtype = first.dtype if first.dtype in FLOATS else "float64" if first.dtype else None
+        return Array(first.shape, dtype)
+    for value in args:
+        if isinstance(value, Unknown) and value.why:
+            return value
+    return UNKNOWN
+
+
+def as_array(interp: Any, value: Value, given: Value | None) -> Value:
+    dtype = dtype_of(given) if given is not None and given != NONE else None
+    if isinstance(value, Array):
+        return Array(value.shape, dtype or value.dtype)
+    items = interp.items(value)
+    if items is None:
+        return value if isinstance(value, Unknown) and value.why else Array(None, dtype)
+    inner = as_array(interp, items[0], given) if items else UNKNOWN
+    if isinstance(inner, Array) and inner.shape is not None:
+        return Array((Const(len(items)), *inner.shape), dtype or inner.dtype)
+    if items and all(isinstance(i, Const | Sym) for i in items):
+        kinds = {kind_of(i) for i in items}
+        guess = "int64" if kinds == {"int"} else "float64" if kinds <= {"int", "float"} else None
+        return Array((Const(len(items)),), dtype or guess)
+    return Array(None, dtype)
+
+
+def expand_dims(value: Value, axis: Value) -> Value:
+    number = as_int(axis)
+    if not isinstance(value, Array) or value.shape is None or number is None:
+        return Array(None, value.dtype) if isinstance(value, Array) else UNKNOWN
+    shape = list(value.shape)
+    shape.insert(number if number >= 0 else len(shape) + 1 + number, Const(1))
+    return Array(tuple(shape), value.dtype)
+
+
+def combine(interp: Any, name: str, value: Value, axis: Value | None) -> Value:
+    arrays = [a for a in interp.items(value) or [] if isinstance(a, Array)]
+    if not arrays or arrays[0].shape is None:
+        return Array(None, arrays[0].dtype if arrays else None)
+    dtypes = {a.dtype for a in arrays}
+    dtype = dtypes.pop() if len(dtypes) == 1 else None
+    shape = list(arrays[0].shape)
+    if name == "stack":
+        number = as_int(axis) if axis is not None else 0
+        if number is None:
+            return Array(None, dtype)
+        shape.insert(number if number >= 0 else len(shape) + 1 + number, Const(len(arrays)))
+        return Array(tuple(shape), dtype)
+    number = as_int(axis) if axis is not None else (1 if name in ("hstack", "column_stack") else 0)
+    if (
+        number is None
+        or not -len(shape) <= number < len(shape)
+        or any(a.shape is None or len(a.shape) != len(shape) for a in arrays)
+    ):
+        return Array(None, dtype)
+    sizes = [as_int(a.shape[number]) for a in arrays if a.shape is not None]
+    shape[number] = Const(sum(s for s in sizes if s is not None)) if None not in sizes else None
+    return Array(tuple(shape), dtype)
+
+
+def random_call(interp: Any, name: str, args: list[Value], keywords: dict[str, Value]) -> Value:
+    """``numpy.random``: functions, RandomState and Generator methods (told apart by name only)."""
+    if name in ("default_rng", "RandomState"):
+        return Module("numpy.random")
+    if name in ("rand", "randn"):
+        dims: Shape = tuple(a if isinstance(a, Const | Sym) else None for a in args)
+        return Array(dims, "float64") if dims else Sym(type="float")
+    if name in ("permutation", "shuffle") and args:
+        if isinstance(args[0], Const | Sym):
+            return Array((args[0],), "int64")
+        return args[0] if name == "permutation" else NONE
+    positions = {
+        "randint": 2,
+        "integers": 2,
+        "normal": 2,
+        "uniform": 2,
+        "random": 0,
+        "random_sample": 0,
+        "standard_normal": 0,
+        "choice": 1,
+        "binomial": 2,
+        "poisson": 1,
+    }
+    if name not in positions:
+        return UNKNOWN
+    position = positions[name]
+    size = keywords.get("size", args[position] if len(args) > position else NONE)
+    given = keywords.get("dtype")
+    integer = name in ("randint", "integers", "binomial", "poisson")
+    dtype = dtype_of(given) if given else "int64" if integer else "float64"
+    if name == "choice":
+        dtype = args[0].dtype if args and isinstance(args[0], Array) else "int64"
+    if size == NONE:
+        return Sym(type="int" if integer else "float")
+    return Array(shape_from(interp, size), dtype)

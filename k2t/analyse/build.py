@@ -1,0 +1,485 @@
+"""The last step of the analysis: events of the interpreter become the program IR."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from k2t.analyse import dialects, names
+from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.keras import Keras
+from k2t.analyse.models import Builder, comments_above, is_docstring
+from k2t.analyse.sequences import sequence_class
+from k2t.analyse.state import Event, ModelState, statements, versions_of
+from k2t.ir.finding import Finding, Severity
+from k2t.ir.program import Compile, Home, Import, Leftover, Model, Program, Use
+from k2t.ir.source import Span
+from k2t.ir.values import Const, History, ModelRef, Obj, Ref, Tensor, Value
+from k2t.parse.script import Script
+from k2t.table import Table
+
+USES = (
+    "fit",
+    "evaluate",
+    "predict",
+    "summary",
+    "save",
+    "save_weights",
+    "load_weights",
+    "load_model",
+    "count_params",
+    "call",
+    "history",
+    "history_key",
+    "util",
+    "seed",
+    "drop",
+    "constant",
+    "static_if",
+    "class",
+    "model",
+    "method",
+)
+
+
+def analyse(script: Script, table: Table, dialect: str | None = None) -> Program:
+    """What the script trains, how, and on what; nothing of it is run."""
+    chosen = dialect or dialects.infer(script.tree)
+    interp = Interpreter(script.source, script.tree, table, chosen)
+    Keras(interp)
+    interp.run()
+    return Assembly(interp).program()
+
+
+class Assembly:
+    """Gathers the program IR from a finished interpreter."""
+
+    def __init__(self, interp: Interpreter) -> None:
+        self.interp = interp
+        self.spans = interp.spans
+        self.parents: dict[int, ast.AST] = {
+            id(child): node for node in ast.walk(interp.tree) for child in ast.iter_child_nodes(node)
+        }
+        self.static = {
+            id(e.node): bool(e["taken"]) for e in interp.events if e.kind == "static_if"
+        }
+        self.consumed = self.consumed_statements()
+        self.spent = self.spent_functions()
+
+    def program(self) -> Program:
+        interp = self.interp
+        models = tuple(self.model(group) for group in self.groups())
+        return Program(
+            source=interp.source,
+            dialect=interp.dialect,
+            models=models,
+            uses=tuple(self.uses()),
+            removed=self.removed(),
+            imports=tuple(self.imports()),
+            bound_names=self.bound_names(),
+            findings=(*interp.findings, *self.argument_findings()),
+            leftovers=tuple(self.leftovers()),
+            top_level=tuple(self.with_comments(s) for s in interp.tree.body),
+        )
+
+    # ------------------------------------------------------------------ models
+
+    def groups(self) -> list[list[ModelState]]:
+        groups: dict[int, list[ModelState]] = {}
+        for model in self.interp.models.values():
+            groups.setdefault(id(model.node), []).append(model)
+        return list(groups.values())
+
+    def model(self, group: list[ModelState]) -> Model:
+        interp = self.interp
+        builder = Builder(interp, group, interp.ghosts, versions_of(interp.module))
+        builder.static = self.static
+        builder.consumed = frozenset(self.consumed)
+        builder.variables = self.variables()
+        builder.home_class = self.home_class(group)
+        builder.prepare()
+        compiled = self.compile(group, builder)
+        model = builder.build()
+        first = group[0]
+        stmts = [a.stmt for a in first.added if a.stmt is not first.stmt]
+        ready = stmts[-1] if stmts else first.stmt
+        top = self.top_level(self.first_statement(first, model))
+        return Model(
+            **{
+                **model.__dict__,
+                "compile": compiled,
+                "ready": self.spans.of(self.outermost(ready, first.stmt)),
+                "anchor": self.with_comments(top),
+                "created": self.spans.of(first.stmt),
+                "renames": self.renames(builder.home_class),
+            }
+        )
+
+    def renames(self, home: Home | None) -> tuple[Span, ...]:
+        """Where the function that becomes a class is called."""
+        if home is None:
+            return ()
+        return tuple(
+            self.spans.of(n)
+            for n in ast.walk(self.interp.tree)
+            if isinstance(n, ast.Name) and n.id == home.name and isinstance(n.ctx, ast.Load)
+        )
+
+    def first_statement(self, state: ModelState, model: Model) -> ast.stmt:
+        """The first statement that belongs to a model: an Input may stand far above ``Model(...)``."""
+        if state.kind == "sequential":
+            return state.stmt
+        ids = {*state.inputs, *state.outputs}
+        found = [self.interp.graph[i].stmt for i in ids] + [state.stmt]
+        tops = [self.top_level(s) for s in found]
+        return min(tops, key=lambda s: s.lineno)
+
+    def outermost(self, stmt: ast.stmt, beside: ast.stmt) -> ast.stmt:
+        """The ancestor of a statement that stands in the same block as another."""
+        home = self.parents.get(id(beside))
+        current: ast.AST = stmt
+        while self.parents.get(id(current)) is not home and id(current) in self.parents:
+            current = self.parents[id(current)]
+        return current if isinstance(current, ast.stmt) else stmt
+
+    def top_level(self, stmt: ast.stmt) -> ast.stmt:
+        return self.outermost(stmt, self.interp.tree.body[0])
+
+    def home_class(self, group: list[ModelState]) -> Home | None:
+        """The function that becomes the class: it builds this model, returns it and does no more."""
+        scope = group[0].frame.scope
+        if not isinstance(scope, ast.FunctionDef) or scope.decorator_list:
+            return None
+        if self.top_level(scope) is not scope or scope.args.vararg or scope.args.kwarg:
+            return None
+        inside = {id(s) for s in statements(scope.body)}
+        made = [m for m in self.interp.models.values() if id(m.stmt) in inside]
+        if {id(m.node) for m in made} != {id(group[0].node)}:
+            return None
+        if not self.returns_model(scope, group) or not self.only_called(scope):
+            return None
+        allowed = {"layer", "object", "add", "apply", "model", "compile", "bind", "constant"}
+        for event in self.interp.events:
+            if id(event.stmt) in inside and event.kind not in allowed:
+                return None
+        docstring = self.spans.of(scope.body[0]) if is_docstring(scope.body[0]) else None
+        return Home(scope.name, self.spans.of(scope), becomes_class=True, docstring=docstring)
+
+    def returns_model(self, scope: ast.FunctionDef, group: list[ModelState]) -> bool:
+        returns = [s for s in statements(scope.body) if isinstance(s, ast.Return)]
+        if len(returns) != 1 or returns[0] is not scope.body[-1] or returns[0].value is None:
+            return False
+        value = returns[0].value
+        if value is group[0].node:
+            return True
+        frame = group[0].frame
+        if not isinstance(value, ast.Name):
+            return False
+        return isinstance(frame.names.get(value.id), ModelRef)
+
+    def only_called(self, scope: ast.FunctionDef) -> bool:
+        """Whether every use of a function's name is a call of it."""
+        loads = [
+            n
+            for n in ast.walk(self.interp.tree)
+            if isinstance(n, ast.Name) and n.id == scope.name and isinstance(n.ctx, ast.Load)
+        ]
+        calls = [self.parents.get(id(n)) for n in loads]
+        return all(
+            isinstance(c, ast.Call) and c.func is n for n, c in zip(loads, calls, strict=True)
+        )
+
+    def compile(self, group: list[ModelState], builder: Builder) -> Compile | None:
+        ids = {m.id for m in group}
+        found: Compile | None = None
+        for event in self.interp.events:
+            if event.kind != "compile" or event["model"] not in ids:
+                continue
+            state = self.interp.models[event["model"]]
+            versions = versions_of(self.interp.frames[event.frame])
+            args = {
+                name: arg.__class__(self.clean(builder, arg.value, versions), arg.span)
+                for name, arg in event["args"].items()
+            }
+            comments = (*self.object_comments(event), *comments_above(self.interp, event.stmt))
+            made = Compile(self.spans.of(event.node), args, comments)
+            if found is not None and found.span != made.span:
+                state.broken = "it is compiled more than once"
+            found = found or made
+        return found
+
+    def clean(self, builder: Builder, value: Value, versions: Any) -> Value:
+        if isinstance(value, Obj):
+            return builder.clean_layer(value, {**versions})
+        return builder.clean(value, versions)
+
+    def object_comments(self, event: Event) -> tuple[str, ...]:
+        """Comments above the statements that made the optimizer and the loss."""
+        texts: list[str] = []
+        for arg in event["args"].values():
+            if isinstance(arg.value, Obj) and arg.value.stmt != self.spans.of(event.stmt):
+                stmt = next(
+                    (
+                        s
+                        for s in statements(self.interp.tree.body)
+                        if self.spans.of(s) == arg.value.stmt
+                    ),
+                    None,
+                )
+                if stmt is not None:
+                    texts.extend(comments_above(self.interp, stmt))
+        return tuple(texts)
+
+    def variables(self) -> dict[int, tuple[str, ...]]:
+        """The variables each tensor was bound to."""
+        found: dict[int, tuple[str, ...]] = {}
+        for event in self.interp.events:
+            if event.kind == "bind" and isinstance(event["value"], Tensor):
+                node = event["value"].node
+                found[node] = (*found.get(node, ()), event["name"])
+        return found
+
+    # ------------------------------------------------------------------ statements that go
+
+    def consumed_statements(self) -> set[int]:
+        """Statements (by id) whose meaning moves into a class, with their block structure."""
+        consumed: set[int] = set()
+        for event in self.interp.events:
+            stmt = event.stmt
+            if event.kind == "bind" and isinstance(stmt, ast.Assign | ast.AugAssign | ast.AnnAssign):
+                consumed.add(id(stmt))
+            if event.kind in ("add", "compile") and isinstance(stmt, ast.Expr):
+                if stmt.value is event.node:
+                    consumed.add(id(stmt))
+            if event.kind == "model" and isinstance(stmt, ast.Assign | ast.AnnAssign):
+                if stmt.value is event.node:
+                    consumed.add(id(stmt))
+        for stmt in reversed(list(statements(self.interp.tree.body))):
+            if isinstance(stmt, ast.For | ast.If) and id(stmt) not in self.static:
+                inner = [*stmt.body, *stmt.orelse]
+                if all(id(s) in consumed for s in inner):
+                    consumed.add(id(stmt))
+        return consumed
+
+    def spent_functions(self) -> list[ast.FunctionDef]:
+        """Helper functions that only apply layers, and are called from consumed code only."""
+        spent = []
+        for stmt in self.interp.tree.body:
+            if not isinstance(stmt, ast.FunctionDef):
+                continue
+            inner = list(statements(stmt.body))
+            tensors = [e for e in self.interp.events if e.kind == "apply" and e.stmt in inner]
+            if not tensors or not self.only_called(stmt):
+                continue
+            if any(e.kind in ("model", "fit", "compile") and e.stmt in inner for e in self.interp.events):
+                continue
+            spent.append(stmt)
+        return spent
+
+    def with_comments(self, stmt: ast.stmt) -> Span:
+        """The span of a statement from the first comment line directly above it."""
+        span = self.spans.of(stmt)
+        lines = len(comments_above(self.interp, stmt))
+        if not lines:
+            return span
+        first = self.interp.source.line_of(span.start) - lines
+        line = self.interp.source.line_starts[first - 1]
+        text = self.interp.source.text
+        indent = len(text[line:]) - len(text[line:].lstrip())
+        return Span(line + indent, span.end)
+
+    def removed(self) -> tuple[Span, ...]:
+        spans = [
+            self.with_comments(s)
+            for s in statements(self.interp.tree.body)
+            if id(s) in self.consumed
+        ]
+        spans += [self.with_comments(s) for s in self.spent]
+        return tuple(spans)
+
+    # ------------------------------------------------------------------ uses
+
+    def uses(self) -> list[Use]:
+        found: dict[tuple[str, Span], Use] = {}
+        for event in self.interp.events:
+            if event.kind not in USES:
+                continue
+            span = self.spans.of(event.node)
+            key = (event.kind, span)
+            models = (event.data["model"],) if "model" in event.data else ()
+            if key in found:
+                old = found[key]
+                merged = tuple(dict.fromkeys((*old.models, *models)))
+                found[key] = Use(**{**old.__dict__, "models": merged})
+            else:
+                found[key] = self.use(event, span, models)
+        return list(found.values())
+
+    def use(self, event: Event, span: Span, models: tuple[int, ...]) -> Use:
+        node, stmt = event.node, event.stmt
+        receiver = None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            receiver = self.spans.of(node.func.value)
+        elif isinstance(node, ast.Call):
+            receiver = self.spans.of(node.func)
+        elif isinstance(node, ast.Attribute):
+            receiver = self.spans.of(node.value)
+        target, count = None, 0
+        value = getattr(stmt, "value", None)
+        if event.kind == "class":
+            stmt = node  # type: ignore[assignment]
+        if isinstance(stmt, ast.Assign) and value is node and len(stmt.targets) == 1:
+            target = self.spans.of(stmt.targets[0])
+            if isinstance(stmt.targets[0], ast.Tuple | ast.List):
+                count = len(stmt.targets[0].elts)
+        data = {k: v for k, v in event.data.items() if k not in ("model", "args")}
+        if event.kind == "static_if":
+            data |= self.static_parts(stmt if isinstance(stmt, ast.If) else event.node)
+        if event.kind == "history_key":
+            data["at"] = self.spans.of(event["at"])
+        if event.kind == "class" and isinstance(node, ast.ClassDef):
+            data |= sequence_class(self.interp, node)
+        return Use(
+            kind=event.kind,
+            call=span,
+            stmt=self.spans.of(stmt),
+            models=models,
+            args=event.data.get("args", {}) if isinstance(event.data.get("args"), dict) else {},
+            receiver=receiver,
+            alone=isinstance(stmt, ast.Expr) and value is node,
+            target=target,
+            targets=count,
+            how=self.how(node, stmt),
+            scope=self.scope(node),
+            data=data,
+        )
+
+    def scope(self, node: ast.AST) -> Span | None:
+        """The function a node stands in."""
+        current = self.parents.get(id(node))
+        while current is not None and not isinstance(current, ast.FunctionDef):
+            current = self.parents.get(id(current))
+        return self.spans.of(current) if current is not None else None
+
+    def how(self, node: ast.AST, stmt: ast.stmt) -> str:
+        """How the value of a call is consumed: nothing, unpack, index, name, value."""
+        parent = self.parents.get(id(node))
+        if parent is stmt and isinstance(stmt, ast.Expr):
+            return "nothing"
+        if isinstance(parent, ast.Assign):
+            return "unpack" if isinstance(parent.targets[0], ast.Tuple | ast.List) else "name"
+        if isinstance(parent, ast.Subscript):
+            return "index"
+        return "value"
+
+    def static_parts(self, node: Any) -> dict[str, Any]:
+        """The statements of the branch that is kept."""
+        taken = node.body if self.static[id(node)] else node.orelse
+        spans = [self.with_comments(s) for s in taken]
+        return {"kept": Span(spans[0].start, spans[-1].end) if spans else None}
+
+    # ------------------------------------------------------------------ imports and names
+
+    def imports(self) -> list[Import]:
+        found = []
+        top = {id(s) for s in self.interp.tree.body}
+        for stmt in statements(self.interp.tree.body):
+            if isinstance(stmt, ast.Import):
+                kept = [a for a in stmt.names if not names.is_foreign(a.name)]
+                foreign = len(kept) < len(stmt.names)
+                text = "import " + ", ".join(map(alias_text, kept)) if kept else None
+                key = (0, stmt.names[0].name.lower())
+            elif isinstance(stmt, ast.ImportFrom):
+                foreign = stmt.level == 0 and names.is_foreign(stmt.module or "")
+                text = None if foreign else ""
+                key = (1, "." * stmt.level + (stmt.module or "").lower())
+            else:
+                continue
+            found.append(Import(self.spans.of(stmt), text, foreign, id(stmt) in top, key))
+        return found
+
+    def bound_names(self) -> frozenset[str]:
+        bound: set[str] = set()
+        for node in ast.walk(self.interp.tree):
+            match node:
+                case ast.Name(id=name, ctx=ast.Store()):
+                    bound.add(name)
+                case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
+                    bound.add(name)
+                case ast.Import() | ast.ImportFrom():
+                    for alias in node.names:
+                        path = alias.name if isinstance(node, ast.Import) else f"{node.module}.x"
+                        if not names.is_foreign(path):
+                            bound.add((alias.asname or alias.name).split(".")[0])
+        return frozenset(bound)
+
+    def argument_findings(self) -> list[Finding]:
+        return [
+            Finding(
+                "K2T902",
+                Severity.ERROR,
+                f"{e['row']} has no argument {e['name']!r}; it was not carried over",
+                self.spans.of(e.node),
+            )
+            for e in self.interp.events
+            if e.kind == "bad_argument"
+        ]
+
+    def leftovers(self) -> list[Leftover]:
+        """Every place that reads a Keras name or value, and everything Keras that has no rule."""
+        found: dict[Span, Leftover] = {}
+        for event in self.interp.events:
+            if event.kind == "unsupported":
+                span = self.spans.of(event.node)
+                found[span] = Leftover(span, self.spans.of(event.stmt), str(event["what"]))
+        seen = {id(node) for node, _, _ in self.interp.loads.values()}
+        for node, stmt, value in self.interp.loads.values():
+            self.leave(found, node, stmt, value)
+        foreign = self.foreign_names()
+        for stmt in statements(self.interp.tree.body):
+            for node in own_names(stmt):
+                if node.id in foreign and id(node) not in seen:
+                    self.leave(found, node, stmt, foreign[node.id])
+        return list(found.values())
+
+    def leave(
+        self, found: dict[Span, Leftover], node: ast.Name, stmt: ast.stmt, value: Value
+    ) -> None:
+        if isinstance(value, History):
+            return
+        path = value.path if isinstance(value, Ref) else node.id
+        current: ast.AST = node
+        parent = self.parents.get(id(current))
+        while isinstance(parent, ast.Attribute) and isinstance(value, Ref):
+            path = names.canonical(f"{path}.{parent.attr}")
+            current, parent = parent, self.parents.get(id(parent))
+        span = self.spans.of(current)
+        if span not in found:
+            found[span] = Leftover(span, self.spans.of(stmt), path)
+
+    def foreign_names(self) -> dict[str, Value]:
+        return {
+            name: value
+            for frame in self.interp.frames.values()
+            for name, value in frame.names.items()
+            if isinstance(value, Ref)
+        }
+
+
+def alias_text(alias: ast.alias) -> str:
+    return f"{alias.name} as {alias.asname}" if alias.asname else alias.name
+
+
+def own_names(stmt: ast.stmt) -> list[ast.Name]:
+    """Names read by a statement itself, not by the statements inside it."""
+    found: list[ast.Name] = []
+    stack: list[ast.AST] = [c for c in ast.iter_child_nodes(stmt) if not isinstance(c, ast.stmt)]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found.append(node)
+        stack.extend(c for c in ast.iter_child_nodes(node) if not isinstance(c, ast.stmt))
+    return found
+
+
+__all__ = ["Const", "analyse"]

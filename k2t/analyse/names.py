@@ -1,0 +1,83 @@
+"""Canonical names: every spelling of a Keras or TensorFlow name becomes one."""
+
+from __future__ import annotations
+
+ROOTS = ("tensorflow", "keras", "tf_keras", "keras_core", "tensorflow_datasets")
+"""Top-level packages whose names must not survive a migration."""
+
+KERAS_PREFIXES = (
+    "tensorflow.python.keras.api._v2.keras.",
+    "tensorflow.compat.v1.keras.",
+    "tensorflow.compat.v2.keras.",
+    "tensorflow.python.keras.",
+    "tensorflow.contrib.keras.",
+    "tensorflow.keras.",
+    "keras.api.",
+    "keras.src.",
+    "keras_core.",
+    "tf_keras.",
+)
+
+SECTIONS = (
+    "layers",
+    "models",
+    "optimizers",
+    "losses",
+    "metrics",
+    "initializers",
+    "regularizers",
+    "constraints",
+    "activations",
+    "callbacks",
+    "utils",
+    "preprocessing",
+)
+
+MOVED = {
+    "keras.layers.Input": "keras.Input",
+    "keras.engine.Input": "keras.Input",
+    "keras.models.Input": "keras.Input",
+    "keras.utils.Sequence": "keras.utils.PyDataset",
+    "keras.backend.set_floatx": "keras.config.set_floatx",
+    "keras.preprocessing.sequence.pad_sequences": "keras.utils.pad_sequences",
+    "keras.objectives": "keras.losses",
+    "tensorflow.random.set_seed": "keras.utils.set_random_seed",
+    "tensorflow.compat.v1.set_random_seed": "keras.utils.set_random_seed",
+    "tensorflow.set_random_seed": "keras.utils.set_random_seed",
+}
+
+
+def is_foreign(path: str) -> bool:
+    """Whether a dotted name belongs to Keras or TensorFlow."""
+    return path.split(".", 1)[0] in ROOTS
+
+
+def canonical(path: str) -> str:
+    """One name for all spellings: ``tensorflow.keras.layers.core.Dense`` -> ``keras.layers.Dense``."""
+    for prefix in KERAS_PREFIXES:
+        if path + "." == prefix:
+            return "keras"
+        if path.startswith(prefix):
+            path = "keras." + path[len(prefix) :]
+            break
+    parts = path.split(".")
+    if parts[:2] == ["keras", "objectives"]:
+        parts[1] = "losses"
+    if parts[:2] == ["keras", "engine"] and len(parts) > 2:
+        parts = ["keras", "models", parts[-1]]
+    if len(parts) > 3 and parts[0] == "keras" and parts[1] in SECTIONS:
+        parts = shorten(parts)
+    path = ".".join(parts)
+    if path in ("keras.models.Sequential", "keras.models.Model"):
+        path = "keras." + parts[-1]
+    return MOVED.get(path, path)
+
+
+def shorten(parts: list[str]) -> list[str]:
+    """Drop the file a name once lived in: ``keras.layers.core.Dense``, ``keras.optimizers.legacy.SGD``."""
+    section, inner = parts[1], parts[2:-1]
+    if section == "preprocessing" or inner == ["schedules"]:
+        return parts
+    if all(part.islower() for part in inner):
+        return ["keras", section, parts[-1]]
+    return parts

@@ -1,0 +1,286 @@
+"""Output shapes of layers, without the batch axis (None: an unknown axis)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from k2t.ir.values import Arg, Const, Dim, Expr, Obj, Shape, Sym, Tuple, Value, as_int, known
+
+Args = Mapping[str, Arg]
+Rule = Callable[[Args, Sequence[Shape | None], "Items"], Shape | None]
+Items = Callable[[Value], list[Value] | None]
+
+
+def dim(value: Value) -> Dim:
+    return value if isinstance(value, Const | Sym) else None
+
+
+def value(args: Args, name: str) -> Value:
+    return args[name].value if name in args else Const(None)
+
+
+def numbers(item: Value, rank: int, items: Items) -> tuple[int | None, ...]:
+    """An int or tuple of ints as a tuple of ``rank`` ints."""
+    single = as_int(item)
+    if single is not None:
+        return (single,) * rank
+    many = items(item)
+    if many is not None and len(many) == rank:
+        return tuple(as_int(m) for m in many)
+    return (None,) * rank
+
+
+def same(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    return shapes[0]
+
+
+def units(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    last = dim(value(args, "units"))
+    return (*shapes[0][:-1], last) if shapes[0] else None
+
+
+def window(size: Dim, kernel: int | None, stride: int | None, padding: str | None) -> Dim:
+    """One axis of a convolution or pooling; ``kernel`` is already widened by the dilation."""
+    n = as_int(size)
+    if n is None or stride is None:
+        return None
+    if padding in ("same", "causal"):
+        return Const(math.ceil(n / stride))
+    if padding == "valid" and kernel is not None:
+        return Const((n - kernel) // stride + 1)
+    return None
+
+
+def conv(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    shape = shapes[0]
+    if shape is None:
+        return None
+    rank = len(shape) - 1
+    kernels = numbers(value(args, "kernel_size"), rank, items)
+    strides = numbers(value(args, "strides"), rank, items)
+    dilations = numbers(value(args, "dilation_rate"), rank, items)
+    padding = value(args, "padding")
+    mode = str(padding.value).lower() if known(padding, str) else None  # type: ignore[union-attr]
+    wide = [
+        None if k is None or d is None else (k - 1) * d + 1
+        for k, d in zip(kernels, dilations, strict=True)
+    ]
+    axes = [window(n, k, s, mode) for n, k, s in zip(shape[:-1], wide, strides, strict=True)]
+    return (*axes, dim(value(args, "filters")))
+
+
+def pool(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    shape = shapes[0]
+    if shape is None:
+        return None
+    rank = len(shape) - 1
+    size = value(args, "pool_size")
+    strides = value(args, "strides")
+    kernels = numbers(size, rank, items)
+    steps = kernels if strides == Const(None) or known(strides, type(None)) else numbers(
+        strides, rank, items
+    )
+    padding = value(args, "padding")
+    mode = str(padding.value).lower() if known(padding, str) else None  # type: ignore[union-attr]
+    axes = [window(n, k, s, mode) for n, k, s in zip(shape[:-1], kernels, steps, strict=True)]
+    return (*axes, shape[-1])
+
+
+def global_pool(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    return (shapes[0][-1],) if shapes[0] else None
+
+
+def product(dims: Sequence[Dim]) -> Dim:
+    """The product of axes, written out (``3 * 3 * 32``) so that one sees where it came from."""
+    factors = [d for d in dims if as_int(d) != 1]
+    if not factors:
+        return Const(1)
+    if len(factors) == 1:
+        return factors[0]
+    if any(f is None for f in factors):
+        return None
+    texts: list[str] = []
+    names = []
+    for factor in factors:
+        assert factor is not None
+        expr = factor.expr
+        if expr is None:
+            if isinstance(factor, Sym):
+                return None
+            expr = Expr(str(factor.value))
+        simple = all(c.isalnum() or c in "_.*[] " for c in expr.text)
+        texts.append(expr.text if simple else f"({expr.text})")
+        names.extend(expr.names)
+    expr = Expr(" * ".join(texts), tuple(names))
+    sizes = [as_int(f) for f in factors]
+    if None in sizes:
+        return Sym(expr, "int")
+    return Const(math.prod(s for s in sizes if s is not None), expr)
+
+
+def flatten(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    return (product(shapes[0]),) if shapes[0] is not None else None
+
+
+def reshape(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    target = items(value(args, "target_shape"))
+    if target is None:
+        return None
+    dims: list[Dim] = [dim(t) for t in target]
+    for position, item in enumerate(dims):
+        if as_int(item) == -1:
+            rest = [as_int(d) for i, d in enumerate(dims) if i != position]
+            whole = [as_int(d) for d in shapes[0]] if shapes[0] is not None else [None]
+            dims[position] = None
+            if None not in rest and None not in whole:
+                left = math.prod(w for w in whole if w is not None)
+                dims[position] = Const(left // math.prod(r for r in rest if r is not None))
+    return tuple(dims)
+
+
+def permute(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    order = [as_int(i) for i in items(value(args, "dims")) or []]
+    if shapes[0] is None or None in order or len(order) != len(shapes[0]):
+        return None
+    return tuple(shapes[0][o - 1] for o in order if o is not None)
+
+
+def repeat(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    return (dim(value(args, "n")), *shapes[0]) if shapes[0] else None
+
+
+def embedding(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    return (*(shapes[0] if shapes[0] is not None else (None,)), dim(value(args, "output_dim")))
+
+
+def rnn(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    last = dim(value(args, "units"))
+    sequences = value(args, "return_sequences")
+    if known(sequences, bool) and sequences.value:  # type: ignore[union-attr]
+        return ((shapes[0][0] if shapes[0] else None), last)
+    return (last,)
+
+
+def bidirectional(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    inner = value(args, "layer")
+    if not isinstance(inner, Obj) or "units" not in inner.args:
+        return None
+    shape = rnn(inner.args, shapes, items)
+    mode = value(args, "merge_mode")
+    if shape is None or not known(mode, str) or mode.value != "concat":  # type: ignore[union-attr]
+        return shape
+    return (*shape[:-1], product((Const(2), shape[-1])))
+
+
+def pad(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    shape = shapes[0]
+    if shape is None:
+        return None
+    pairs = padding_pairs(value(args, "padding"), len(shape) - 1, items)
+    if pairs is None:
+        return (*(None for _ in shape[:-1]), shape[-1])
+    axes: list[Dim] = []
+    for axis, (before, after) in zip(shape[:-1], pairs, strict=True):
+        size = as_int(axis)
+        axes.append(None if size is None else Const(size + before + after))
+    return (*axes, shape[-1])
+
+
+def padding_pairs(item: Value, rank: int, items: Items) -> list[tuple[int, int]] | None:
+    """ZeroPadding's argument as one (before, after) pair per axis."""
+    single = as_int(item)
+    if single is not None:
+        return [(single, single)] * rank
+    many = items(item)
+    if many is None:
+        return None
+    if rank == 1 and len(many) == 2:
+        many = [Tuple(tuple(many))]
+    pairs: list[tuple[int, int]] = []
+    for entry in many:
+        one = as_int(entry)
+        two = [as_int(e) for e in items(entry) or []]
+        if one is not None:
+            pairs.append((one, one))
+        elif len(two) == 2 and two[0] is not None and two[1] is not None:
+            pairs.append((two[0], two[1]))
+        else:
+            return None
+    return pairs if len(pairs) == rank else None
+
+
+def upsample(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    shape = shapes[0]
+    if shape is None:
+        return None
+    factors = numbers(value(args, "size"), len(shape) - 1, items)
+    axes: list[Dim] = []
+    for axis, factor in zip(shape[:-1], factors, strict=True):
+        size = as_int(axis)
+        axes.append(None if size is None or factor is None else Const(size * factor))
+    return (*axes, shape[-1])
+
+
+def merge(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    ranked = [s for s in shapes if s is not None]
+    if len(ranked) != len(shapes):
+        return None
+    longest = max(ranked, key=len)
+    if any(len(s) != len(longest) for s in ranked):
+        return longest
+    return tuple(
+        next((a for a in axes if as_int(a) != 1), axes[0]) for axes in zip(*ranked, strict=True)
+    )
+
+
+def concat(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    if any(s is None for s in shapes):
+        return None
+    ranked = [s for s in shapes if s is not None]
+    axis = as_int(value(args, "axis"))
+    if axis is None:
+        return None
+    axis = axis - 1 if axis > 0 else len(ranked[0]) + axis
+    return tuple(
+        total([s[i] for s in ranked]) if i == axis else ranked[0][i] for i in range(len(ranked[0]))
+    )
+
+
+def total(dims: Sequence[Dim]) -> Dim:
+    """The sum of axes, written out where names take part."""
+    if any(d is None for d in dims):
+        return None
+    texts, names = [], []
+    for d in dims:
+        assert d is not None
+        if d.expr is None and isinstance(d, Sym):
+            return None
+        expr = d.expr or Expr(str(d.value))  # type: ignore[union-attr]
+        texts.append(expr.text)
+        names.extend(expr.names)
+    sizes = [as_int(d) for d in dims]
+    expr = Expr(" + ".join(texts), tuple(names))
+    if None in sizes:
+        return Sym(expr, "int")
+    return Const(sum(s for s in sizes if s is not None), expr)
+
+
+RULES: dict[str, Rule] = {
+    "same": same,
+    "units": units,
+    "conv": conv,
+    "pool": pool,
+    "global_pool": global_pool,
+    "flatten": flatten,
+    "reshape": reshape,
+    "permute": permute,
+    "repeat": repeat,
+    "embedding": embedding,
+    "rnn": rnn,
+    "bidirectional": bidirectional,
+    "pad": pad,
+    "upsample": upsample,
+    "merge": merge,
+    "concat": concat,
+}

@@ -1,0 +1,135 @@
+"""What the interpreter keeps while it walks through a script."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from k2t.ir.values import UNKNOWN, NameUse, Obj, Shape, Value
+
+
+Versions = dict[tuple[int, str], int]
+"""(frame, name) -> which binding of the variable is in force."""
+
+
+@dataclass
+class Frame:
+    """The variables of the module or of one call of a function."""
+
+    id: int
+    scope: ast.AST | None
+    parent: Frame | None = None
+    names: dict[str, Value] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    parameters: frozenset[str] = frozenset()
+
+    def bind(self, name: str, value: Value) -> None:
+        self.names[name] = value
+        self.versions[name] = self.versions.get(name, 0) + 1
+
+    def owner(self, name: str) -> Frame | None:
+        """The frame in which a name read here lives."""
+        frame: Frame | None = self
+        while frame is not None:
+            if name in frame.names:
+                return frame
+            frame = frame.parent
+        return None
+
+    def lookup(self, name: str) -> Value | None:
+        owner = self.owner(name)
+        return owner.names[name] if owner else None
+
+
+@dataclass(frozen=True)
+class GraphNode:
+    """A layer or operator applied to symbolic tensors. ``layer`` is None for ``keras.Input``."""
+
+    id: int
+    layer: Obj | None
+    inputs: tuple[int, ...]
+    shape: Shape
+    stmt: ast.stmt
+    frame: int
+    iteration: tuple[int, ...]
+    versions: Versions
+    operator: str | None = None
+    name: str | None = None
+    dtype: str | None = None
+    other: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Added:
+    """A layer added to a Sequential, and where."""
+
+    layer: Obj
+    stmt: ast.stmt
+    frame: int
+    iteration: tuple[int, ...]
+    versions: Versions
+    hypothetical: bool = False
+
+
+@dataclass
+class ModelState:
+    """A model under construction."""
+
+    id: int
+    kind: str
+    node: ast.Call
+    stmt: ast.stmt
+    frame: Frame
+    name: str | None = None
+    variable: str | None = None
+    added: tuple[Added, ...] = ()
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+    input_kind: str = "one"
+    output_kind: str = "one"
+    input_keys: tuple[str, ...] = ()
+    output_keys: tuple[str, ...] = ()
+    fed: Value = UNKNOWN
+    broken: str | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something the script does that a migration must carry over."""
+
+    kind: str
+    node: ast.AST
+    stmt: ast.stmt
+    frame: int
+    data: dict[str, Any]
+    hypothetical: bool = False
+
+    def __getitem__(self, key: str) -> Any:
+        return self.data[key]
+
+
+def still_bound(uses: tuple[NameUse, ...], versions: Versions) -> bool:
+    """Whether every variable an expression read is still bound to what it read."""
+    return all(versions.get((u.frame, u.name)) == u.version for u in uses)
+
+
+def versions_of(frame: Frame) -> Versions:
+    """Which binding of each variable is in force in a frame and those around it."""
+    versions: Versions = {}
+    inner: Frame | None = frame
+    while inner is not None:
+        versions.update({(inner.id, name): v for name, v in inner.versions.items()})
+        inner = inner.parent
+    return versions
+
+
+def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """All statements of a body, outer ones first, in order."""
+    for stmt in body:
+        yield stmt
+        for name in ("body", "orelse", "finalbody"):
+            yield from statements(getattr(stmt, name, []))
+        for handler in getattr(stmt, "handlers", []):
+            yield from statements(handler.body)

@@ -1,0 +1,148 @@
+"""The command line: ``migrate``, ``check``, ``explain`` and ``rules``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from k2t import files
+from k2t.__main__ import mentions_keras
+from k2t.report import outcome as report
+from k2t.report import text
+from k2t.report.outcome import Located, Outcome, Status
+
+if TYPE_CHECKING:
+    from k2t.pipeline import Migration
+
+__version__ = "0.1.0"
+
+DIALECTS = ("keras2", "tf_keras", "keras3")
+FIDELITIES = ("plain", "faithful", "exact")
+LINE_LENGTH = 88
+
+EXIT_CODES = """\
+exit status:
+  0  all migrated, or nothing to migrate
+  1  something is left to you (check: there is Keras training code)
+  2  bad usage, or a file could not be read, parsed or written"""
+
+
+def main(argv: list[str]) -> int:
+    """Run a command; returns the exit status."""
+    parser = make_parser()
+    arguments = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # file names need not fit the terminal's encoding
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader (head, a pager) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    return status
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="k2t",
+        description="Turns Keras training scripts into PyTorch Lightning scripts.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"k2t {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        summary = (run.__doc__ or "").splitlines()[0]
+        made = commands.add_parser(
+            name,
+            help=summary,
+            description=summary,
+            epilog=EXIT_CODES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.set_defaults(run=run, parser=made)
+        return made
+
+    for name, run in (("migrate", migrate), ("check", check)):
+        sub = command(name, run)
+        sub.add_argument("paths", nargs="+", metavar="PATH", help="a script, a folder, or - (stdin)")
+        sub.add_argument("--dialect", choices=DIALECTS, help="which Keras (default: inferred)")
+        sub.add_argument("--report", metavar="FILE.json", help="write the findings as JSON")
+        if run is migrate:
+            migrate_options(sub)
+    command("explain", explain).add_argument("code", metavar="CODE", help="such as K2T301")
+    command("rules", rules)
+    return parser
+
+
+def migrate_options(sub: argparse.ArgumentParser) -> None:
+    where = sub.add_mutually_exclusive_group()
+    where.add_argument(
+        "-o", dest="output", metavar="OUT", help="file or folder (default: beside the script)"
+    )
+    where.add_argument("--in-place", action="store_true", help="overwrite the script itself")
+    sub.add_argument("--diff", action="store_true", help="print a diff, write nothing")
+    sub.add_argument("--force", action="store_true", help="overwrite an existing output")
+    sub.add_argument(
+        "--fidelity",
+        choices=FIDELITIES,
+        default="faithful",
+        help="how far Keras is followed where torch differs (default: %(default)s)",
+    )
+
+
+def migrate(arguments: argparse.Namespace) -> int:
+    """Write script_lightning.py beside each Keras training script."""
+    items = files.inputs(arguments.paths)
+    stdin = any(item.path == files.STDIN for item in items)
+    if stdin and arguments.in_place:
+        arguments.parser.error("stdin cannot be changed in place")
+    if stdin and len(items) > 1:
+        arguments.parser.error("stdin goes alone")
+    try:
+        target = Target.of(arguments, items)
+    except NotADirectoryError as error:
+        arguments.parser.error(str(error))
+    to_stdout = arguments.diff or target.path(items[0]) is None if items else False
+    outcomes = run(items, lambda item, data: migrate_one(item, data, arguments, target))
+    return finish(outcomes, arguments.report, sys.stderr if to_stdout else sys.stdout)
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Tell which files hold Keras training code, and what k2t has to say about it."""
+    items = files.inputs(arguments.paths)
+    outcomes = run(items, lambda item, data: check_one(item, data, arguments))
+    return finish(outcomes, arguments.report, sys.stdout)
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """Print the page of a finding code."""
+    from k2t.resources import folder
+
+    page = folder("rules") / f"{os.path.basename(arguments.code).upper()}.md"
+    if not page.is_file():
+        print(f"k2t: there is no page on {arguments.code}", file=sys.stderr)
+        return 2
+    print(page.read_text(encoding="utf-8").rstrip())
+    return 0
+
+
+def rules(arguments: argparse.Namespace) -> int:
+    """List the rule rows: section, name, Keras name, what it becomes."""
+    from k2t.table import load
+
+    for section, rows in load().rows.items():
+        for name, row in rows.items():
+            target = next((row.data[key] for key in TARGETS if key in row.data), "")
+            print(f"{section:14} {name:32} {row.keras[0] if row.keras else '':48} {target}".rstrip())
+    return 0
+
+
+TARGETS = ("torch", "module", "call", "object", "penalty", "helper", "lower")

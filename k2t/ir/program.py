@@ -1,0 +1,186 @@
+"""The training program a script describes, in Keras's terms (Keras IR)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from k2t.ir.finding import Finding
+from k2t.ir.source import Source, Span
+from k2t.ir.values import Arg, Obj, Shape, Value
+
+
+@dataclass(frozen=True)
+class Node:
+    """One application of a layer (or operator) to tensors; ids are shared with ``inputs``.
+
+    ``names`` are the variables the script bound the result to, in order; an Input has no layer.
+    """
+
+    id: int
+    layer: Obj | None
+    inputs: tuple[int, ...]
+    in_shapes: tuple[Shape | None, ...]
+    shape: Shape | None
+    stmt: Span
+    names: tuple[str, ...] = ()
+    operator: str | None = None
+    operands: tuple[str | None, ...] = ()
+    key: str | None = None
+    dtype: str | None = None
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A layer site in the body of a model; ``seen`` holds each application met there."""
+
+    seen: tuple[Node, ...]
+    comments: tuple[str, ...] = ()
+
+    @property
+    def node(self) -> Node:
+        return self.seen[0]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A ``for`` whose body stacks layers; ``header`` is ``for ... in ...`` without the colon."""
+
+    header: Span
+    body: tuple[Item, ...]
+    comments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Branch:
+    """An ``if`` on constants around layers."""
+
+    test: Span
+    body: tuple[Item, ...]
+    orelse: tuple[Item, ...]
+    comments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A statement of the user between layers that moves with them."""
+
+    span: Span
+    comments: tuple[str, ...] = ()
+
+
+Item = Leaf | Loop | Branch | Plain
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of the class to be: its name, and its default as written."""
+
+    name: str
+    default: Span | None = None
+
+
+@dataclass(frozen=True)
+class Home:
+    """The function a model is built in; ``becomes_class`` when nothing else happens there."""
+
+    name: str
+    span: Span
+    becomes_class: bool
+    docstring: Span | None = None
+
+
+@dataclass(frozen=True)
+class Compile:
+    """The arguments of ``compile`` and the comments that stood above it and its optimizer."""
+
+    span: Span
+    args: Mapping[str, Arg] = field(hash=False)
+    comments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model class: what one constructor call of the script builds, however often it runs."""
+
+    id: int
+    kind: str
+    span: Span
+    body: tuple[Item, ...]
+    inputs: tuple[Node, ...]
+    outputs: tuple[int, ...]
+    input_kind: str
+    output_kind: str
+    instances: tuple[int, ...]
+    parameters: tuple[Parameter, ...] = ()
+    arguments: tuple[str, ...] = ()
+    name: str | None = None
+    variable: str | None = None
+    home: Home | None = None
+    compile: Compile | None = None
+    anchor: Span | None = None
+    ready: Span | None = None
+    statements: tuple[Span, ...] = ()
+    local_names: frozenset[str] = frozenset()
+    problem: tuple[str, str, Span] | None = None
+    fed: Value | None = None
+    renames: tuple[Span, ...] = ()
+    created: Span | None = None
+
+
+@dataclass(frozen=True)
+class Use:
+    """A place where the script does something with a Keras thing.
+
+    ``call`` is the expression, ``stmt`` the innermost statement, ``alone`` whether the call is the
+    whole statement, ``target`` what it is assigned to, ``how`` how its value is consumed.
+    """
+
+    kind: str
+    call: Span
+    stmt: Span
+    models: tuple[int, ...] = ()
+    args: Mapping[str, Arg] = field(default_factory=dict, hash=False)
+    receiver: Span | None = None
+    alone: bool = False
+    target: Span | None = None
+    targets: int = 0
+    how: str = "value"
+    scope: Span | None = None
+    data: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything a migration needs to know about a script."""
+
+    source: Source
+    dialect: str
+    models: tuple[Model, ...]
+    uses: tuple[Use, ...]
+    removed: tuple[Span, ...]
+    imports: tuple[Import, ...]
+    bound_names: frozenset[str]
+    findings: tuple[Finding, ...]
+    leftovers: tuple[Leftover, ...] = ()
+    top_level: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True)
+class Import:
+    """An import statement: its Keras names go, ``kept`` is what remains of it (None: nothing)."""
+
+    span: Span
+    kept: str | None
+    foreign: bool
+    top_level: bool
+    key: tuple[int, str] = (0, "")
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A use of a Keras name; unless an edit covers it, it is reported and the script stops there."""
+
+    span: Span
+    stmt: Span
+    path: str

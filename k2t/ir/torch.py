@@ -1,0 +1,156 @@
+"""The migrated program, in torch's terms (torch IR); templates turn it into text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from k2t.ir.source import Code, Span
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A module constructor inside a group, with the comments above it."""
+
+    text: str
+    comments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A statement inside ``__init__``: the user's (a span) or ours (text)."""
+
+    code: Code
+    comments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Block:
+    """``for``/``if`` around entries; ``header`` without the colon, ``orelse`` for an ``if``."""
+
+    header: Code
+    body: tuple[Part, ...]
+    orelse: tuple[Part, ...] = ()
+    comments: tuple[str, ...] = ()
+
+
+Part = Entry | Raw | Block
+
+
+@dataclass(frozen=True)
+class Group:
+    """``self.name = ...``: one module, or an ``nn.Sequential`` of the parts."""
+
+    name: str
+    parts: tuple[Part, ...]
+    comments: tuple[str, ...] = ()
+
+    @property
+    def single(self) -> bool:
+        return len(self.parts) == 1 and isinstance(self.parts[0], Entry)
+
+    @property
+    def flat(self) -> bool:
+        return all(isinstance(p, Entry) for p in self.parts)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A statement of a method; ``comment`` stands at its end, ``comments`` above it."""
+
+    text: str
+    comment: str = ""
+    comments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """The body of ``step``: what a batch becomes, the loss, and what is logged."""
+
+    unpack: str
+    lines: tuple[Line, ...]
+    logs: tuple[tuple[str, str], ...]
+    updates: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """``configure_optimizers``: lines before the return, and what is returned."""
+
+    lines: tuple[Line, ...]
+    result: str
+    comments: tuple[str, ...] = ()
+    hook: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModuleClass:
+    """A class to be emitted; without ``step`` it is a plain ``nn.Module``."""
+
+    name: str
+    parameters: tuple[Code, ...]
+    attributes: tuple[str, ...]
+    init: tuple[Group | Raw, ...]
+    after: tuple[Line, ...]
+    lazy: bool
+    applies: bool
+    forward: str
+    lines: tuple[Line, ...]
+    docstring: Span | None = None
+    penalty: tuple[Line, ...] = ()
+    step: Step | None = None
+    predict: str | None = None
+    optimizer: Optimizer | None = None
+    validates: bool = False
+    tests: bool = False
+    objects: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class InitCase:
+    """One branch of ``init_weights``: the torch classes and the statements for them."""
+
+    classes: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """Statements from a template; values may point at the source."""
+
+    template: str
+    values: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace a span of the source by an expression, or a whole statement by statements.
+
+    ``dedent``: the code is a block of the source that moves out to the statement's indentation.
+    """
+
+    span: Span
+    code: Code | Snippet
+    dedent: bool = False
+
+
+@dataclass(frozen=True)
+class TorchProgram:
+    """All that render and splice need.
+
+    ``classes`` come with the statement they stand before; ``helpers`` are names of emitted
+    definitions (and the name they get); ``data_helpers`` those that are needed while data is made.
+    """
+
+    classes: tuple[tuple[Span, ModuleClass], ...]
+    init: tuple[InitCase, ...]
+    init_words: str
+    tables: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    helpers: tuple[tuple[str, str], ...]
+    training_helpers: tuple[tuple[str, str], ...]
+    data_helpers: tuple[tuple[str, str], ...]
+    data_anchor: Span | None
+    edits: tuple[Edit, ...]
+    removed: tuple[Span, ...]
+    inserted: tuple[tuple[Span, Code], ...] = ()
+    imports: tuple[str, ...] = ()

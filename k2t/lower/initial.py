@@ -1,0 +1,246 @@
+"""Initial values: one ``init_weights`` per script, and lines for layers that differ from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from k2t.ir.finding import NotMigrated
+from k2t.ir.torch import InitCase, Line
+from k2t.ir.values import Obj
+from k2t.lower import text as t
+from k2t.lower.layers import Context, Op
+from k2t.lower.recurrent import inner_layer, recurrent_inits
+
+RECURRENT = {"LSTM", "GRU", "SimpleRNN", "Bidirectional"}
+BASES = {
+    "SameConv1d": "nn.Conv1d",
+    "SameConv2d": "nn.Conv2d",
+    "CausalConv1d": "nn.Conv1d",
+    "LSTM": "nn.LSTM",
+    "LSTMFull": "nn.LSTM",
+    "MaskedLSTM": "nn.LSTM",
+    "GRU": "nn.GRU",
+    "GRUFull": "nn.GRU",
+    "ResetBeforeGRU": "nn.GRU",
+    "MaskedGRU": "nn.GRU",
+    "SimpleRNN": "nn.RNN",
+    "SimpleRNNFull": "nn.RNN",
+    "MaskedSimpleRNN": "nn.RNN",
+    "BatchNorm1d": "nn.BatchNorm1d",
+    "BatchNorm2d": "nn.BatchNorm2d",
+}
+TORCH_STARTS = {"gamma": "nn.init.ones_({p})", "beta": "nn.init.zeros_({p})"}
+"""What torch itself does for normalisation layers, so that nothing need be said."""
+
+Made = tuple[str, Op, Obj]
+"""Where a module is (attribute path), the op, and the layer it came from."""
+
+
+def torch_class(op: Op) -> str:
+    """The torch class a constructor text makes: nn.Linear for nn.Linear(...) and nn.LazyLinear(...)."""
+    name = (op.module or "").partition("(")[0]
+    return BASES.get(name, name.replace("nn.Lazy", "nn."))
+
+
+@dataclass
+class Start:
+    """The statements that initialise one module, in order, as functions of its expression."""
+
+    lines: tuple[str, ...]
+    words: tuple[str, ...]
+
+
+def start_of(ctx: Context, op: Op, layer: Obj) -> Start | None:
+    """How a module starts; ``{m}`` is the module. None: as torch itself does."""
+    if layer.row in RECURRENT:
+        return recurrent_start(ctx, op, layer)
+    lines, words = [], []
+    bias_off = "bias=False" in (op.module or "") or "affine=False" in (op.module or "")
+    for param in op.params:
+        if TORCH_STARTS.get(param.keras) == param.init:
+            continue
+        if param.torch == "bias" and bias_off:
+            continue
+        lines.append(param.init.replace("{p}", f"{{m}}.{param.torch}"))
+        words.append(f"{param.words} {kind(param.keras)}")
+    return Start(tuple(lines), tuple(words)) if lines else None
+
+
+def kind(keras: str) -> str:
+    return {"kernel": "kernels", "bias": "biases", "embeddings": "embeddings", "alpha": "slopes"}.get(
+        keras, keras
+    )
+
+
+def recurrent_start(ctx: Context, op: Op, layer: Obj) -> Start:
+    kernel, recurrent, bias, forget = recurrent_inits(ctx, inner_layer(layer))
+    cls = torch_class(op)
+    lines = [
+        "for name, p in {m}.named_parameters():",
+        '    if "weight_ih" in name:',
+        "        " + kernel.replace("{p}", "p"),
+        '    elif "weight_hh" in name:',
+        "        " + recurrent.replace("{p}", "p"),
+    ]
+    words = ["Glorot uniform kernels" if "xavier_uniform" in kernel else "kernels"]
+    words.append("orthogonal recurrent kernels" if "orthogonal" in recurrent else "recurrent kernels")
+    if "bias=False" in (op.module or ""):
+        return Start(tuple(lines), tuple(words))
+    if cls == "nn.GRU" and "ResetBefore" not in (op.module or ""):
+        lines += ["    else:", "        " + bias.replace("{p}", "p")]
+        return Start(tuple(lines), (*words, "zero biases"))
+    lines += ['    elif "bias_ih" in name:', "        " + bias.replace("{p}", "p")]
+    if forget:
+        lines.append("        nn.init.ones_(p[{m}.hidden_size : 2 * {m}.hidden_size])")
+        words.append("forget gates at one")
+    lines += [
+        "    else:",
+        "        nn.init.zeros_(p).requires_grad_(False)  # Keras has one bias per gate",
+    ]
+    return Start(tuple(lines), (*words, "zero biases"))
+
+
+@dataclass
+class Plan:
+    """The common start of each torch class over all models of the script."""
+
+    common: dict[str, Start | None] = field(default_factory=dict)
+
+    def cases(self) -> tuple[InitCase, ...]:
+        """Branches of ``init_weights``; classes that start alike share one."""
+        grouped: dict[tuple[str, ...], list[str]] = {}
+        for cls, start in self.common.items():
+            if start is not None:
+                grouped.setdefault(start.lines, []).append(cls)
+        return tuple(InitCase(tuple(sorted(classes)), lines) for lines, classes in grouped.items())
+
+    def words(self) -> str:
+        found: dict[str, None] = {}
+        for start in self.common.values():
+            for word in start.words if start is not None else ():
+                found[word] = None
+        return sentence(list(found))
+
+
+def sentence(words: list[str]) -> str:
+    text = ", ".join(words)
+    return text[:1].upper() + text[1:] + "." if text else ""
+
+
+def plan(ctx: Context, made: Iterable[Made]) -> Plan:
+    """For each torch class, the start most of its modules have."""
+    seen: dict[str, Counter[tuple[str, ...]]] = {}
+    starts: dict[tuple[str, tuple[str, ...]], Start | None] = {}
+    for _, op, layer in made:
+        if op.module is None or not (op.params or layer.row in RECURRENT):
+            continue
+        start = start_of(ctx, op, layer)
+        key = start.lines if start is not None else ()
+        if any("INITIALIZERS[" in line for line in key):
+            continue
+        seen.setdefault(torch_class(op), Counter())[key] += 1
+        starts[torch_class(op), key] = start
+    return Plan({cls: starts[cls, counter.most_common(1)[0][0]] for cls, counter in seen.items()})
+
+
+def special_lines(ctx: Context, common: Plan, made: list[Made]) -> tuple[Line, ...]:
+    """Lines after ``apply`` for modules of one class that start differently.
+
+    Raises:
+        NotMigrated: such a module is made in a loop and cannot be addressed.
+    """
+    special = [
+        (path, start_of(ctx, op, layer), op, layer)
+        for path, op, layer in made
+        if op.module is not None and (op.params or layer.row in RECURRENT)
+    ]
+    differing = [
+        (path, start, op, layer)
+        for path, start, op, layer in special
+        if key_of(start) != key_of(common.common.get(torch_class(op)))
+    ]
+    if any(path.endswith("[?]") for path, *_ in differing):
+        return looped(differing, special)
+    lines: list[Line] = []
+    for path, start, op, _ in differing:
+        base = common.common.get(torch_class(op))
+        for text in start.lines if start is not None else ():
+            if base is None or text not in base.lines or text.startswith(("for", " ")):
+                lines.append(Line(text.replace("{m}", path)))
+    return tuple(lines)
+
+
+def key_of(start: Start | None) -> tuple[str, ...]:
+    return start.lines if start is not None else ()
+
+
+def looped(
+    differing: list[tuple[str, Start | None, Op, Obj]], special: list[tuple[str, Start | None, Op, Obj]]
+) -> tuple[Line, ...]:
+    """Modules made in a loop: reached through their Sequential, which holds no others of the kind
+    but at its end."""
+    classes = {torch_class(op) for _, _, op, _ in differing}
+    bases = {path.partition("[")[0] for path, *_ in differing}
+    keys = {key_of(start) for _, start, _, _ in differing}
+    if len(classes) != 1 or len(bases) != 1 or len(keys) != 1:
+        raise NotMigrated("K2T201", "initializers that differ inside a loop are not carried over")
+    cls, base, lines = classes.pop(), bases.pop(), keys.pop()
+    paths = [path for path, *_ in differing]
+    others = [p for p, _, op, _ in special if torch_class(op) == cls and p not in paths]
+    ends = [int(p.partition("[")[2][:-1]) for p in others if p.startswith(base + "[-")]
+    if len(ends) != len(others):
+        raise NotMigrated("K2T201", "initializers that differ inside a loop are not carried over")
+    part = f"{base}[:{min(ends)}]" if ends else base
+    texts = [line.replace("{m}", "module") for line in lines if "weight" in line or "_ih" in line]
+    return (
+        Line(f"for module in {part}:"),
+        Line(f"    if isinstance(module, {cls}):"),
+        *(Line(f"        {text}") for text in texts),
+    )
+
+
+# ---------------------------------------------------------------------- regularizers
+
+
+def penalty_lines(made: list[Made], parameters: dict[str, str]) -> tuple[Line, ...]:
+    """The body of ``penalty``: one term per kind of kernel, or per layer where they differ."""
+    terms: dict[str, list[tuple[str, str, str]]] = {}
+    for path, op, _ in made:
+        for torch, text in op.penalties:
+            terms.setdefault(text, []).append((path, torch, torch_class(op)))
+    if not terms:
+        return ()
+    parts: list[str] = []
+    before: list[Line] = []
+    for text, places in terms.items():
+        text = own_names(text, parameters)
+        classes = {(cls, torch) for _, torch, cls in places}
+        cls, torch = next(iter(classes))
+        everyone = [p for p, op, _ in made if torch_class(op) == cls]
+        if len(classes) == 1 and len(places) > 1 and len(everyone) == len(places) and " + " not in text:
+            factor, _, rest = text.partition(" * ")
+            name = "kernels" if torch == "weight" else "biases"
+            before.append(
+                Line(f"{name} = [m.{torch} for m in self.modules() if isinstance(m, {cls})]")
+            )
+            parts.append(f"{factor} * sum({rest.replace('{p}', 'p')} for p in {name})")
+            continue
+        for path, torch, _ in places:
+            if path.endswith("[?]"):
+                raise NotMigrated("K2T300", "regularizers that differ inside a loop are not carried over")
+            parts.append(text.replace("{p}", f"{path}.{torch}"))
+    return (*before, Line("return " + " + ".join(parts)))
+
+
+def own_names(text: str, parameters: dict[str, str]) -> str:
+    """Constructor parameters read in another method come from ``self``."""
+    import re
+
+    for name, attribute in parameters.items():
+        text = re.sub(rf"(?<![\w.]){re.escape(name)}\b", attribute, text)
+    return text
+
+
+__all__ = ["t"]

@@ -1,0 +1,316 @@
+"""A Keras model and its compile call become one module class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from k2t.ir.finding import NotMigrated
+from k2t.ir.program import Branch, Item, Leaf, Loop, Model, Node, Use
+from k2t.ir.source import Code
+from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
+from k2t.ir.values import Array, Obj, Shape, Value
+from k2t.lower import initial
+from k2t.lower import text as t
+from k2t.lower.chain import AnyPiece, BlockPiece, Chain, Piece, State, assemble, conversion, lower_items
+from k2t.lower.graph import RESERVED, Graph
+from k2t.lower.initial import Made, own_names
+from k2t.lower.layers import Context, Op, dim_text
+from k2t.lower.masks import apply_masks
+from k2t.lower.optimizers import lower_optimizer
+from k2t.lower.targets import Loss, Metric, Output, lower_loss, lower_metrics, target_text
+
+COMPILE_CARRIED = {"optimizer", "loss", "metrics", "run_eagerly", "jit_compile", "steps_per_execution",
+                   "auto_scale_loss"}
+
+
+@dataclass
+class Draft:
+    """A model half lowered: its chain is there, the class is not yet."""
+
+    model: Model
+    chain: Chain
+    output: Output
+    loss: Loss | None
+    metrics: list[Metric] = field(default_factory=list)
+    optimizer: Optimizer | None = None
+    y: Array | None = None
+    weighted: bool = False
+    name: str = "Model"
+
+    @property
+    def made(self) -> list[Made]:
+        return self.chain.paths
+
+
+def last_leaf(items: Sequence[Item]) -> Leaf | None:
+    """The leaf a Sequential ends in, if it does not stand in a loop."""
+    for item in reversed(items):
+        if isinstance(item, Leaf):
+            return item
+        if isinstance(item, Loop | Branch):
+            return None
+    return None
+
+
+def draft(ctx: Context, model: Model, targets: Value | None, weighted: bool) -> Draft:
+    """Lower the layers, loss, metrics and optimizer of a model.
+
+    Raises:
+        NotMigrated: something of it cannot be carried over.
+    """
+    if model.problem is not None:
+        raise NotMigrated(*model.problem)
+    y = targets if isinstance(targets, Array) else None
+    output = model_output(ctx, model)
+    loss = None
+    if model.compile is not None:
+        check_compile(model)
+        loss_value = t.get(model.compile.args, "loss")
+        if len(model.outputs) > 1:
+            raise NotMigrated("K2T304", "compile of several outputs is not carried over",
+                              model.compile.span)
+        if t.is_none(loss_value):
+            raise NotMigrated("K2T305", "compile without a loss is not carried over", model.compile.span)
+        loss = lower_loss(ctx, loss_value, output)
+    folded = loss.folded if loss is not None else None
+    chain = lower_chain(ctx, model, folded)
+    made = Draft(model, chain, output, loss, y=y, weighted=weighted)
+    if loss is not None and model.compile is not None:
+        made.metrics = lower_metrics(ctx, t.get(model.compile.args, "metrics"), output, loss, y)
+        made.optimizer = lower_optimizer(ctx, t.get(model.compile.args, "optimizer"))
+    return made
+
+
+def check_compile(model: Model) -> None:
+    assert model.compile is not None
+    for name, arg in model.compile.args.items():
+        if name not in COMPILE_CARRIED and not t.is_none(arg.value):
+            raise NotMigrated("K2T700", f"compile({name}=...) is not carried over", arg.span)
+
+
+def model_output(ctx: Context, model: Model) -> Output:
+    """The output's shape and the activation it ends in."""
+    node: Node | None
+    if model.kind == "sequential":
+        leaf = last_leaf(model.body)
+        node = leaf.node if leaf else None
+        shape: Shape | None = leaf.node.shape if leaf else None
+    else:
+        nodes = {i.node.id: i.node for i in model.body if isinstance(i, Leaf)}
+        node = nodes.get(model.outputs[0]) if model.outputs else None
+        shape = node.shape if node else None
+    tail = tail_of(ctx, node) if node is not None else None
+    classes = dim_text(shape[-1]) if shape else None
+    if classes is not None and any(n.name in model.local_names for n in names_in(shape)):
+        classes = None
+    return Output(shape, tail, classes)
+
+
+def names_in(shape: Shape | None) -> list[object]:
+    dim = shape[-1] if shape else None
+    return list(dim.expr.names) if dim is not None and dim.expr is not None else []
+
+
+def tail_of(ctx: Context, node: Node) -> str | None:
+    """The activation of the last layer, if it is a plain one by name."""
+    layer = node.layer
+    if layer is None:
+        return None
+    if layer.row == "Softmax":
+        return "softmax"
+    if "activation" in layer.args and layer.row in ("Dense", "Activation", "Conv1D", "Conv2D"):
+        from k2t.lower.layers import activation_row
+
+        row = activation_row(ctx, t.get(layer.args, "activation"))
+        return row.name if row is not None else None
+    return None
+
+
+def lower_chain(ctx: Context, model: Model, folded: str | None) -> Chain:
+    ending = {"softmax": "logits: the softmax is in the loss",
+              "sigmoid": "logits: the sigmoid is in the loss"}.get(folded or "", "")
+    if model.kind == "functional":
+        chain = Graph(ctx, model, model.outputs[0] if folded else None).lower()
+        if ending:
+            last = chain.lines.pop()
+            comment = "; ".join(c for c in (last.comment, ending) if c)
+            chain.lines.append(Line(last.text, comment, last.comments))
+        return chain
+    first = model.inputs[0]
+    rank = len(first.shape) if first.shape is not None else None
+    state = State(rank=rank)
+    pieces = lower_items(ctx, model.body, state)
+    if folded is not None:
+        drop_tail(pieces, folded)
+    if state.layout == "first" and (state.rank or 0) > 1:
+        pieces.append(conversion(state, "last"))
+    chain = assemble(pieces, folded is not None, "x", ending)
+    return apply_masks(ctx, model, pieces, chain)
+
+
+def drop_tail(pieces: list[AnyPiece], folded: str) -> None:
+    """Take the final activation away; its layer's comments stay with what is left."""
+    last = pieces[-1]
+    if not isinstance(last, Piece) or last.op.activation != folded:
+        raise NotMigrated("K2T302", f"the final {folded} was not found")
+    pieces.pop()
+
+
+# ---------------------------------------------------------------------- the class
+
+
+def finish(
+    ctx: Context, made: Draft, common: initial.Plan, uses: Sequence[Use], names: set[str]
+) -> ModuleClass:
+    """The module class of a draft, once the common initialisation is settled."""
+    model = made.model
+    params = {p.name: f"self.{p.name}" for p in model.parameters}
+    penalty = initial.penalty_lines(made.made, params)
+    trained = made.loss is not None
+    validating = any(validates(u) for u in uses)
+    step = build_step(made, bool(penalty), params, validating) if trained else None
+    optimizer = own_optimizer(made.optimizer, params, model)
+    texts = texts_of(step, optimizer, penalty, made)
+    kept = tuple(p for p in params if any(f"self.{p}" in text for text in texts))
+    lazy = any(op.lazy for _, op, _ in made.made)
+    predicts = any(u.kind in ("predict", "call") for u in uses)
+    return ModuleClass(
+        name=made.name,
+        parameters=tuple(parameter_code(p.name, p.default) for p in model.parameters),
+        attributes=kept,
+        init=tuple(made.chain.groups),
+        after=initial.special_lines(ctx, common, made.made),
+        lazy=lazy,
+        applies=applies(ctx, common, made),
+        forward=forward_arguments(model),
+        lines=tuple(made.chain.lines),
+        docstring=model.home.docstring if model.home and model.home.becomes_class else None,
+        penalty=penalty,
+        step=step,
+        predict=prediction_text(made) if predicts and trained else None,
+        optimizer=optimizer,
+        validates=validating,
+        objects=tuple((m.log, m.object) for m in made.metrics if m.object is not None),
+        tests=any(u.kind == "evaluate" for u in uses),
+    )
+
+
+def applies(ctx: Context, common: initial.Plan, made: Draft) -> bool:
+    classes = {initial.torch_class(op) for _, op, _ in made.made if op.module is not None}
+    return any(common.common.get(c) is not None for c in classes)
+
+
+def parameter_code(name: str, default: object) -> Code:
+    from k2t.ir.source import Span
+
+    return (f"{name}=", default) if isinstance(default, Span) else (name,)
+
+
+def validates(use: Use) -> bool:
+    return use.kind == "fit" and any(
+        n in use.args and not t.is_none(use.args[n].value) and not t.same_value(use.args[n].value, 0.0)
+        for n in ("validation_data", "validation_split")
+    )
+
+
+def texts_of(
+    step: Step | None, optimizer: Optimizer | None, penalty: Sequence[Line], made: Draft
+) -> list[str]:
+    texts = [line.text for line in penalty]
+    if step is not None:
+        texts += [line.text for line in (*step.lines, *step.updates)] + [v for _, v in step.logs]
+    if optimizer is not None:
+        texts += [line.text for line in (*optimizer.lines, *optimizer.hook)] + [optimizer.result]
+    return texts
+
+
+def forward_arguments(model: Model) -> str:
+    if model.kind == "sequential" or (len(model.inputs) == 1 and model.input_kind == "one"):
+        node = model.inputs[0]
+        return node.names[0] if node.names else "x"
+    return "inputs"
+
+
+def own_optimizer(optimizer: Optimizer | None, params: dict[str, str], model: Model) -> Optimizer | None:
+    if optimizer is None:
+        return None
+    comments = model.compile.comments if model.compile else ()
+    return Optimizer(
+        tuple(Line(own_names(line.text, params), line.comment, line.comments) for line in optimizer.lines),
+        own_names(optimizer.result, params),
+        comments,
+        tuple(Line(own_names(line.text, params), line.comment, line.comments) for line in optimizer.hook),
+    )
+
+
+def prediction_text(made: Draft) -> str:
+    folded = made.loss.folded if made.loss is not None else None
+    if folded == "softmax":
+        dim = 1 if made.output.shape is not None and len(made.output.shape) == 1 else -1
+        return f"self(batch[0]).softmax({dim})"
+    return "self(batch[0]).sigmoid()" if folded == "sigmoid" else "self(batch[0])"
+
+
+def build_step(made: Draft, penalized: bool, params: dict[str, str], validating: bool) -> Step:
+    """Loss and metrics of a batch, in Keras's names and order."""
+    loss, output = made.loss, made.output
+    assert loss is not None
+    raw = loss.prediction
+    target = target_text(loss.target, made.y, output, raw)
+    lines = [Line(f"{raw} = self(x)")]
+    if target != "y":
+        place = len(lines) if raw in target else 0
+        lines.insert(place, Line(f"y = {target}"))
+    activated = raw
+    if loss.folded == "softmax":
+        dim = 1 if output.shape is not None and len(output.shape) == 1 else -1
+        activated = f"{raw}.softmax({dim})"
+    elif loss.folded == "sigmoid":
+        activated = f"{raw}.sigmoid()"
+    count = sum((m.call or m.update).count("{p}") for m in made.metrics)
+    if count > 1 and activated != raw:
+        lines.append(Line(f"y_pred = {activated}"))
+        activated = "y_pred"
+    extra = " + self.penalty()" if penalized else ""
+    values = {"p": raw, "y": "y"}
+    if made.weighted:
+        lines.append(Line(f"losses = {put(loss.each, values)}"))
+        weighted = "(losses * weights[0]).mean() if weights else losses.mean()"
+        lines.append(Line(f"loss = ({weighted}){extra}" if extra else f"loss = {weighted}"))
+    else:
+        lines.append(Line(f"loss = {put(loss.call, values)}{extra}"))
+    logs = [("loss", "loss")]
+    updates: list[Line] = []
+    metric_values = {"p": activated, "raw": raw, "y": "y", "int": "y.int()"}
+    for metric in made.metrics:
+        if metric.call is not None:
+            name = variable(metric.log, {"x", "y", "loss", "losses", "logs", raw})
+            lines.append(Line(f"{name} = {put(metric.call, metric_values)}"))
+            logs.append((metric.log, name))
+        else:
+            name = variable(metric.log, {"x", "y", "loss", "losses", "logs", raw})
+            owner = f'getattr(self, f"{{prefix}}{metric.log}")' if validating else f"self.{metric.log}"
+            updates.append(Line(f"{name} = {owner}"))
+            updates.append(Line(f"{name}.update({put(metric.update, metric_values)})"))
+            logs.append((metric.log, name))
+    own = [Line(own_names(line.text, params), line.comment, line.comments) for line in lines]
+    return Step(
+        "x, y, *weights" if made.weighted else "x, y",
+        tuple(own),
+        tuple(logs),
+        tuple(Line(own_names(line.text, params)) for line in updates),
+    )
+
+
+def variable(name: str, taken: set[str]) -> str:
+    clean = name if name.isidentifier() else "value"
+    return f"{clean}_value" if clean in taken else clean
+
+
+def put(template: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        template = template.replace("{" + name + "}", value)
+    return template
+
+

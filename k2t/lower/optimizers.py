@@ -1,0 +1,173 @@
+"""Optimizers: the torch class with Keras's defaults written out, and what Keras adds to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from k2t.ir.finding import NotMigrated
+from k2t.ir.torch import Line, Optimizer
+from k2t.ir.values import Arg, Const, Obj, Ref, Value
+from k2t.lower import text as t
+from k2t.lower.layers import Context, fill, value_or_default
+from k2t.table import Param, Row
+
+IGNORED = {"name", "ema_momentum", "ema_overwrite_frequency"}
+
+
+def optimizer_row(ctx: Context, value: Value) -> tuple[Row, Mapping[str, Arg]]:
+    """The row of an optimizer given as string, class or object.
+
+    Raises:
+        NotMigrated: there is none.
+    """
+    row = None
+    args: Mapping[str, Arg] = {}
+    if isinstance(value, Const) and isinstance(value.value, str):
+        row = ctx.table.string("optimizers", value.value)
+    elif t.is_none(value):
+        row = ctx.table.rows["optimizers"]["RMSprop"]
+    elif isinstance(value, Ref):
+        row = ctx.table.find(value.path)
+    elif isinstance(value, Obj):
+        row, args = ctx.table.rows["optimizers"].get(value.row), value.args
+    if row is None or row.section != "optimizers":
+        raise NotMigrated("K2T400", "the optimizer is not known")
+    return row, args
+
+
+def lower_optimizer(ctx: Context, value: Value) -> Optimizer:
+    """``configure_optimizers`` for a compile argument."""
+    row, args = optimizer_row(ctx, value)
+    if by_variable(value):
+        assert isinstance(value, Const) and value.expr is not None
+        made = construct(ctx, row, args, "params")
+        ctx.tables.setdefault("OPTIMIZERS", {})[str(value.value)] = f"lambda params: {made}"
+        if row.get("hook") and ctx.fidelity != "plain":
+            raise NotMigrated("K2T401", "an optimizer chosen by a variable cannot be Adam")
+        return Optimizer((), f"OPTIMIZERS[{value.expr.text}](self.parameters())")
+    made = construct(ctx, row, args, "self.parameters()")
+    hook = adam_hook(ctx, row, args)
+    decay = t.get(args, "decay")
+    if t.is_none(decay) or t.same_value(decay, 0.0):
+        return Optimizer((), made, hook=hook)
+    if ctx.dialect == "keras3":
+        raise NotMigrated("K2T402", "Keras 3 ignores decay=; say which is meant", args["decay"].span)
+    factor = t.text(decay)
+    lines = (
+        Line(f"optimizer = {made}"),
+        Line(f"decay = LambdaLR(optimizer, lambda step: 1 / (1 + {factor} * step))"),
+    )
+    return Optimizer(lines, '[optimizer], [{"scheduler": decay, "interval": "step"}]', hook=hook)
+
+
+def by_variable(value: Value) -> bool:
+    return (
+        isinstance(value, Const)
+        and isinstance(value.value, str)
+        and value.expr is not None
+        and value.expr.text.isidentifier()
+    )
+
+
+def construct(ctx: Context, row: Row, args: Mapping[str, Arg], params: str) -> str:
+    """The constructor call, keywords where they differ from torch's defaults."""
+    torch = str(row.for_dialect(ctx.dialect, "torch"))
+    helper = row.for_dialect(ctx.dialect, "helper", "")
+    signature = row.signature(ctx.dialect)
+    check_arguments(row, args, signature)
+    momentum = t.get(args, "momentum")
+    if row.name == "RMSprop":
+        plain = (t.is_none(momentum) or t.same_value(momentum, 0.0)) and (
+            "centered" not in args or not t.flag(args, "centered")
+        )
+        if not plain:
+            helper = "RMSpropFull" if helper else ""
+    if row.name == "Adagrad" and ctx.dialect != "keras2":
+        start = value_for(signature, args, "initial_accumulator_value")
+        if t.same_value(start, 0.0):
+            helper = "Adagrad"
+    decayed = "decay" in args and not t.same_value(t.get(args, "decay"), 0.0)
+    if row.name == "SGD" and decayed and not t.same_value(value_for(signature, args, "momentum"), 0.0):
+        helper = "SGD"
+    if helper and ctx.fidelity == "plain":
+        torch = str(row.get("plain", torch))
+        ctx.note("K2T403", "warning", f"{row.name}: {row.get('price', 'differs from Keras')}")
+    elif helper:
+        torch = str(helper)
+        ctx.helpers[torch] = None
+    if weight_decay(signature, args) and row.name == "Adam":
+        torch = "torch.optim.AdamW"
+    values = {p.name: t.text(value_for(signature, args, p.name)) for p in signature if p.name != "name"}
+    keywords = []
+    for keyword, template in row.data["args"]:
+        text = fill(template, values)
+        if keyword != "lr" and str(row.get("torch_defaults", {}).get(keyword)) == plain_text(text):
+            continue
+        keywords.append(f"{keyword}={text}")
+    if torch == "torch.optim.AdamW" and row.name == "Adam":
+        keywords.append(f"weight_decay={values['weight_decay']}")
+    if row.name == "RMSprop" and helper == "RMSpropFull":
+        keywords += [f"momentum={values['momentum']}"] if momentum != Const(None) else []
+        keywords += ["centered=True"] if "centered" in args and t.flag(args, "centered") else []
+    return f"{torch}({params}, {', '.join(keywords)})"
+
+
+def plain_text(text: str) -> str:
+    """A literal as the table writes it, for comparison with a torch default."""
+    try:
+        return str(type_of(text))
+    except ValueError:
+        return text
+
+
+def type_of(text: str) -> object:
+    if text in ("True", "False"):
+        return text == "True"
+    return float(text)
+
+
+def value_for(signature: tuple[Param, ...], args: Mapping[str, Arg], name: str) -> Value:
+    if name in args and args[name].span is not None:
+        return args[name].value
+    if name in args and not t.is_none(args[name].value):
+        return args[name].value
+    return Const(next((p.default for p in signature if p.name == name), None))
+
+
+def weight_decay(signature: tuple[Param, ...], args: Mapping[str, Arg]) -> bool:
+    value = value_for(signature, args, "weight_decay")
+    return not (t.is_none(value) or t.same_value(value, 0.0))
+
+
+def check_arguments(row: Row, args: Mapping[str, Arg], signature: tuple[Param, ...]) -> None:
+    templates = " ".join(template for _, template in row.data["args"])
+    carried = {p.name for p in signature if "{" + p.name + "}" in templates} | IGNORED | {"decay"}
+    if row.name == "Adam":
+        carried.add("weight_decay")
+    if row.name == "RMSprop":
+        carried |= {"momentum", "centered"}
+    for name, arg in args.items():
+        if arg.span is None or name in carried or t.is_none(arg.value):
+            continue
+        default = next((p.default for p in signature if p.name == name), ...)
+        if default is not ... and t.same_value(arg.value, default):
+            continue
+        raise NotMigrated("K2T404", f"{row.name}({name}=...) is not carried over", arg.span)
+
+
+def adam_hook(ctx: Context, row: Row, args: Mapping[str, Arg]) -> tuple[Line, ...]:
+    """Keras adds epsilon before the bias correction: the group's eps follows the step."""
+    if row.get("hook") != "adam_epsilon":
+        return ()
+    if ctx.fidelity == "plain":
+        ctx.note("K2T405", "warning", f"{row.name}: {row.data['price']}")
+        return ()
+    epsilon = t.text(value_or_default(row, args, "epsilon"))
+    beta = t.text(value_or_default(row, args, "beta_2"))
+    return (
+        Line(
+            f'optimizer.param_groups[0]["eps"] = {epsilon} / '
+            f"(1 - {beta} ** (self.global_step + 1)) ** 0.5",
+            comments=("# Keras adds epsilon before the bias correction, torch after it",),
+        ),
+    )

@@ -1,0 +1,300 @@
+"""The whole program: classes, helpers and edits from the Keras IR."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from k2t.ir.finding import Finding, NotMigrated, Severity
+from k2t.ir.program import Leaf, Model, Program, Use
+from k2t.ir.source import Code, Span, code
+from k2t.ir.torch import Edit, ModuleClass, Snippet, TorchProgram
+from k2t.ir.values import Array, Value, as_int
+from k2t.lower import initial, recurrent
+from k2t.lower import text as t
+from k2t.lower.layers import Context
+from k2t.lower.model import Draft, draft, finish
+from k2t.lower.uses import Edits, lower_use
+from k2t.table import Table
+
+assert recurrent  # its functions register themselves for the layer rows
+
+VERBS = ("build_", "create_", "make_", "get_", "define_", "construct_", "new_")
+LAYER_HELPERS = (
+    "SameConv", "CausalConv", "SameMaxPool", "SameAvgPool", "BatchNorm", "LSTM", "GRU", "SimpleRNN",
+    "Masked", "ResetBefore", "hard_sigmoid", "mask_mean",
+)  # fmt: skip
+
+
+def lower_program(
+    program: Program, table: Table, fidelity: str
+) -> tuple[TorchProgram, tuple[Finding, ...]]:
+    """Torch IR of a program and the findings of lowering it."""
+    ctx = Context(table, program.dialect, fidelity, source=program.source)
+    findings: list[Finding] = list(program.findings)
+    drafts: dict[int, Draft] = {}
+    kept: list[Model] = []
+    names = ClassNames(program)
+    for model in program.models:
+        ctx.batch_size = batch_size(program, model)
+        ctx.notes.clear()
+        try:
+            made = draft(ctx, model, targets(program, model), weighted(program, model))
+        except NotMigrated as error:
+            findings.append(refusal(error, model.span))
+            continue
+        made.name = names.for_model(model)
+        findings += [Finding(c, Severity(s), m, model.span) for c, s, m in ctx.notes]
+        kept.append(model)
+        for instance in model.instances:
+            drafts[instance] = made
+    modules = [d for m in kept for d in (drafts[m.id],)]
+    common = initial.plan(ctx, [m for d in modules for m in d.made])
+    classes: dict[int, ModuleClass] = {}
+    for made in modules:
+        uses = [u for u in program.uses if set(u.models) & set(made.model.instances)]
+        try:
+            classes[made.model.id] = finish(ctx, made, common, uses, set())
+        except NotMigrated as error:
+            findings.append(refusal(error, made.model.span))
+            for instance in made.model.instances:
+                del drafts[instance]
+    edits = Edits(program, ctx, drafts, classes)
+    refused = lower_uses(edits, findings)
+    removed = removed_statements(program, drafts)
+    for made in modules:
+        if made.model.id in classes:
+            create(edits, made, classes[made.model.id], removed)
+    references(edits, table)
+    stops = leftovers(edits, removed, findings, refused)
+    findings += edits.findings
+    return (
+        assemble(program, ctx, common, modules, classes, edits, removed, stops),
+        tuple(sorted(findings, key=lambda f: (f.span.start, f.code))),
+    )
+
+
+def refusal(error: NotMigrated, span: Span) -> Finding:
+    return Finding(error.code, Severity.ERROR, error.message, error.span or span)
+
+
+def batch_size(program: Program, model: Model) -> int | None:
+    """The batch size of the first fit of a model (Keras's default is 32)."""
+    for use in program.uses:
+        if use.kind == "fit" and set(use.models) & set(model.instances):
+            return as_int(use.args["batch_size"].value) if "batch_size" in use.args else 32
+    return None
+
+
+def targets(program: Program, model: Model) -> Value | None:
+    """The targets the model is first fitted to (from y, or from a Sequence's batches)."""
+    for use in program.uses:
+        if use.kind in ("fit", "evaluate") and set(use.models) & set(model.instances):
+            if "y" in use.args:
+                return use.args["y"].value
+            for other in program.uses:
+                if other.kind == "class" and other.data.get("targets") is not None:
+                    found = other.data["targets"]
+                    return found if isinstance(found, Array) else None
+    return None
+
+
+def weighted(program: Program, model: Model) -> bool:
+    return any(
+        name in use.args and not t.is_none(use.args[name].value)
+        for use in program.uses
+        if use.kind in ("fit", "evaluate") and set(use.models) & set(model.instances)
+        for name in ("class_weight", "sample_weight", "validation_w")
+    )
+
+
+class ClassNames:
+    """Names for classes: from ``name=``, else the builder function, else Model."""
+
+    def __init__(self, program: Program) -> None:
+        self.taken = set(program.bound_names)
+        self.program = program
+
+    def for_model(self, model: Model) -> str:
+        source = model.name
+        if source is None and model.home is not None and model.home.becomes_class:
+            source = model.home.name
+        if source is None and model.variable not in (None, "model"):
+            source = model.variable
+        wanted = camel(source) if source else "Model"
+        name, number = wanted, 2
+        while name in self.taken:
+            name, number = f"{wanted}{number}", number + 1
+        self.taken.add(name)
+        return name
+
+
+def camel(name: str) -> str:
+    for verb in VERBS:
+        name = name.removeprefix(verb)
+    parts = "".join(c if c.isalnum() else "_" for c in name).split("_")
+    text = "".join(p[:1].upper() + p[1:] for p in parts if p)
+    return text if text and not text[0].isdigit() else "Model"
+
+
+# ---------------------------------------------------------------------- statements
+
+
+def lower_uses(edits: Edits, findings: list[Finding]) -> list[Use]:
+    """Lower each use; those refused are reported, and stay."""
+    refused: list[Use] = []
+    order = {"fit": 0}
+    for use in sorted(edits.program.uses, key=lambda u: (order.get(u.kind, 1), u.call.start)):
+        if use.kind == "model":
+            continue
+        if use.models and not any(m in edits.drafts for m in use.models):
+            refused.append(use)
+            continue
+        try:
+            lower_use(edits, use)
+        except NotMigrated as error:
+            findings.append(refusal(error, use.call))
+            refused.append(use)
+    return refused
+
+
+def removed_statements(program: Program, drafts: dict[int, Draft]) -> list[Span]:
+    """Statements that moved into classes; those of models left behind stay."""
+    lost = [m for m in program.models if m.id not in drafts]
+    if not lost:
+        return list(program.removed)
+    keep: list[Span] = []
+    for model in lost:
+        if model.compile is not None:
+            keep.append(model.compile.span)
+        keep.append(model.span)
+        keep.extend(
+            i.node.stmt for i in model.body if isinstance(i, Leaf)
+        )
+    if len(lost) == len(program.models):
+        return []
+    return [s for s in program.removed if not any(k in s for k in keep)]
+
+
+def create(edits: Edits, made: Draft, cls: ModuleClass, removed: list[Span]) -> None:
+    """Where the model was complete, an instance of its class is made."""
+    model = made.model
+    if model.home is not None and model.home.becomes_class:
+        removed.append(model.home.span)
+        for span in model.renames:
+            edits.edits.append(Edit(span, (cls.name,)))
+        return
+    arguments = ", ".join(model.arguments)
+    assert model.ready is not None and model.created is not None
+    if model.ready == model.created:
+        removed[:] = [s for s in removed if model.span not in s]
+        edits.edits.append(Edit(model.span, (f"{cls.name}({arguments})",)))
+        return
+    place = next((s for s in removed if model.ready in s), model.ready)
+    removed[:] = [s for s in removed if s != place and s not in place]
+    text = f"{model.variable} = {cls.name}({arguments})"
+    edits.edits.append(Edit(place, Snippet("code", {"code": (text,)})))
+
+
+def references(edits: Edits, table: Table) -> None:
+    """Layer classes handed about as values: ``Dropout`` becomes ``nn.Dropout``."""
+    for leftover in edits.program.leftovers:
+        row = table.find(leftover.path)
+        if row is not None and row.get("reference"):
+            edits.edits.append(Edit(leftover.span, (str(row.data["reference"]),)))
+
+
+def covered(span: Span, edits: Edits, removed: list[Span]) -> bool:
+    """Whether a place of the source does not survive: removed, or replaced and not carried along."""
+    if any(span in r for r in removed):
+        return True
+    around = [e for e in edits.edits if span in e.span]
+    if not around:
+        return False
+    innermost = min(around, key=lambda e: e.span.end - e.span.start)
+    return not any(span in s for s in carried(innermost))
+
+
+def carried(edit: Edit) -> list[Span]:
+    """The pieces of source an edit carries along."""
+    if isinstance(edit.code, Snippet):
+        return [
+            part
+            for value in edit.code.values.values()
+            if isinstance(value, tuple)
+            for part in value
+            if isinstance(part, Span)
+        ]
+    return [part for part in edit.code if isinstance(part, Span)]
+
+
+def leftovers(
+    edits: Edits, removed: list[Span], findings: list[Finding], refused: list[Use]
+) -> list[tuple[Span, str]]:
+    """Keras names that survive: each is an error, and the script stops before its statement."""
+    stops: dict[Span, str] = {}
+    for leftover in edits.program.leftovers:
+        if covered(leftover.span, edits, removed):
+            continue
+        if any(f.severity is Severity.ERROR and leftover.span in f.span for f in findings):
+            code_ = next(f.code for f in findings if leftover.span in f.span)
+        else:
+            code_ = "K2T900"
+            findings.append(
+                Finding(code_, Severity.ERROR, f"{leftover.path} is not migrated", leftover.span)
+            )
+        stops.setdefault(leftover.stmt, f"{code_}: {leftover.path} is not migrated")
+    for use in refused:
+        if covered(use.call, edits, removed):
+            continue
+        about = next((f for f in findings if f.severity is Severity.ERROR and (
+            f.span in use.call or use.call in f.span)), None)
+        if about is None:
+            about = Finding("K2T903", Severity.ERROR, f"{use.kind}: its model is not migrated", use.call)
+            findings.append(about)
+        stops.setdefault(use.stmt, f"{about.code}: {about.message}")
+    return [(span, text) for span, text in stops.items() if not any(span in r for r in removed)]
+
+
+# ---------------------------------------------------------------------- result
+
+
+def assemble(
+    program: Program,
+    ctx: Context,
+    common: initial.Plan,
+    modules: list[Draft],
+    classes: dict[int, ModuleClass],
+    edits: Edits,
+    removed: list[Span],
+    stops: list[tuple[Span, str]],
+) -> TorchProgram:
+    placed = [
+        (made.model.anchor or made.model.span, classes[made.model.id])
+        for made in modules
+        if made.model.id in classes
+    ]
+    inserted: list[tuple[Span, Code]] = list(edits.inserted)
+    inserted += [(span, (f"raise NotImplementedError({t.literal(text)})",)) for span, text in stops]
+    helpers = [(h, h) for h in ctx.helpers]
+    return TorchProgram(
+        classes=tuple(placed),
+        init=common.cases() if any(c.applies for _, c in placed) else (),
+        init_words=common.words(),
+        tables=tuple((name, tuple(rows.items())) for name, rows in ctx.tables.items()),
+        helpers=tuple(helpers),
+        training_helpers=tuple(edits.training.items()),
+        data_helpers=tuple(edits.data.items()),
+        data_anchor=data_anchor(program, edits),
+        edits=tuple(edits.edits),
+        removed=tuple([*removed, *edits.removed]),
+        inserted=tuple(inserted),
+        imports=tuple(m.imports for made in modules for m in made.metrics if m.imports),
+    )
+
+
+def data_anchor(program: Program, edits: Edits) -> Span | None:
+    """The first top-level statement that uses a data helper."""
+    tops = [top for top in program.top_level if any(use in top for use in edits.data_uses)]
+    return min(tops, key=lambda s: s.start) if tops else None
+
+

@@ -1,0 +1,167 @@
+"""Recurrent layers: torch's kernels where they compute the same, Keras's loop over time where not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from k2t.ir.finding import NotMigrated
+from k2t.ir.values import Const, Obj, Shape, Value
+from k2t.lower import text as t
+from k2t.lower.layers import CODE, Context, Op, activation_row, penalties, stem
+from k2t.lower.layers import initializer as initializer_text
+from k2t.table import Row
+
+
+def function(ctx: Context, value: Value) -> str:
+    """An activation as a function that can be handed on."""
+    row = activation_row(ctx, value)
+    if row is None:
+        return "nn.Identity()"
+    name = row.for_dialect(ctx.dialect, "function")
+    if not name:
+        raise NotMigrated("K2T120", f"a recurrent layer with activation {row.name} is not carried over")
+    if name == "hard_sigmoid":
+        ctx.helpers["hard_sigmoid"] = None
+    return str(name)
+
+
+def cell(ctx: Context, row: Row, layer: Obj, width: str | None) -> tuple[str, bool]:
+    """The module constructor of a recurrent layer, and whether it is torch's own class."""
+    if width is None:
+        raise NotMigrated("K2T121", f"{row.name} needs a known input width")
+    kind = str(row.data["torch_class"])
+    units = t.text(t.get(layer.args, "units"))
+    act = function(ctx, t.get(layer.args, "activation"))
+    gate = function(ctx, t.get(layer.args, "recurrent_activation")) if kind != "RNN" else None
+    reset_after = t.flag(layer.args, "reset_after") if kind == "GRU" else True
+    recurrent_dropout = t.get(layer.args, "recurrent_dropout")
+    bias = t.flag(layer.args, "use_bias")
+    head = f"{width}, {units}"
+    dropped = not t.same_value(recurrent_dropout, 0.0)
+    if kind == "RNN" and act == "F.relu" and not dropped:
+        extra = ', nonlinearity="relu"' + ("" if bias else ", bias=False")
+        return f"nn.RNN({head}, batch_first=True{extra})", True
+    native = act == "torch.tanh" and gate in (None, "torch.sigmoid") and reset_after and not dropped
+    if native:
+        extra = "" if bias else ", bias=False"
+        return f"nn.{kind}({head}, batch_first=True{extra})", True
+    if ctx.fidelity == "plain":
+        ctx.note("K2T122", "warning", f"{row.name} became nn.{kind}: its activations, recurrent dropout "
+                 "or reset_after=False are not kept under --fidelity plain (outputs differ by 0.03 and more)")
+        return f"nn.{kind}({head}, batch_first=True)", True
+    if not bias:
+        raise NotMigrated("K2T123", f"{row.name}(use_bias=False) with other than the default "
+                          "activations is not carried over")
+    extra_args = [] if act == "torch.tanh" else [f"activation={act}"]
+    if gate not in (None, "torch.sigmoid"):
+        extra_args.append(f"recurrent_activation={gate}")
+    name = {"LSTM": "LSTM", "GRU": "GRU", "RNN": "SimpleRNN"}[kind]
+    if dropped:
+        name += "Full"
+        if not t.same_value(t.get(layer.args, "dropout"), 0.0):
+            extra_args.append(f"dropout={t.text(t.get(layer.args, 'dropout'))}")
+        extra_args.append(f"recurrent_dropout={t.text(recurrent_dropout)}")
+        if not reset_after:
+            extra_args.append("reset_after=False")
+    elif not reset_after:
+        name = "ResetBeforeGRU"
+    ctx.helpers[name] = None
+    ctx.note("K2T124", "info", f"{row.name} became a loop over time in Python: exact, but slower than "
+             f"nn.{kind}, which has neither its activations nor recurrent_dropout")
+    return f"{name}({', '.join([head, *extra_args])})", False
+
+
+def rnn(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
+    module, native = cell(ctx, row, layer, width)
+    reverse = ".flip(1)" if t.flag(layer.args, "go_backwards") else ""
+    sequences = t.flag(layer.args, "return_sequences")
+    ending = "[0]" if sequences else "[0][:, -1]"
+    op = Op(
+        module=module,
+        call=f"{{m}}({{x}}{reverse}){ending}",
+        layout="last",
+        out="last",
+        stem=stem(row.name),
+        widens=True,
+        mask=native,
+    )
+    return [*time_constant_dropout(layer, native), op] if native else [op]
+
+
+def time_constant_dropout(layer: Obj, native: bool) -> list[Op]:
+    """``dropout`` alone drops whole input features, the same at every step."""
+    rate = t.get(layer.args, "dropout")
+    if t.same_value(rate, 0.0):
+        return []
+    return [Op(module=f"nn.Dropout1d({t.text(rate)})", layout="first", stem="dropout",
+               comment="drops whole features, the same at every step")]
+
+
+MERGES = {"concat": "torch.cat([{a}, {b}], {dim})", "sum": "{a} + {b}", "mul": "{a} * {b}",
+          "ave": "({a} + {b}) / 2"}
+
+
+def bidirectional(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    inner = t.get(layer.args, "layer")
+    if not isinstance(inner, Obj) or "units" not in inner.args:
+        raise NotMigrated("K2T125", "Bidirectional is carried over around LSTM, GRU and SimpleRNN")
+    inner_row = ctx.table.rows["layers"][inner.row]
+    mode = t.string(layer.args, "merge_mode")
+    if mode not in MERGES:
+        raise NotMigrated("K2T126", f"Bidirectional(merge_mode={mode!r}) is not carried over")
+    if t.flag(inner.args, "go_backwards"):
+        raise NotMigrated("K2T126", "go_backwards inside Bidirectional is not carried over")
+    module, native = cell(ctx, inner_row, inner, width)
+    if not native:
+        raise NotMigrated("K2T127", f"Bidirectional around a {inner.row} that torch's kernel does not "
+                          "compute (activations, recurrent_dropout, reset_after) is not carried over")
+    sequences = t.flag(inner.args, "return_sequences")
+    op = Op(
+        module=module[:-1] + ", bidirectional=True)",
+        layout="last",
+        out="last",
+        stem=stem(inner.row),
+        widens=True,
+        mask=True,
+    )
+    if sequences and mode == "concat":
+        return [*time_constant_dropout(inner, native), replace(op, call="{m}({x})[0]")]
+    if sequences:
+        lines: tuple[str, ...] = ("{y} = {m}({x})[0].chunk(2, -1)",)
+        halves = {"a": "{y}[0]", "b": "{y}[1]", "dim": "-1"}
+        lines = ("forward, backward = {m}({x})[0].chunk(2, -1)",)
+        halves = {"a": "forward", "b": "backward", "dim": "-1"}
+    else:
+        state = "_, (h, _)" if inner_row.data["torch_class"] == "LSTM" else "_, h"
+        lines = (f"{state} = {{m}}({{x}})",)
+        halves = {"a": "h[0]", "b": "h[1]", "dim": "1"}
+    merged = MERGES[mode].format(**halves)
+    if mode in ("sum", "mul") and sequences is False:
+        merged = f"({merged})" if False else merged
+    return [
+        *time_constant_dropout(inner, native),
+        replace(op, call=merged, lines=lines, comment="" if sequences else "last state of each direction"),
+    ]
+
+
+def recurrent_inits(ctx: Context, layer: Obj) -> tuple[str, str, str, bool]:
+    """Kernel, recurrent and bias initialisation of a recurrent layer, and whether forget gates are 1."""
+    kernel, _ = initializer_text(ctx, t.get(layer.args, "kernel_initializer"))
+    recurrent, _ = initializer_text(ctx, t.get(layer.args, "recurrent_initializer"))
+    bias, _ = initializer_text(ctx, t.get(layer.args, "bias_initializer"))
+    forget = "unit_forget_bias" in layer.args and t.flag(layer.args, "unit_forget_bias")
+    return kernel, recurrent, bias, forget
+
+
+def inner_layer(layer: Obj) -> Obj:
+    """The recurrent layer inside a Bidirectional, or the layer itself."""
+    inner = t.get(layer.args, "layer")
+    return inner if isinstance(inner, Obj) else layer
+
+
+CODE["rnn"] = rnn
+CODE["bidirectional"] = bidirectional
+
+__all__ = ["Const", "penalties"]

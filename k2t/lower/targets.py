@@ -1,0 +1,248 @@
+"""Losses and metrics: what the step computes from the model's output and the batch's targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from k2t.ir.finding import NotMigrated
+from k2t.ir.values import Arg, Array, Const, Obj, Ref, Shape, Tuple, Value, as_int
+from k2t.lower import text as t
+from k2t.lower.layers import Context
+from k2t.table import Row
+
+
+@dataclass(frozen=True)
+class Output:
+    """The model's output: shape without the batch, the activation it ends in, folded or not."""
+
+    shape: Shape | None
+    tail: str | None
+    classes: str | None
+
+    @property
+    def units(self) -> int | None:
+        return as_int(self.shape[-1]) if self.shape else None
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A lowered loss: its text per batch and per sample, what it wants of y, what was folded."""
+
+    row: Row
+    call: str
+    each: str
+    target: str
+    folded: str | None
+    prediction: str
+
+
+def find_row(ctx: Context, section: str, value: Value) -> tuple[Row | None, Mapping[str, Arg]]:
+    """The row of a loss or metric given as string, function or object."""
+    if isinstance(value, Const) and isinstance(value.value, str):
+        return ctx.table.string(section, value.value), {}
+    if isinstance(value, Ref):
+        return ctx.table.find(value.path), {}
+    if isinstance(value, Obj):
+        return ctx.table.rows[section].get(value.row), value.args
+    return None, {}
+
+
+def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
+    """The loss of a model with one output.
+
+    Raises:
+        NotMigrated: unknown loss, or an argument that is not carried.
+    """
+    row, args = find_row(ctx, "losses", value)
+    if row is None or row.section != "losses":
+        raise NotMigrated("K2T301", "the loss is not known")
+    check_loss_arguments(row, args)
+    logits = flag_of(args, "from_logits")
+    tail = row.get("tail")
+    folded = None
+    prediction = "y_pred"
+    call, each = str(row.data["call"]), str(row.data["each"])
+    if tail is not None:
+        if output.tail == tail and not logits:
+            folded, prediction = tail, "logits"
+        elif logits:
+            prediction = "logits"
+            if output.tail in ("softmax", "sigmoid"):
+                raise NotMigrated("K2T302", f"from_logits=True after a {output.tail}: a double activation")
+        else:
+            call, each = on_probabilities(ctx, row)
+    smoothing = t.get(args, "label_smoothing")
+    smooth = not (t.is_none(smoothing) or t.same_value(smoothing, 0.0))
+    call, each = fill_loss(call, args, smoothing, smooth), fill_loss(each, args, smoothing, smooth)
+    if smooth and row.name == "binary_crossentropy":
+        s = t.text(smoothing)
+        call = call.replace("{y}", f"{{y}} * (1 - {s}) + {s} / 2")
+        each = each.replace("{y}", f"{{y}} * (1 - {s}) + {s} / 2")
+    if output.shape is not None and len(output.shape) > 1 and row.data["target"] in ("labels", "onehot"):
+        if row.data["target"] == "onehot":
+            raise NotMigrated("K2T303", "categorical_crossentropy over sequences is not carried over")
+        call = call.replace("{p}", "{p}.flatten(0, -2)").replace("{y}", "{y}.flatten()")
+        each = each.replace("{p}", "{p}.movedim(-1, 1)") + ".mean(-1)"
+    return Loss(row, call, each, str(row.data["target"]), folded, prediction)
+
+
+def flag_of(args: Mapping[str, Arg], name: str) -> bool:
+    return t.flag(args, name) if name in args else False
+
+
+def check_loss_arguments(row: Row, args: Mapping[str, Arg]) -> None:
+    carried = {"from_logits", "label_smoothing", "delta", "name"}
+    for name, arg in args.items():
+        if arg.span is None or name in carried:
+            continue
+        default = next((p.default for p in row.params if p.name == name), ...)
+        if not t.same_value(arg.value, default):
+            raise NotMigrated("K2T304", f"{row.name}({name}=...) is not carried over", arg.span)
+
+
+def on_probabilities(ctx: Context, row: Row) -> tuple[str, str]:
+    """Crossentropies where the model's own activation stays: Keras clips at 1e-7."""
+    if row.name == "binary_crossentropy":
+        text = "F.binary_cross_entropy({p}.clamp(1e-7, 1 - 1e-7), {y}{more})"
+        return text.replace("{more}", ""), text.replace("{more}", ', reduction="none"') + ".mean(-1)"
+    if row.name == "categorical_crossentropy":
+        each = "-({y} * ({p} / {p}.sum(-1, keepdim=True)).clamp(1e-7, 1 - 1e-7).log()).sum(-1)"
+        return f"{each}.mean()", each
+    each = 'F.nll_loss({p}.clamp(1e-7, 1 - 1e-7).log(), {y}, reduction="none")'
+    return each.replace(', reduction="none"', ""), each
+
+
+def fill_loss(text: str, args: Mapping[str, Arg], smoothing: Value, smooth: bool) -> str:
+    text = text.replace("{smoothing}", f", label_smoothing={t.text(smoothing)}" if smooth else "")
+    delta = t.get(args, "delta")
+    plain = t.is_none(delta) or t.same_value(delta, 1.0)
+    return text.replace("{delta}", "" if plain else f", delta={t.text(delta)}")
+
+
+# ---------------------------------------------------------------------- targets
+
+
+def target_text(target: str, y: Array | None, output: Output, prediction: str) -> str:
+    """The statement's right-hand side that brings ``y`` into the form the loss wants ("y": as is)."""
+    rank = len(y.shape) if y is not None and y.shape is not None else None
+    dtype = y.dtype if y is not None else None
+    out_rank = len(output.shape) + 1 if output.shape is not None else None
+    text = "y"
+    if target == "labels":
+        last = as_int(y.shape[-1]) if y is not None and y.shape else None
+        if rank is None:
+            text = "y.flatten()" if out_rank == 2 else "y"
+        elif out_rank is not None and rank == out_rank and last == 1:
+            text = "y.squeeze(-1)"
+        return text if dtype == "int64" else f"{text}.long()"
+    if dtype not in ("float32",):
+        text += ".float()"
+    if target == "float" and out_rank is not None:
+        if rank is None:
+            return f"{text}.view_as({prediction})" if output.units == 1 else text
+        if rank == out_rank - 1:
+            return f"{text}.unsqueeze(-1)" if rank > 1 else f"{text}.unsqueeze(1)"
+    return text
+
+
+# ---------------------------------------------------------------------- metrics
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A lowered metric: its name in the logs, and a value per batch or an object with an update."""
+
+    log: str
+    call: str | None = None
+    object: str | None = None
+    update: str = ""
+    imports: str = ""
+
+
+def lower_metrics(ctx: Context, value: Value, output: Output, loss: Loss, y: Array | None) -> list[Metric]:
+    items = value.items if isinstance(value, Tuple) else () if t.is_none(value) else (value,)
+    found: list[Metric] = []
+    for item in items:
+        metric = lower_metric(ctx, item, output, loss, y)
+        taken = {m.log for m in found}
+        log, number = metric.log, 1
+        while log in taken:
+            log, number = f"{metric.log}_{number}", number + 1
+        found.append(Metric(log, metric.call, metric.object, metric.update, metric.imports))
+    return found
+
+
+def lower_metric(ctx: Context, value: Value, output: Output, loss: Loss, y: Array | None) -> Metric:
+    row, args = find_row(ctx, "metrics", value)
+    if row is not None and row.section == "losses":
+        row = None
+    if row is None:
+        raise NotMigrated("K2T500", "the metric is not known")
+    given = t.data(t.get(args, "name")) if "name" in args else None
+    if isinstance(value, Const):
+        log = str(value.value)
+        if ctx.dialect == "keras2" and log in ("accuracy", "acc"):
+            log = "acc"
+        elif ctx.dialect == "keras2":
+            log = str(row.get("log", log))
+    else:
+        log = str(given) if isinstance(given, str) else str(row.get("log", row.name))
+    for name, arg in args.items():
+        if arg.span is not None and name not in ("name", "threshold", "num_thresholds", "curve", "dtype"):
+            default = next((p.default for p in row.params if p.name == name), ...)
+            if not t.same_value(arg.value, default):
+                raise NotMigrated("K2T501", f"{row.name}({name}=...) is not carried over", arg.span)
+    code = row.get("lower")
+    if code == "accuracy":
+        return Metric(log, accuracy(ctx, row, args, output, loss, y))
+    if code == "auc":
+        return auc(row, args, log)
+    if row.get("object"):
+        return Metric(log, None, row.data["object"], row.data["update"], row.data["imports"])
+    return Metric(log, row.data["call"])
+
+
+def auc(row: Row, args: Mapping[str, Arg], log: str) -> Metric:
+    curve = t.data(t.get(args, "curve"))
+    count = t.text(t.get(args, "num_thresholds"))
+    if str(curve).upper() == "ROC":
+        return Metric(log, None, f"BinaryAUROC(thresholds={count})", "{p}, {int}",
+                      "from torchmetrics.classification import BinaryAUROC")
+    raise NotMigrated("K2T502", f"AUC(curve={curve!r}) is not carried over")
+
+
+def accuracy(ctx: Context, row: Row, args: Mapping[str, Arg], output: Output, loss: Loss, y: Array | None) -> str:
+    """Accuracy as Keras resolves it: by the shapes of output and target, or by the class."""
+    kind = row.get("kind") or resolve_accuracy(ctx, output, loss, y)
+    classes = output.classes or "{p}.shape[1]"
+    if kind == "binary":
+        threshold = t.get(args, "threshold")
+        extra = "" if t.is_none(threshold) or t.same_value(threshold, 0.5) else f", threshold={t.text(threshold)}"
+        return f'tm.accuracy({{p}}, {{y}}, task="binary"{extra})'
+    if output.shape is not None and len(output.shape) > 1:
+        return "({raw}.argmax(-1) == {y}).float().mean()" if kind == "sparse" else (
+            "({raw}.argmax(-1) == {y}.argmax(-1)).float().mean()")
+    if kind == "categorical":
+        return f'tm.accuracy({{raw}}, {{y}}.argmax(1), task="multiclass", num_classes={classes})'
+    return f'tm.accuracy({{raw}}, {{y}}, task="multiclass", num_classes={classes})'
+
+
+def resolve_accuracy(ctx: Context, output: Output, loss: Loss, y: Array | None) -> str:
+    """Keras 3: one output unit is binary; a target of lower rank or with a last axis of 1 is sparse;
+    else categorical. Keras 2 asks the loss first for binary and sparse crossentropy."""
+    if ctx.dialect == "keras2" and loss.row.name == "binary_crossentropy":
+        return "binary"
+    if output.units == 1:
+        return "binary"
+    if loss.target == "labels":
+        return "sparse"
+    if loss.target == "onehot":
+        return "categorical"
+    if output.shape is None or output.units is None:
+        raise NotMigrated("K2T503", "which accuracy this is depends on shapes that are not known")
+    if y is None or y.shape is None:
+        raise NotMigrated("K2T503", "which accuracy this is depends on the targets' shape")
+    if len(y.shape) <= len(output.shape) or as_int(y.shape[-1]) == 1:
+        return "sparse"
+    return "categorical"

@@ -1,0 +1,104 @@
+"""The order of the rooms: bytes, tree, Keras IR, torch IR, text."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass
+
+from k2t import table
+from k2t.analyse.build import analyse
+from k2t.ir.finding import Finding, Severity
+from k2t.ir.program import Program
+from k2t.ir.source import Source, Span
+from k2t.parse.script import parse
+
+TRAINING = {"fit", "compile", "model", "class", "evaluate", "predict"}
+
+
+@dataclass(frozen=True)
+class Migration:
+    """The migrated text (None: nothing of Keras in the script) and what is to be said about it."""
+
+    text: str | None
+    findings: tuple[Finding, ...]
+    dialect: str
+    source: Source
+    encoding: str
+    newline: str
+
+
+def migrate(
+    data: bytes,
+    path: str,
+    *,
+    dialect: str | None = None,
+    fidelity: str = "faithful",
+    line_length: int = 88,
+) -> Migration:
+    """Migrate a script.
+
+    Raises:
+        Unreadable: the bytes are no Python 3 script.
+    """
+    gc.disable()
+    try:
+        return run(data, path, dialect, fidelity, line_length)
+    finally:
+        gc.enable()
+
+
+def run(
+    data: bytes, path: str, dialect: str | None, fidelity: str, line_length: int
+) -> Migration:
+    script = parse(data, path)
+    rules = table.load()
+    program = analyse(script, rules, dialect)
+    source = script.source
+    if not has_keras(program):
+        return Migration(None, (), program.dialect, source, script.encoding, script.newline)
+    from k2t.lower.program import lower_program
+    from k2t.render.render import layout, render
+    from k2t.render.vocabulary import vocabulary
+    from k2t.splice.splice import Unsplicable, splice
+
+    lowered, findings = lower_program(program, rules, fidelity)
+    rendered = render(program, lowered, line_length)
+    try:
+        text: str | None = splice(
+            program,
+            [(c.span, c.text, c.block) for c in rendered.changes],
+            rendered.removed,
+            rendered.before,
+            rendered.blocks,
+            rendered.imports,
+            vocabulary(),
+            line_length,
+        )
+    except Unsplicable as error:
+        text = None
+        findings = (
+            *findings,
+            Finding("K2T998", Severity.ERROR, f"not migrated: {error}", Span(0, 0)),
+        )
+    del layout
+    return Migration(text, findings, program.dialect, source, script.encoding, script.newline)
+
+
+def check(data: bytes, path: str, *, dialect: str | None = None) -> tuple[Finding, ...] | None:
+    """Where a script trains with Keras; None where it does not.
+
+    Raises:
+        Unreadable: the bytes are no Python 3 script.
+    """
+    program = analyse(parse(data, path), table.load(), dialect)
+    if not has_keras(program):
+        return None
+    return tuple(
+        Finding("K2T001", Severity.INFO, f"Keras {use.kind}", use.call)
+        for use in program.uses
+        if use.kind in TRAINING
+    )
+
+
+def has_keras(program: Program) -> bool:
+    return any(i.foreign for i in program.imports)

@@ -1,0 +1,93 @@
+"""Loaders over arrays in memory, and what `fit` and `predict` give back in Keras."""
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import EarlyStopping
+from torch.utils.data import DataLoader
+
+
+def make_loader(*arrays, batch_size=32, shuffle=False):
+    """The DataLoader draws row numbers; the rows are cut out of the arrays a batch at a time."""
+
+    def cut(rows):
+        return [torch.as_tensor(array[rows]) for array in arrays]
+
+    return DataLoader(range(len(arrays[0])), batch_size, shuffle, collate_fn=cut)
+
+
+def make_dict_loader(*dicts, batch_size=32, shuffle=False):
+    """The DataLoader draws row numbers; the rows are cut out of the arrays a batch at a time."""
+
+    def cut(rows):
+        return [{k: torch.as_tensor(array[rows]) for k, array in d.items()} for d in dicts]
+
+    n = len(next(iter(dicts[0].values())))
+    return DataLoader(range(n), batch_size, shuffle, collate_fn=cut)
+
+
+def make_list_loader(*parts, batch_size=32, shuffle=False):
+    """The DataLoader draws row numbers; a batch has the parts' form: lists or arrays."""
+
+    def cut(rows, part=parts):
+        if isinstance(part, (list, tuple)):
+            return [cut(rows, inner) for inner in part]
+        return torch.as_tensor(part[rows])
+
+    n = len(parts[0][0] if isinstance(parts[0], (list, tuple)) else parts[0])
+    return DataLoader(range(n), batch_size, shuffle, collate_fn=cut)
+
+
+def make_mixed_loader(*parts, batch_size=32, shuffle=False):
+    """The DataLoader draws row numbers; a batch has the parts' form: dicts, lists or arrays."""
+
+    def cut(rows, part=parts):
+        if isinstance(part, dict):
+            return {k: cut(rows, inner) for k, inner in part.items()}
+        if isinstance(part, (list, tuple)):
+            return [cut(rows, inner) for inner in part]
+        return torch.as_tensor(part[rows])
+
+    first = parts[0]
+    while isinstance(first, (dict, list, tuple)):
+        first = next(iter(first.values() if isinstance(first, dict) else first))
+    return DataLoader(range(len(first)), batch_size, shuffle, collate_fn=cut)
+
+
+class History(L.Callback):
+    """The epoch values by name, like the History that Keras's fit returns."""
+
+    def __init__(self):
+        self.history = {}
+
+    def on_train_epoch_end(self, trainer, model):
+        for name, value in trainer.callback_metrics.items():
+            self.history.setdefault(name, []).append(value.item())
+
+
+class RestoringEarlyStopping(EarlyStopping):
+    """EarlyStopping that brings the weights of the best epoch back when training ends."""
+
+    def on_train_epoch_end(self, trainer, model):
+        super().on_train_epoch_end(trainer, model)
+        if self.wait_count == 0 or trainer.current_epoch == 0:
+            self.best_weights = {k: v.clone() for k, v in model.state_dict().items()}
+
+    def on_train_end(self, trainer, model):
+        model.load_state_dict(self.best_weights)
+
+
+@torch.no_grad()
+def predict(model, x):
+    """The model's outputs for x in inference mode, as a tensor."""
+    training = model.training
+    outputs = model.eval()(torch.as_tensor(x))
+    model.train(training)
+    return outputs
+
+
+def class_weights(weights, y):
+    """Each sample's weight by its class; y holds class numbers or one-hot rows."""
+    y = np.asarray(y)
+    labels = y.argmax(1) if y.ndim > 1 and y.shape[1] > 1 else y.ravel()
+    return np.array([weights.get(int(label), 1.0) for label in labels], dtype="float32")

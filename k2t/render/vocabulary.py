@@ -1,0 +1,25 @@
+"""Names that generated code uses and the import line each needs."""
+
+from __future__ import annotations
+
+from k2t.render.emitted import import_lines
+
+TEMPLATE_NAMES = {
+    "L": "import lightning as L",
+    "torch": "import torch",
+    "F": "import torch.nn.functional as F",
+    "nn": "from torch import nn",
+    "tm": "import torchmetrics.functional as tm",
+    "np": "import numpy as np",
+    "math": "import math",
+    "DataLoader": "from torch.utils.data import DataLoader",
+    "Dataset": "from torch.utils.data import Dataset",
+    "ModelSummary": "from lightning.pytorch.utilities.model_summary import ModelSummary",
+    "LambdaLR": "from torch.optim.lr_scheduler import LambdaLR",
+    "pack_padded_sequence": "from torch.nn.utils.rnn import pack_padded_sequence",
+}
+
+
+def vocabulary() -> dict[str, str]:
+    """Name -> import line."""
+    return {**import_lines(), **TEMPLATE_NAMES}

@@ -1,0 +1,174 @@
+"""Generated text into the user's: by character spans, so that every other byte stays as it is."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from k2t.ir.program import Program
+from k2t.ir.source import Source, Span
+from k2t.splice.imports import import_changes
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Replace ``start`` to ``end`` by ``text``; ``order`` settles several at one place."""
+
+    start: int
+    end: int
+    text: str
+    order: int = 0
+
+
+class Unsplicable(Exception):
+    """The edits do not give a script that parses; nothing may be written."""
+
+
+def splice(
+    program: Program,
+    changes: Sequence[tuple[Span, str, bool]],
+    removed: Sequence[Span],
+    before: Sequence[tuple[Span, str]],
+    blocks: Sequence[tuple[Span, str]],
+    extra_imports: Sequence[str],
+    vocabulary: dict[str, str],
+    long_line: int,
+) -> str:
+    """The migrated script.
+
+    Args:
+        changes: (span, text, whether the text is whole statements).
+        removed: statements to delete, comments above them included in the span.
+        before: (statement, code to put before it).
+        blocks: (top-level statement, definitions to put before it).
+        vocabulary: name -> import line, for names the generated code may use.
+        long_line: statements that an expression edit made longer than this are laid out anew.
+
+    Raises:
+        Unsplicable: the result would not parse.
+    """
+    source = program.source
+    gone = outer(list(removed))
+    pieces = [deletion(source, span) for span in gone]
+    for span, text, block in changes:
+        if any(span in g for g in gone):
+            continue
+        pieces.append(replacement(source, span, text, block))
+    for span, text in before:
+        start = line_start(source, span.start)
+        indent = source.text[start : span.start]
+        lines = "".join(f"{indent}{line}\n" if line else "\n" for line in text.split("\n"))
+        pieces.append(Piece(start, start, lines, 1))
+    for span, text in blocks:
+        start = line_start(source, span.start)
+        pieces.append(Piece(start, start, f"\n\n{text}\n\n\n", 0))
+    text = apply(source.text, merge_inside(pieces))
+    text = tidy(text, blocks)
+    needed = needed_imports(text, program, vocabulary)
+    text = import_changes(text, program, [*needed, *extra_imports])
+    check(text)
+    return text
+
+
+def outer(spans: list[Span]) -> list[Span]:
+    """Spans that lie in no other, without doubles, in order."""
+    unique = sorted(set(spans))
+    return [s for s in unique if not any(s in o and s != o for o in unique)]
+
+
+def line_start(source: Source, offset: int) -> int:
+    return source.text.rfind("\n", 0, offset) + 1
+
+
+def deletion(source: Source, span: Span) -> Piece:
+    """Delete a statement: whole lines where it stands alone, with a comment at its end."""
+    text = source.text
+    start = line_start(source, span.start)
+    end = text.find("\n", span.end)
+    end = len(text) if end < 0 else end
+    head, tail = text[start : span.start], text[span.end : end].strip()
+    if not head.strip() and (not tail or tail.startswith("#")):
+        stop = min(end + 1, len(text))
+        # a paragraph that goes takes one of the blank lines around it along
+        above = text[:start].endswith("\n\n") or start == 0
+        while above and text[stop : stop + 1] == "\n":
+            stop += 1
+        return Piece(start, stop, "")
+    if tail.startswith(";"):
+        return Piece(span.start, text.index(";", span.end) + 1 + len(tail) - len(tail.lstrip("; ")) - 1, "")
+    if head.rstrip().endswith(";"):
+        return Piece(text.rindex(";", 0, span.start), span.end, "")
+    return Piece(span.start, span.end, "pass")
+
+
+def replacement(source: Source, span: Span, text: str, block: bool) -> Piece:
+    if not block:
+        return Piece(span.start, span.end, text, 2)
+    start = line_start(source, span.start)
+    indent = source.text[start : span.start]
+    if indent.strip():
+        # a statement behind a colon or semicolon moves to a line of its own
+        outer_indent = indent[: len(indent) - len(indent.lstrip())] + "    "
+        lines = text.split("\n")
+        body = "".join(f"\n{outer_indent}{line}" if line else "\n" for line in lines)
+        return Piece(span.start, span.end, body, 2)
+    lines = text.split("\n")
+    body = "\n".join([lines[0], *(indent + line if line else "" for line in lines[1:])])
+    return Piece(span.start, span.end, body, 2)
+
+
+def merge_inside(pieces: list[Piece]) -> list[Piece]:
+    """Pieces by place; zero-width ones come before what starts there."""
+    return sorted(pieces, key=lambda p: (p.start, p.end != p.start, p.order, p.end))
+
+
+def apply(text: str, pieces: list[Piece]) -> str:
+    out: list[str] = []
+    position = 0
+    for piece in pieces:
+        if piece.start < position:
+            if piece.end <= position and not piece.text:
+                continue
+            if piece.start == piece.end:
+                out.append(piece.text)
+                continue
+            raise Unsplicable(f"edits overlap at offset {piece.start}")
+        out.append(text[position : piece.start])
+        out.append(piece.text)
+        position = piece.end
+    out.append(text[position:])
+    return "".join(out)
+
+
+def tidy(text: str, blocks: Sequence[tuple[Span, str]]) -> str:
+    """Two blank lines around the definitions that were put in, never three."""
+    for _, block in blocks:
+        place = text.find(block)
+        if place < 0:
+            continue
+        head, tail = text[:place].rstrip("\n"), text[place + len(block) :].lstrip("\n")
+        opening = f"{head}\n\n\n" if head else ""
+        closing = f"\n\n\n{tail}" if tail else "\n"
+        text = f"{opening}{block}{closing}"
+    return text.rstrip("\n") + "\n"
+
+
+def needed_imports(text: str, program: Program, vocabulary: dict[str, str]) -> list[str]:
+    """Import lines for the names that the new text reads and the script does not bind."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise Unsplicable(f"the output does not parse: {error}") from None
+    read = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    bound = program.bound_names | {
+        n.name for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)
+    }
+    return [line for name, line in vocabulary.items() if name in read and name not in bound]
+
+
+def check(text: str) -> None:
+    try:
+        ast.parse(text)
+    except SyntaxError as error:
+        raise Unsplicable(f"the output does not parse: {error}") from None

@@ -1,0 +1,114 @@
+"""What both probes share: running the script, fixed noise, turning values into plain ones."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import runpy
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+NUMERIC = (bool, int, float, np.generic, np.ndarray, list, tuple)
+LARGEST = 5_000_000  # numbers: bigger variables of a script are not recorded
+
+
+def prepare() -> None:
+    """Gives scripts that do not seed their data the same data in both processes."""
+    random.seed(0)
+    np.random.seed(0)
+    generator = np.random.default_rng
+
+    def seeded(seed: Any = None) -> np.random.Generator:
+        return generator(0 if seed is None else seed)
+
+    np.random.default_rng = seeded
+
+
+def load_file(path: str) -> ModuleType:
+    """Imports the module in a file that is on no path."""
+    spec = importlib.util.spec_from_file_location("k2t_" + Path(path).stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_script(path: str, beside: str) -> dict[str, Any]:
+    """Runs a script as __main__, imports looked up in the folder `beside`; returns its globals."""
+    sys.argv = [path]
+    sys.path.insert(0, beside)
+    return runpy.run_path(path, run_name="__main__")
+
+
+def fixed_noise(shape: Sequence[int]) -> Array:
+    """Numbers that look like N(0, 1) and do not depend on the layout of images.
+
+    Rank 2 and less: by position. Above, one number for each row of the batch, because the same
+    image is NHWC on one side and NCHW on the other.
+    """
+    shape = tuple(int(n) for n in shape)
+    table = np.random.Generator(np.random.PCG64(99)).normal(
+        size=shape[:2] if len(shape) < 3 else shape[0]
+    )
+    if len(shape) > 2:
+        table = np.broadcast_to(table.reshape(-1, *[1] * (len(shape) - 1)), shape)
+    return np.asarray(table, dtype="float32")
+
+
+def leaves(value: Any, name: str = "") -> dict[str, Any]:
+    """The arrays in nested lists and dicts, by a name that tells the place."""
+    if isinstance(value, Mapping):
+        parts = list(value.items())
+    elif isinstance(value, list | tuple):
+        parts = list(enumerate(value))
+    else:
+        return {name: value}
+    return {
+        k: v
+        for key, part in parts
+        for k, v in leaves(part, f"{name}.{key}" if name else str(key)).items()
+    }
+
+
+def numeric_globals(
+    namespace: Mapping[str, Any], convert: Callable[[Any], Any]
+) -> dict[str, Array]:
+    """The script's variables that are numbers or arrays; `convert` unwraps a framework's own types.
+
+    Only plain types are looked into: a data set, too, has a length and items, but perhaps no end.
+    """
+    found = {}
+    for name, value in namespace.items():
+        if isinstance(value, ModuleType | type):
+            continue
+        value = convert(value)
+        parts = value if type(value) in (dict, defaultdict) else {"": value}
+        for key, part in parts.items():
+            if name.startswith("__") or not isinstance(part, NUMERIC):
+                continue
+            try:
+                array = np.asarray(part)
+            except (ValueError, TypeError, RuntimeError):
+                continue  # a ragged list, or one of other things
+            if array.dtype.kind in "biuf" and array.size <= LARGEST:
+                found[f"{name}[{key}]" if parts is value else name] = array.copy()
+    return found
+
+
+def fresh_sample(draws: list[Array], size: int = 20_000) -> Array:
+    """Values out of several draws of one weight; one that is never different stays whole."""
+    if all(np.array_equal(draw, draws[0]) for draw in draws[1:]):
+        return draws[0]
+    values = np.concatenate([draw.ravel() for draw in draws]).astype("float64")
+    if values.size > size:
+        values = np.random.Generator(np.random.PCG64(0)).choice(values, size, replace=False)
+    return values

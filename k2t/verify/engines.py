@@ -1,0 +1,65 @@
+"""Which Keras a script runs on: the one place that knows how `import keras` is made to work."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+def load_engine(name: str) -> Any:
+    """Prepares this process for scripts of one Keras and returns its `keras` module.
+
+    name: "keras3"; "tf_keras" (the last Keras 2); or the dotted name or the .py file of a module
+    whose `load()` makes `import keras` work and returns the keras module.
+    """
+    if name == "keras3":
+        return importlib.import_module("keras")
+    if name == "tf_keras":
+        os.environ["TF_USE_LEGACY_KERAS"] = "1"  # read by tensorflow for tf.keras
+        sys.meta_path.insert(0, _Alias("keras", "tf_keras"))
+        sys.modules["keras"] = importlib.import_module("tf_keras")
+        return sys.modules["keras"]
+    return _module(name).load()
+
+
+def _module(name: str) -> Any:
+    if not name.endswith(".py"):
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location(Path(name).stem, name)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+class _Alias:
+    """Finds `alias.rest` where `real.rest` is, as the very same module."""
+
+    def __init__(self, alias: str, real: str) -> None:
+        self.alias, self.real = alias, real
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name.startswith(self.alias + "."):
+            return ModuleSpec(name, self)  # type: ignore[arg-type]
+        return None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = importlib.import_module(self.real + spec.name[len(self.alias) :])
+        # the import system is about to write the alias's spec into the real module
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state

@@ -1,0 +1,380 @@
+"""Runs a Keras script in a child process and records its training: dropout and shuffling are off.
+
+    python -m k2t.verify.keras_probe SCRIPT OUT [--engine keras3|tf_keras|MODULE] [--stubs FILE] ...
+
+The loss of a step is taken where Keras hands it to the mean that fit reports, inside the graph: the
+logs of a batch are running means in float32, and undoing them costs about n * 6e-8 at step n, more
+than the floor this is held against. XLA stays off, because a graph compiled by it cannot call back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import GeneratorType
+from typing import Any
+
+import numpy as np
+
+from k2t.verify.child import fixed_noise, leaves, load_file, numeric_globals, prepare, run_script
+from k2t.verify.engines import load_engine
+from k2t.verify.keras_weights import draw_entries, read_model, sublayers
+from k2t.verify.recording import Entry, Fit, Output, Recording
+
+IDENTITY = ("Dropout", "AlphaDropout", *(f"SpatialDropout{n}D" for n in (1, 2, 3)))
+RANDOM_CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell", "ConvLSTMCell", "ConvLSTM2DCell")
+
+
+class Probe:
+    """The patches and what they have seen. One object a process."""
+
+    def __init__(self, keras: Any, draws: int) -> None:
+        self.keras, self.draws = keras, draws
+        self.recording = Recording()
+        self.created: dict[int, int] = {}  # id of a layer -> order of creation
+        self.kept: list[Any] = []  # layers and models, so that no id is used twice
+        self.models: list[Any] = []  # fitted, in order of the first fit
+        self.first_use: dict[int, tuple[str, list[Entry]]] = {}
+        self.busy = (
+            False  # inside fit, evaluate or predict: calls nested in them are not the script's
+        )
+        self.training = False  # a train_step is being traced or run
+        self.taps: list[float] = []
+        self.sizes: list[int] = []
+
+    # ------------------------------------------------------------------------------------- patches
+
+    def install(self) -> None:
+        self.watch_layers()
+        switch_off_dropout(self.keras)
+        fix_noise(self.keras)
+        model = self.keras.Model
+        model.fit = self.hook_fit(model.fit)
+        if hasattr(model, "fit_generator"):
+            model.fit_generator = self.hook_fit(model.fit_generator)
+        for call in ("evaluate", "predict"):
+            setattr(model, call, self.hook_output(call, getattr(model, call)))
+        if hasattr(model, "train_step"):
+            self.tap_losses()
+        if "tensorflow" in sys.modules:
+            import tensorflow as tf  # type: ignore[import-untyped]
+
+            if hasattr(tf.data.Dataset, "shuffle"):
+                tf.data.Dataset.shuffle = lambda self, *args, **kwargs: self
+
+    def watch_layers(self) -> None:
+        init = self.keras.layers.Layer.__init__
+
+        def watched(layer: Any, *args: Any, **kwargs: Any) -> None:
+            init(layer, *args, **kwargs)
+            if hasattr(layer, "supports_jit"):
+                layer.supports_jit = False
+            self.created[id(layer)] = len(self.created)
+            self.kept.append(layer)
+
+        self.keras.layers.Layer.__init__ = watched
+
+    def tap_losses(self) -> None:
+        """Records in every train_step what the tracker named "loss" is told."""
+        import tensorflow as tf
+
+        update = self.keras.metrics.Mean.update_state
+
+        def seen(value: Any) -> Any:
+            self.taps.append(float(np.mean(value)))
+            return np.int32(0)
+
+        @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+        def tapped(metric: Any, values: Any, sample_weight: Any = None) -> Any:
+            if self.training and metric.name == "loss":
+                tf.numpy_function(seen, [tf.cast(values, tf.float64)], tf.int32, stateful=True)
+            return update(metric, values, sample_weight=sample_weight)
+
+        self.keras.metrics.Mean.update_state = tapped
+
+    def wrap_train_step(self, model: Any) -> None:
+        import tensorflow as tf
+
+        step = model.train_step
+
+        def size(n: Any) -> Any:
+            self.sizes.append(int(n))
+            return np.int32(0)
+
+        @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+        def train_step(data: Any) -> Any:
+            first = next(t for t in tf.nest.flatten(data) if t is not None)
+            tf.numpy_function(size, [tf.shape(first)[0]], tf.int32, stateful=True)
+            self.training = True
+            try:
+                return step(data)
+            finally:
+                self.training = False
+
+        model.train_step = train_step
+
+    def hook_fit(self, fit: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(fit)
+
+        def hooked(model: Any, *args: Any, **kwargs: Any) -> Any:
+            if self.busy:  # fit_generator of old versions, called by fit
+                return fit(model, *args, **kwargs)
+            bound = signature.bind(model, *args, **kwargs)
+            arguments = bound.arguments
+            arguments["shuffle"] = False
+            watcher = self.watcher(model)
+            arguments["callbacks"] = [*(arguments.get("callbacks") or []), watcher]
+            self.register(model)
+            for name in ("x", "generator"):
+                if name in arguments:
+                    arguments[name] = build(model, arguments[name])
+            with self.working():
+                history = fit(*bound.args, **bound.kwargs)
+            self.finish(model, watcher.record, history)
+            return history
+
+        return hooked
+
+    def hook_output(self, call: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def hooked(model: Any, *args: Any, **kwargs: Any) -> Any:
+            if self.busy:
+                return function(model, *args, **kwargs)
+            before = None
+            if id(model) not in self.first_use and model.weights:
+                before = self.read(model)[0]
+            with self.working():
+                result = function(model, *args, **kwargs)
+            if before is not None:
+                self.first_use[id(model)] = (call, before)
+                self.kept.append(model)
+            values = leaves(result)
+            if call == "evaluate":
+                values = {k: float(v) for k, v in values.items()}
+            self.recording.outputs.append(Output(call, {k: np.array(v) for k, v in values.items()}))
+            return result
+
+        return hooked
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        self.busy = True
+        try:
+            yield
+        finally:
+            self.busy = False
+
+    # -------------------------------------------------------------------------------------- records
+
+    def read(self, model: Any) -> tuple[list[Entry], list[int], list[Any]]:
+        return read_model(model, self.created)
+
+    def register(self, model: Any) -> None:
+        if not any(model is known for known in self.models):
+            self.models.append(model)
+            if hasattr(model, "train_step"):
+                self.wrap_train_step(model)
+
+    def watcher(self, model: Any) -> Any:
+        """The callback that reads weights as training begins, and the loss where logs have it."""
+        probe = self
+
+        class Watcher(self.keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+            record: Fit
+
+            def on_train_begin(self, logs: Any = None) -> None:
+                probe.taps.clear()
+                probe.sizes.clear()
+                self.record = probe.begin(model)
+
+            def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+                if not probe.taps and logs and "loss" in logs:
+                    # no tracker: a train_step's own loss, or Keras 2.2's unaveraged logs
+                    self.record.losses.append(float(np.mean(logs["loss"])))
+                if logs and "size" in logs:
+                    self.record.sizes.append(int(logs["size"]))
+
+            on_batch_end = on_train_batch_end
+
+        if hasattr(self.keras.callbacks.Callback, "on_train_batch_end"):
+            del Watcher.on_batch_end
+        return Watcher()
+
+    def begin(self, model: Any) -> Fit:
+        """Called once a fit, when the weights exist."""
+        number = next(i for i, known in enumerate(self.models) if known is model)
+        entries, traversal, layers = self.read(model)
+        if number == len(self.recording.starts):
+            call, initial = self.first_use.get(id(model), ("fit", entries))
+            self.recording.starts.append((call, initial))
+            if self.draws:
+                drawn = draw_entries(initial, layers, self.draws, to_numpy)
+                self.recording.draws.append(drawn)
+        return Fit(number, initial=entries, traversal=traversal)
+
+    def finish(self, model: Any, record: Fit, history: Any) -> None:
+        if self.taps:
+            record.losses = list(self.taps)
+        if self.sizes:
+            record.sizes = list(self.sizes)
+        record.final = self.read(model)[0]
+        lengths = [len(values) for values in history.history.values()]
+        record.epochs = [
+            {k: float(np.mean(v[i])) for k, v in history.history.items() if i < len(v)}
+            for i in range(max(lengths, default=0))
+        ]
+        self.recording.fits.append(record)
+
+
+def to_numpy(value: Any) -> Any:
+    """A tensor of any engine as a numpy array; in graphs of TensorFlow 1 by evaluating it."""
+    try:
+        return np.array(value)
+    except (TypeError, NotImplementedError):
+        import keras  # type: ignore[import-untyped]
+
+        return keras.backend.get_value(value)
+
+
+def build(model: Any, source: Any) -> Any:
+    """Gives a model without an input shape its weights by calling it on its first batch.
+
+    Keras does so only while it traces the first step, too late to read the weights training starts
+    from. Returns the source, whole again if it was a generator.
+    """
+    inside = sublayers(model)[1:]
+    ready = bool(inside) and all(getattr(layer, "built", True) for layer in inside)
+    if ready or getattr(model, "built", True) or source is None:
+        return source
+    if hasattr(source, "shape"):
+        x = source[:1]
+    elif isinstance(source, dict):
+        x = {k: v[:1] for k, v in source.items()}
+    elif isinstance(source, list | tuple):
+        x = [v[:1] for v in source]
+    elif hasattr(source, "__getitem__"):
+        x = source[0][0]
+    else:
+        batches = iter(source)
+        first = next(batches)
+        x = first[0] if isinstance(first, tuple) else first
+        if isinstance(source, GeneratorType):
+            source = (batch for part in ([first], batches) for batch in part)
+    with suppress(NotImplementedError):  # a train_step of its own, and no call
+        model(x)
+    return source
+
+
+def switch_off_dropout(keras: Any) -> None:
+    """Makes the Dropout layers the identity and takes `dropout` from recurrent cells."""
+    layers = keras.layers
+
+    def identity(self: Any, inputs: Any, training: Any = False) -> Any:
+        return inputs
+
+    classes = [getattr(layers, name) for name in IDENTITY if hasattr(layers, name)]
+    classes += [
+        cls
+        for name, cls in vars(layers).items()
+        if name.startswith("Random") and name != "RandomCrop"
+    ]
+    for cls in classes:
+        for base in cls.__mro__:
+            if base is layers.Layer:
+                break
+            if "call" in vars(base):
+                base.call = identity
+    for name in RANDOM_CELLS:
+        if hasattr(layers, name):
+            without_dropout(getattr(layers, name))
+    for place in (getattr(keras, "random", None), getattr(keras, "backend", None), _tf_nn()):
+        if place is not None and hasattr(place, "dropout"):
+            place.dropout = lambda x, *args, **kwargs: x
+
+
+def _tf_nn() -> Any:
+    tf = sys.modules.get("tensorflow")
+    return getattr(tf, "nn", None)
+
+
+def without_dropout(cell: Any) -> None:
+    init = cell.__init__
+
+    def patched(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        self.dropout = self.recurrent_dropout = 0.0
+
+    patched.__signature__ = inspect.signature(init)  # type: ignore[attr-defined]
+    cell.__init__ = patched
+
+
+def fix_noise(keras: Any) -> None:
+    """Normal noise drawn by scripts and by the Gaussian layers becomes fixed numbers."""
+    import tensorflow as tf
+
+    def normal(
+        shape: Any, mean: float = 0.0, stddev: float = 1.0, *args: Any, **kwargs: Any
+    ) -> Any:
+        known = [n if isinstance(n, int) else None for n in _parts(shape)]
+        value = tf.numpy_function(fixed_noise, [tf.cast(tf.stack(shape), tf.int32)], tf.float32)
+        value.set_shape(known)
+        return mean + stddev * value
+
+    def noise(self: Any, inputs: Any, training: Any = False) -> Any:
+        if not training:
+            return inputs
+        value = normal(tf.shape(inputs))
+        value.set_shape(inputs.shape)
+        if hasattr(self, "stddev"):
+            return inputs + self.stddev * value
+        return inputs * (1 + (self.rate / (1 - self.rate)) ** 0.5 * value)
+
+    if hasattr(keras.layers.Layer, "train_step") or hasattr(keras.Model, "train_step"):
+        for name in ("GaussianNoise", "GaussianDropout"):
+            getattr(keras.layers, name).call = noise
+        for place, attribute in (
+            (getattr(keras, "random", None), "normal"),
+            (getattr(keras, "backend", None), "random_normal"),
+            (tf.random, "normal"),
+        ):
+            if hasattr(place, attribute):
+                setattr(place, attribute, normal)
+
+
+def _parts(shape: Any) -> Any:
+    return shape if isinstance(shape, list | tuple) else [None] * int(shape.shape[0])
+
+
+def plain(value: Any) -> Any:
+    """History objects as the dict they hold, tensors as arrays."""
+    if hasattr(value, "history"):
+        return value.history
+    return value.numpy() if hasattr(value, "numpy") else value
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("script")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--engine", default="keras3")
+    parser.add_argument("--stubs", action="append", default=[])
+    parser.add_argument("--beside", default=".")
+    parser.add_argument("--draws", type=int, default=0)
+    options = parser.parse_args()
+
+    prepare()
+    keras = load_engine(options.engine)
+    probe = Probe(keras, options.draws)
+    probe.install()
+    for stubs in options.stubs:
+        load_file(stubs).install_keras(keras)
+    namespace = run_script(options.script, options.beside)
+    probe.recording.variables = numeric_globals(namespace, plain)
+    probe.recording.save(options.out)
+
+
+if __name__ == "__main__":
+    main()

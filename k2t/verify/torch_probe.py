@@ -1,0 +1,312 @@
+"""Runs a Lightning script in a child process, from Keras's weights, and records its training.
+
+    python -m k2t.verify.torch_probe SCRIPT OUT [--weights RECORDING] [--disturb SIZE] ...
+
+Dropout is the identity, samplers keep the order, noise is fixed; Keras and TensorFlow cannot be
+imported. The first fit of the k-th model starts from the weights of Keras's k-th fitted model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import RandomSampler
+
+from k2t.verify import torch_weights
+from k2t.verify.blocker import block
+from k2t.verify.child import (
+    fixed_noise,
+    fresh_sample,
+    leaves,
+    load_file,
+    numeric_globals,
+    prepare,
+    run_script,
+)
+from k2t.verify.recording import Entry, Fit, Output, Recording, load
+
+DROPOUTS = ["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"]
+DROPOUTS += ["feature_alpha_dropout", "feature_dropout"]
+
+
+class Probe:
+    """The patches and what they have seen. One object a process."""
+
+    def __init__(
+        self, lightning: Any, source: Recording | None, disturb: float, draws: int
+    ) -> None:
+        self.lightning, self.source = lightning, source
+        self.disturb, self.draws = disturb, draws
+        self.recording = Recording()
+        self.models: list[nn.Module] = []  # fitted (or first tested, as in Keras), in order
+        self.names: dict[int, list[str]] = {}  # id of a model -> its layers in Keras's order
+        self.busy = False
+
+    def install(self) -> None:
+        trainer = self.lightning.Trainer
+        trainer.fit = self.hook_fit(trainer.fit)
+        for call, kind in (("test", "evaluate"), ("validate", "evaluate"), ("predict", "predict")):
+            setattr(trainer, call, self.hook_output(kind, getattr(trainer, call)))
+        remember_arguments()
+
+    def hook_fit(self, fit: Callable[..., Any]) -> Callable[..., Any]:
+        def hooked(trainer: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+            number = self.place(model)
+            record = Fit(number, initial=self.read(model))
+            watcher = make_watcher(self.lightning, record)
+            trainer.callbacks.append(watcher)
+            with self.working():
+                result = fit(trainer, model, *args, **kwargs)
+            trainer.callbacks.remove(watcher)
+            record.final = self.read(model)
+            self.recording.fits.append(record)
+            return result
+
+        return hooked
+
+    def hook_output(self, call: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def hooked(trainer: Any, model: Any = None, *args: Any, **kwargs: Any) -> Any:
+            if self.busy:
+                return function(trainer, model, *args, **kwargs)
+            if model is not None and self.used_before_fit(model):
+                self.place(model)
+            with self.working():
+                result = function(trainer, model, *args, **kwargs)
+            self.recording.outputs.append(Output(call, output_values(call, result)))
+            return result
+
+        return hooked
+
+    def used_before_fit(self, model: nn.Module) -> bool:
+        """Whether Keras, too, evaluated its next model before fitting it."""
+        number = len(self.models)
+        if self.source is None or any(model is known for known in self.models):
+            return False
+        return number < len(self.source.starts) and self.source.starts[number][0] != "fit"
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        self.busy = True
+        try:
+            yield
+        finally:
+            self.busy = False
+
+    def place(self, model: nn.Module) -> int:
+        """The number of the model; a new one gets the weights of its partner in Keras."""
+        for number, known in enumerate(self.models):
+            if known is model:
+                return number
+        number = len(self.models)
+        self.models.append(model)
+        if self.source is None:
+            self.names[id(model)] = [p.name for p in torch_weights.places(model)]
+            return number
+        if number >= len(self.source.starts):
+            raise ValueError(
+                f"the Lightning script fits more models than the {number} of the Keras script"
+            )
+        entries = self.source.starts[number][1]
+        traversal = next(fit.traversal for fit in self.source.fits if fit.model == number)
+        partners = torch_weights.pair(entries, traversal, model)
+        self.names[id(model)] = [p.name for p in partners]
+        if self.draws:
+            self.recording.draws.append(self.draw(model))
+        torch_weights.put(entries, partners)
+        if self.disturb:
+            torch_weights.disturb(model, self.disturb)
+        return number
+
+    def read(self, model: nn.Module) -> list[Entry]:
+        """The weights now, in the order of Keras's entries."""
+        found = {place.name: place for place in torch_weights.places(model)}
+        return [found[name].entry() for name in self.names[id(model)]]
+
+    def draw(self, model: nn.Module) -> list[Entry]:
+        """Samples of the initial values of fresh models of the same class and arguments."""
+        names = self.names[id(model)]
+        state = torch.get_rng_state()
+        entries = []
+        for seed in range(self.draws):
+            torch.manual_seed(seed + 1)
+            found = {p.name: p for p in torch_weights.places(again(model))}
+            entries.append([found[name].entry() for name in names])
+        torch.set_rng_state(state)
+        return [
+            Entry(
+                same[0].kind,
+                same[0].name,
+                {role: fresh_sample([e.arrays[role] for e in same]) for role in same[0].arrays},
+            )
+            for same in zip(*entries, strict=True)
+        ]
+
+
+def make_watcher(lightning: Any, record: Fit) -> Any:
+    """A callback that fills `record`.
+
+    It is a Checkpoint, because those are called after the module's own on_train_epoch_end, where
+    models log what they have summed up over the epoch.
+    """
+
+    class Watcher(lightning.callbacks.Checkpoint):  # type: ignore[misc]
+        def on_train_batch_end(
+            self, trainer: Any, model: Any, outputs: Any, batch: Any, batch_idx: int
+        ) -> None:
+            loss = outputs["loss"] if isinstance(outputs, dict) else outputs
+            if loss is None:  # manual optimisation
+                loss = trainer.callback_metrics.get("loss", torch.tensor(float("nan")))
+            record.losses.append(float(loss))
+            sizes = [
+                len(part) for part in leaves(batch).values() if torch.is_tensor(part) and part.ndim
+            ]
+            record.sizes.append(sizes[0] if sizes else 0)
+
+        def on_train_epoch_end(self, trainer: Any, model: Any) -> None:
+            record.epochs.append({k: float(v) for k, v in trainer.callback_metrics.items()})
+
+    return Watcher()
+
+
+def output_values(call: str, result: Any) -> dict[str, Any]:
+    """What test, validate or predict returned: numbers by name, or the batches put together."""
+    if call == "evaluate":
+        return {k: np.array(float(v)) for part in result or [] for k, v in part.items()}
+    batches = [leaves(batch) for batch in result or []]
+    names = batches[0] if batches else {}
+    return {
+        name: np.concatenate([np.atleast_1d(np.asarray(batch[name])) for batch in batches])
+        for name in names
+    }
+
+
+# ------------------------------------------------------------------------- models built once more
+
+
+def remember_arguments() -> None:
+    """Notes on every module what it was constructed from, and functions applied to it later."""
+    apply = nn.Module.apply
+
+    def new(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        module = object.__new__(cls)
+        module.__dict__["_k2t_arguments"] = (args, kwargs)
+        return module
+
+    def noted(self: Any, fn: Callable[[nn.Module], None]) -> nn.Module:
+        if "_k2t_applied" not in self.__dict__:
+            self.__dict__["_k2t_applied"] = []
+        self.__dict__["_k2t_applied"].append(fn)
+        applied: nn.Module = apply(self, fn)
+        return applied
+
+    nn.Module.__new__ = new  # type: ignore[method-assign]
+    nn.Module.apply = noted  # type: ignore[assignment, method-assign]
+
+
+def again(value: Any) -> Any:
+    """A value built once more: modules from class and arguments, inside lists and dicts too."""
+    if isinstance(value, nn.Module):
+        args, kwargs = value.__dict__["_k2t_arguments"]
+        module = type(value)(*again(list(args)), **again(dict(kwargs)))
+        # what was applied to the finished model, after its constructor
+        done = len(module.__dict__.get("_k2t_applied", []))
+        for fn in value.__dict__.get("_k2t_applied", [])[done:]:
+            module.apply(fn)
+        return module
+    if isinstance(value, list | tuple):
+        return type(value)([again(part) for part in value])
+    if isinstance(value, dict):
+        return {key: again(part) for key, part in value.items()}
+    return value
+
+
+# ----------------------------------------------------------------------------- chance switched off
+
+
+def switch_off_chance() -> None:
+    """Dropout of every spelling is the identity, samplers keep the order, noise is fixed."""
+
+    def identity(input: Any, *args: Any, **kwargs: Any) -> Any:
+        return input
+
+    for name in DROPOUTS:
+        for module in (nn.functional, torch):
+            if hasattr(module, name):
+                setattr(module, name, identity)
+    for cls in (nn.RNNBase, nn.MultiheadAttention):
+        without_dropout(cls)
+    RandomSampler.__iter__ = lambda self: iter(range(len(self.data_source)))  # type: ignore[method-assign]
+
+    def noise(shape: Sequence[int], like: torch.Tensor | None = None) -> torch.Tensor:
+        value = torch.from_numpy(fixed_noise(shape))
+        return value if like is None else value.to(like)
+
+    def randn(*size: Any, **kwargs: Any) -> torch.Tensor:
+        shape = size[0] if size and not isinstance(size[0], int) else size
+        return noise(kwargs.get("size", shape)).to(kwargs.get("device"))
+
+    torch.randn = randn
+    torch.randn_like = lambda x, **kwargs: noise(x.shape, x)  # type: ignore[assignment]
+
+
+def without_dropout(cls: Any) -> None:
+    init = cls.__init__
+
+    def patched(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        self.dropout = 0.0
+
+    cls.__init__ = patched
+
+
+def plain(value: Any) -> Any:
+    """Tensors as arrays, also those inside lists."""
+    if torch.is_tensor(value):
+        return value.detach().cpu().numpy()
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return getattr(value, "history", value)
+
+
+def lightning_of(script: str) -> ModuleType:
+    """The package that a script's Trainer comes from: lightning, or the older pytorch_lightning."""
+    old = "pytorch_lightning" in Path(script).read_text(encoding="utf-8")
+    return importlib.import_module("pytorch_lightning" if old else "lightning.pytorch")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("script")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--disturb", type=float, default=0.0)
+    parser.add_argument("--stubs", action="append", default=[])
+    parser.add_argument("--beside", default=".")
+    parser.add_argument("--draws", type=int, default=0)
+    options = parser.parse_args()
+
+    prepare()
+    block("keras", "tensorflow", "tf_keras")
+    torch.set_num_threads(1)
+    switch_off_chance()
+    for stubs in options.stubs:  # before Lightning: they may stand in for what it imports
+        load_file(stubs).install_torch()
+    source = load(options.weights) if options.weights else None
+    probe = Probe(lightning_of(options.script), source, options.disturb, options.draws)
+    probe.install()
+    namespace = run_script(options.script, options.beside)
+    probe.recording.variables = numeric_globals(namespace, plain)
+    probe.recording.save(options.out)
+
+
+if __name__ == "__main__":
+    main()

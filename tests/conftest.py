@@ -1,0 +1,19 @@
+"""Fixtures for tests that run scripts in child processes."""
+
+from pathlib import Path
+
+import pytest
+
+STUBS = Path(__file__).parent / "stubs"
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory):
+    """A folder where recordings are kept while the tests run: the same run is not run twice."""
+    return tmp_path_factory.mktemp("recordings")
+
+
+@pytest.fixture(scope="session")
+def stubs():
+    """Stand-ins for downloads and for matplotlib, to be given to `Setting(stubs=...)`."""
+    return (STUBS / "datasets.py", STUBS / "plots.py")
