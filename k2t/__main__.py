@@ -1,4 +1,4 @@
-"""The door: files that mention neither Keras nor TensorFlow are done with before anything is imported."""
+"""The door: what mentions neither Keras nor TensorFlow is done with before anything is imported."""
 
 import sys
 
@@ -40,7 +40,7 @@ def count_unrelated(argv: list[str]) -> int:
 
 
 def mentions_keras(data: bytes) -> bool:
-    """Whether a file may hold Keras code (null bytes: it is in no encoding Python reads; see parse)."""
+    """Whether a file may hold Keras code (null bytes: no encoding Python reads; parse says so)."""
     return b"keras" in data or b"tensorflow" in data or b"\0" in data
 
 

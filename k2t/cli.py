@@ -1,27 +1,17 @@
-"""The command line: ``migrate``, ``check``, ``explain`` and ``rules``."""
+"""The command line: what can be asked of k2t, and how."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from k2t import files
-from k2t.__main__ import mentions_keras
-from k2t.report import outcome as report
-from k2t.report import text
-from k2t.report.outcome import Located, Outcome, Status
-
-if TYPE_CHECKING:
-    from k2t.pipeline import Migration
-
-__version__ = "0.1.0"
+from k2t.commands import check, migrate
+from k2t.version import __version__
 
 DIALECTS = ("keras2", "tf_keras", "keras3")
 FIDELITIES = ("plain", "faithful", "exact")
-LINE_LENGTH = 88
 
 EXIT_CODES = """\
 exit status:
@@ -72,7 +62,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     for name, run in (("migrate", migrate), ("check", check)):
         sub = command(name, run)
-        sub.add_argument("paths", nargs="+", metavar="PATH", help="a script, a folder, or - (stdin)")
+        sub.add_argument(
+            "paths", nargs="+", metavar="PATH", help="a script, a folder, or - (stdin)"
+        )
         sub.add_argument("--dialect", choices=DIALECTS, help="which Keras (default: inferred)")
         sub.add_argument("--report", metavar="FILE.json", help="write the findings as JSON")
         if run is migrate:
@@ -98,30 +90,6 @@ def migrate_options(sub: argparse.ArgumentParser) -> None:
     )
 
 
-def migrate(arguments: argparse.Namespace) -> int:
-    """Write script_lightning.py beside each Keras training script."""
-    items = files.inputs(arguments.paths)
-    stdin = any(item.path == files.STDIN for item in items)
-    if stdin and arguments.in_place:
-        arguments.parser.error("stdin cannot be changed in place")
-    if stdin and len(items) > 1:
-        arguments.parser.error("stdin goes alone")
-    try:
-        target = Target.of(arguments, items)
-    except NotADirectoryError as error:
-        arguments.parser.error(str(error))
-    to_stdout = arguments.diff or target.path(items[0]) is None if items else False
-    outcomes = run(items, lambda item, data: migrate_one(item, data, arguments, target))
-    return finish(outcomes, arguments.report, sys.stderr if to_stdout else sys.stdout)
-
-
-def check(arguments: argparse.Namespace) -> int:
-    """Tell which files hold Keras training code, and what k2t has to say about it."""
-    items = files.inputs(arguments.paths)
-    outcomes = run(items, lambda item, data: check_one(item, data, arguments))
-    return finish(outcomes, arguments.report, sys.stdout)
-
-
 def explain(arguments: argparse.Namespace) -> int:
     """Print the page of a finding code."""
     from k2t.resources import folder
@@ -141,7 +109,9 @@ def rules(arguments: argparse.Namespace) -> int:
     for section, rows in load().rows.items():
         for name, row in rows.items():
             target = next((row.data[key] for key in TARGETS if key in row.data), "")
-            print(f"{section:14} {name:32} {row.keras[0] if row.keras else '':48} {target}".rstrip())
+            print(
+                f"{section:14} {name:32} {row.keras[0] if row.keras else '':48} {target}".rstrip()
+            )
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Files: which ones the command line means, where their output goes, and writing whole or not at all."""
+"""Which files the command line means, and writing them whole or not at all."""
 
 from __future__ import annotations
 
@@ -47,10 +47,6 @@ def inputs(arguments: Iterable[str]) -> list[Input]:
 def output_name(path: str) -> str:
     """``script.py`` -> ``script_lightning.py``."""
     return os.path.splitext(path)[0] + OUTPUT_SUFFIX
-
-
-def same(a: str, b: str) -> bool:
-    return os.path.realpath(a) == os.path.realpath(b)
 
 
 def write(path: str, data: bytes, like: str | None = None) -> None:

@@ -57,14 +57,14 @@ def run(
     if not has_keras(program):
         return Migration(None, (), program.dialect, source, script.encoding, script.newline)
     from k2t.lower.program import lower_program
-    from k2t.render.render import layout, render
+    from k2t.render.render import render, shorten_lines
     from k2t.render.vocabulary import vocabulary
     from k2t.splice.splice import Unsplicable, splice
 
     lowered, findings = lower_program(program, rules, fidelity)
     rendered = render(program, lowered, line_length)
     try:
-        text: str | None = splice(
+        text = splice(
             program,
             [(c.span, c.text, c.block) for c in rendered.changes],
             rendered.removed,
@@ -72,15 +72,13 @@ def run(
             rendered.blocks,
             rendered.imports,
             vocabulary(),
-            line_length,
         )
+        text = shorten_lines(text, source.text, line_length)
     except Unsplicable as error:
-        text = None
-        findings = (
-            *findings,
-            Finding("K2T998", Severity.ERROR, f"not migrated: {error}", Span(0, 0)),
+        broken = Finding("K2T998", Severity.ERROR, f"not migrated: {error}", Span(0, 0))
+        return Migration(
+            source.text, (*findings, broken), program.dialect, source, script.encoding, script.newline
         )
-    del layout
     return Migration(text, findings, program.dialect, source, script.encoding, script.newline)
 
 

@@ -1,4 +1,4 @@
-"""Where the data folders are: ``k2t/_data`` of an installed k2t, the repository's root in a checkout."""
+"""Where the data folders are: in ``k2t/_data`` when installed, at the root of a checkout."""
 
 from pathlib import Path
 

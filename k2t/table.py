@@ -103,7 +103,7 @@ def compile_rules(rules: Path = RULES) -> str:
             if "signature" in entry:
                 entry["params"] = parse_signature(entry.pop("signature"), f"{path.name}: {name}")
         data[path.stem] = entries
-    return json.dumps(data, indent=1, sort_keys=True) + "\n"
+    return json.dumps(data, indent=1) + "\n"
 
 
 def parse_signature(text: str, where: str) -> list[list[Any]]:

@@ -13,11 +13,11 @@ def walk(folder: str) -> list[str]:
     """
     found = []
     for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if wanted(root, name))
-        for name in sorted(files):
+        folders[:] = [name for name in folders if wanted(root, name)]
+        for name in files:
             if name.endswith(".py") and not name.endswith(OUTPUT_SUFFIX) and name[0] != ".":
                 found.append(os.path.normpath(os.path.join(root, name)))
-    return found
+    return sorted(found)
 
 
 def wanted(root: str, name: str) -> bool:

@@ -30,7 +30,6 @@ METRICS = [
     keras.metrics.AUC(name="auc"),
     Precision(name="precision"),
     Recall(name="recall"),
-    AUC(name="prc", curve="PR"),  # precision-recall curve
 ]
 
 model = Sequential(

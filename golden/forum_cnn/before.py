@@ -12,7 +12,7 @@ tf.random.set_seed(42)
 CLASSES = ['square', 'cross', 'frame']
 IMG_SIZE = 28
 BATCH_SIZE = 32
-EPOCHS = 5
+EPOCHS = 3
 
 
 def draw(label):

@@ -47,8 +47,15 @@ FLOATS = ("float16", "float32", "float64")
 ORDER = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 SCALARS = {"float": "float64", "int": "int64", "bool": "bool"}
 
-KEEP = {"copy", "ascontiguousarray", "clip", "abs", "sort", "flip", "roll", "negative", "square"}
-FLOATING = {"sqrt", "exp", "log", "sin", "cos", "tanh", "log1p", "expm1"}
+KEEP = {
+    "copy", "ascontiguousarray", "clip", "abs", "absolute", "sort", "flip", "roll", "negative",
+    "square", "cumsum", "cumprod", "maximum", "minimum", "power", "round", "around", "fliplr",
+    "flipud", "sign", "nan_to_num", "mod",
+}  # fmt: skip
+FLOATING = {
+    "sqrt", "exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "arctan", "arctan2", "log1p",
+    "expm1", "log2", "log10", "hypot", "floor", "ceil", "deg2rad",
+}  # fmt: skip
 
 
 def constant(path: str) -> Value | None:

@@ -437,10 +437,18 @@ class Interpreter:
                         self.eval(child, frame)
                 return UNKNOWN
 
+    def written(self, node: ast.expr, frame: Frame) -> Value:
+        """The value of an expression; where nothing is known of it, how it is written."""
+        value = self.eval(node, frame)
+        if value == UNKNOWN:
+            expr = self.expr_of(node, frame)
+            return Sym(expr) if expr is not None else value
+        return value
+
     def elements(self, nodes: list[ast.expr], frame: Frame) -> list[Value]:
         values: list[Value] = []
         for node in nodes:
-            value = self.eval(node, frame)
+            value = self.written(node, frame)
             if isinstance(node, ast.Starred):
                 values.extend(self.items(value) or [UNKNOWN])
             else:
@@ -493,7 +501,7 @@ class Interpreter:
                 return Const("__main__")
             return Module(f"builtins.{name}") if hasattr(builtins, name) else UNKNOWN
         value = owner.names[name]
-        if isinstance(value, Ref | Tensor | Obj | History):
+        if isinstance(value, Ref | Tensor | Obj | History) or self.keras.holds_keras(value):
             self.loads[id(node)] = (node, self.stmt, value)
         if isinstance(value, Const | Sym | Tuple | ListRef):
             use = NameUse(name, owner.id, owner.versions.get(name, 0))

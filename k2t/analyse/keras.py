@@ -149,9 +149,12 @@ class Keras:
             interp.event("bind", interp.stmt, interp.module, name=name, value=value)
 
     def holds_keras(self, value: Value) -> bool:
-        """Whether a list or tuple is made of layers or tensors only."""
-        items = self.interp.items(value)
-        return bool(items) and all(isinstance(i, Tensor | Obj) for i in items or [])
+        """Whether a list or tuple is made of layers, tensors, metrics and their names only."""
+        if not isinstance(value, Tuple | ListRef):
+            return False
+        items = self.interp.items(value) or []
+        keras = any(isinstance(i, Tensor | Obj) for i in items)
+        return keras and all(isinstance(i, Tensor | Obj | Const) for i in items)
 
     def set_attribute(
         self, receiver: Value, attr: str, value: Value, node: ast.AST, frame: Frame
@@ -290,13 +293,13 @@ class Keras:
         """The arguments written in a call, by parameter name."""
         args: dict[str, Arg] = {}
         for position, item in enumerate(node.args):
-            value = self.interp.eval(item, frame)
+            value = self.interp.written(item, frame)
             if isinstance(item, ast.Starred) or position >= len(positional):
                 self.unsupported("positional arguments", item, frame)
                 continue
             args[positional[position]] = Arg(value, self.interp.span(item))
         for keyword in node.keywords:
-            value = self.interp.eval(keyword.value, frame)
+            value = self.interp.written(keyword.value, frame)
             if keyword.arg is None:
                 content = self.interp.heap.get(value.id) if isinstance(value, ListRef) else None
                 if isinstance(content, dict):
@@ -383,7 +386,7 @@ class Keras:
             dtype=str(dtype.value) if known(dtype, str) else None,  # type: ignore[union-attr]
         )
         interp.graph[node_.id] = node_
-        interp.event("apply", node, frame, node=node_.id)
+        interp.event("apply", node, frame, tensor=node_.id)
         return Tensor(node_.id)
 
     def shape_value(self, value: Value) -> Shape | None:
@@ -482,7 +485,7 @@ class Keras:
             other=other,
         )
         interp.graph[made.id] = made
-        interp.event("apply", node, frame, node=made.id)
+        interp.event("apply", node, frame, tensor=made.id)
         return Tensor(made.id)
 
     def tensor_operator(
@@ -509,6 +512,8 @@ class Keras:
             case ModelRef():
                 if attr in METHODS or attr == "add":
                     return Bound(owner, attr)
+                if attr == "output_shape":
+                    return self.output_shape(owner, node, frame)
                 if attr in ("output_shape", "input_shape", "metrics_names", "layers", "stop_training"):
                     return self.unsupported(f"model.{attr}", node, frame)
                 return Bound(owner, attr)
@@ -528,6 +533,17 @@ class Keras:
         if isinstance(owner, Obj) and owner.row == "Tokenizer":
             return Bound(owner, attr)
         return self.unsupported(f"{getattr(owner, 'row', 'object')}.{attr}", node, frame)
+
+    def output_shape(self, owner: ModelRef, node: ast.Attribute, frame: Frame) -> Value:
+        """``model.output_shape`` of a functional model, if it is all numbers."""
+        model = self.interp.models[owner.id]
+        shape = self.interp.graph[model.outputs[0]].shape if len(model.outputs) == 1 else None
+        sizes = [d.value if isinstance(d, Const) else None for d in shape or (None,)]
+        if None in sizes:
+            return self.unsupported("model.output_shape", node, frame)
+        value = (None, *sizes)
+        self.interp.event("constant", node, frame, value=value, path="model.output_shape")
+        return Tuple(tuple(Const(v) for v in value))
 
     def tokenizer_matrix(self, tokenizer: Obj, node: ast.Call, frame: Frame) -> Value:
         """``Tokenizer(num_words).sequences_to_matrix(x, mode)``: needs nothing fitted but tfidf."""

@@ -370,10 +370,12 @@ def assemble(pieces: list[AnyPiece], classifies: bool, argument: str, ending: st
             values = {"x": current, "m": f"self.{name}"}
             lines.extend(Line(fill(line, values), comments=()) for line in op.lines)
             text, notes = fill(op.call or "{m}({x})", values), op.comment
-            if op.module is None and not op.lines and len(text) < 40:
+            if op.module is None and not op.lines and len(text) < 40 and not to_last(pending):
                 current = text
                 pending = join_notes(pending, notes)
                 continue
+            if to_last(pending) and op.call == "{x}.flatten(1)":
+                pending = "flattened in Keras's order"
             piece_comments = piece.comments if op.module is None else ()
             lines.append(Line(f"x = {text}", join_notes(pending, notes), piece_comments))
             current, pending = "x", ""
@@ -384,11 +386,19 @@ def assemble(pieces: list[AnyPiece], classifies: bool, argument: str, ending: st
     return Chain(groups, lines, paths)
 
 
+def to_last(note: str) -> bool:
+    """Whether the note is that of a conversion to channels last."""
+    return note.endswith(("NHWC", "NLC", "NDHWC"))
+
+
 def finish(lines: list[Line], current: str, pending: str, ending: str) -> None:
     """Turn the last assignment into the return."""
     note = join_notes(pending, ending)
-    if current == "x" and lines and lines[-1].text.startswith("x = "):
-        last = lines.pop()
+    last = lines[-1] if lines else None
+    if current == "x" and last is not None and last.text.startswith("x = ") and not (
+        last.comment and ending
+    ):
+        lines.pop()
         lines.append(Line("return " + last.text[4:], join_notes(last.comment, ending), last.comments))
     else:
         lines.append(Line(f"return {current}", note))

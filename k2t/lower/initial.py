@@ -20,6 +20,7 @@ BASES = {
     "CausalConv1d": "nn.Conv1d",
     "LSTM": "nn.LSTM",
     "LSTMFull": "nn.LSTM",
+    "BidirectionalLSTM": "nn.LSTM",
     "MaskedLSTM": "nn.LSTM",
     "GRU": "nn.GRU",
     "GRUFull": "nn.GRU",
@@ -84,7 +85,7 @@ def recurrent_start(ctx: Context, op: Op, layer: Obj) -> Start:
         '    elif "weight_hh" in name:',
         "        " + recurrent.replace("{p}", "p"),
     ]
-    words = ["Glorot uniform kernels" if "xavier_uniform" in kernel else "kernels"]
+    words = ["Glorot uniform kernels" if "xavier_uniform" in kernel else "input kernels"]
     words.append("orthogonal recurrent kernels" if "orthogonal" in recurrent else "recurrent kernels")
     if "bias=False" in (op.module or ""):
         return Start(tuple(lines), tuple(words))
@@ -114,7 +115,10 @@ class Plan:
         for cls, start in self.common.items():
             if start is not None:
                 grouped.setdefault(start.lines, []).append(cls)
-        return tuple(InitCase(tuple(sorted(classes)), lines) for lines, classes in grouped.items())
+        return tuple(
+            InitCase(tuple(sorted(classes)), tuple(line.replace("{m}", "module") for line in lines))
+            for lines, classes in grouped.items()
+        )
 
     def words(self) -> str:
         found: dict[str, None] = {}
@@ -126,7 +130,7 @@ class Plan:
 
 def sentence(words: list[str]) -> str:
     text = ", ".join(words)
-    return text[:1].upper() + text[1:] + "." if text else ""
+    return text + "." if text else ""
 
 
 def plan(ctx: Context, made: Iterable[Made]) -> Plan:
@@ -169,6 +173,17 @@ def special_lines(ctx: Context, common: Plan, made: list[Made]) -> tuple[Line, .
         for text in start.lines if start is not None else ():
             if base is None or text not in base.lines or text.startswith(("for", " ")):
                 lines.append(Line(text.replace("{m}", path)))
+    return (*lines, *frozen_lines(made))
+
+
+def frozen_lines(made: list[Made]) -> tuple[Line, ...]:
+    """Parameters that Keras does not have (center=False or scale=False) stay as they start."""
+    lines = []
+    for path, op, _ in made:
+        for name in op.frozen:
+            if path.endswith("[?]"):
+                raise NotMigrated("K2T111", "center or scale switched off inside a loop")
+            lines.append(Line(f"{path}.{name}.requires_grad_(False)"))
     return tuple(lines)
 
 
@@ -239,7 +254,7 @@ def own_names(text: str, parameters: dict[str, str]) -> str:
     import re
 
     for name, attribute in parameters.items():
-        text = re.sub(rf"(?<![\w.]){re.escape(name)}\b", attribute, text)
+        text = re.sub(rf"(?<![\w.\"']){re.escape(name)}\b(?!=[^=])", attribute, text)
     return text
 
 

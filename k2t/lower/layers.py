@@ -58,6 +58,7 @@ class Op:
     widens: bool = False
     rank: int | None = None
     mask: bool = False
+    frozen: tuple[str, ...] = ()
 
 
 @dataclass
@@ -593,14 +594,14 @@ def batch_norm(
     center, scale = flag_pair(layer)
     name = "BatchNorm2d" if rank == 3 else "BatchNorm1d"
     extra = [f"eps={t.text(t.get(layer.args, 'epsilon'))}", f"momentum={inverse(t.get(layer.args, 'momentum'))}"]
-    if center != scale:
-        raise NotMigrated("K2T111", "BatchNormalization with only one of center and scale is not carried over")
-    if not center:
+    if not center and not scale:
         extra.append("affine=False")
     if width is None:
         raise NotMigrated("K2T110", "BatchNormalization needs a known number of channels")
     module = f"{batch_norm_class(ctx, name, shape)}({width}, {', '.join(extra)})"
-    return [Op(module=module, layout="first" if rank > 1 else "any", stem="norm", widens=True)]
+    frozen = () if center == scale else ("bias",) if scale else ("weight",)
+    layout = "first" if rank > 1 else "any"
+    return [Op(module=module, layout=layout, stem="norm", widens=True, frozen=frozen)]
 
 
 def batch_norm_class(ctx: Context, name: str, shape: Shape | None) -> str:
@@ -641,8 +642,6 @@ def layer_norm(
 ) -> list[Op]:
     axis = t.data(t.get(layer.args, "axis"))
     center, scale = flag_pair(layer)
-    if center != scale:
-        raise NotMigrated("K2T113", "LayerNormalization with only one of center and scale is not carried over")
     rank = len(shape) if shape is not None else None
     axes = (axis,) if isinstance(axis, int) else axis
     if rank is not None and isinstance(axes, tuple):
@@ -659,8 +658,12 @@ def layer_norm(
     if normalized is None:
         raise NotMigrated("K2T113", "LayerNormalization needs a known width")
     extra = [f"eps={t.text(t.get(layer.args, 'epsilon'))}"]
-    if not center:
+    if not scale:
+        if center:
+            raise NotMigrated("K2T113", "LayerNormalization(scale=False) alone is not carried over")
         extra.append("elementwise_affine=False")
+    elif not center:
+        extra.append("bias=False")
     return [Op(module=f"nn.LayerNorm({normalized}, {', '.join(extra)})", layout="last", stem="norm",
                widens=True)]
 

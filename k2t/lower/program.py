@@ -65,6 +65,7 @@ def lower_program(
         if made.model.id in classes:
             create(edits, made, classes[made.model.id], removed)
     references(edits, table)
+    removed += edits.removed
     stops = leftovers(edits, removed, findings, refused)
     findings += edits.findings
     return (
@@ -286,15 +287,23 @@ def assemble(
         data_helpers=tuple(edits.data.items()),
         data_anchor=data_anchor(program, edits),
         edits=tuple(edits.edits),
-        removed=tuple([*removed, *edits.removed]),
+        removed=tuple(removed),
         inserted=tuple(inserted),
         imports=tuple(m.imports for made in modules for m in made.metrics if m.imports),
     )
 
 
 def data_anchor(program: Program, edits: Edits) -> Span | None:
-    """The first top-level statement that uses a data helper."""
+    """The paragraph of top-level statements in which a data helper is first used."""
     tops = [top for top in program.top_level if any(use in top for use in edits.data_uses)]
-    return min(tops, key=lambda s: s.start) if tops else None
+    if not tops:
+        return None
+    first = min(tops, key=lambda s: s.start)
+    for top in reversed([s for s in program.top_level if s.start < first.start]):
+        between = program.source.text[top.end : first.start]
+        if "\n\n" in between or program.source.slice(top).startswith(("import ", "from ")):
+            break
+        first = top
+    return first
 
 

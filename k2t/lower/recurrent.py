@@ -114,32 +114,32 @@ def bidirectional(
     if t.flag(inner.args, "go_backwards"):
         raise NotMigrated("K2T126", "go_backwards inside Bidirectional is not carried over")
     module, native = cell(ctx, inner_row, inner, width)
-    if not native:
+    if module.startswith("LSTM("):
+        ctx.helpers.pop("LSTM", None)
+        ctx.helpers["BidirectionalLSTM"] = None
+        module = "Bidirectional" + module
+    elif not native:
         raise NotMigrated("K2T127", f"Bidirectional around a {inner.row} that torch's kernel does not "
                           "compute (activations, recurrent_dropout, reset_after) is not carried over")
     sequences = t.flag(inner.args, "return_sequences")
     op = Op(
-        module=module[:-1] + ", bidirectional=True)",
+        module=module[:-1] + ", bidirectional=True)" if native else module,
         layout="last",
         out="last",
         stem=stem(inner.row),
         widens=True,
-        mask=True,
+        mask=native,
     )
     if sequences and mode == "concat":
         return [*time_constant_dropout(inner, native), replace(op, call="{m}({x})[0]")]
     if sequences:
-        lines: tuple[str, ...] = ("{y} = {m}({x})[0].chunk(2, -1)",)
-        halves = {"a": "{y}[0]", "b": "{y}[1]", "dim": "-1"}
-        lines = ("forward, backward = {m}({x})[0].chunk(2, -1)",)
+        lines: tuple[str, ...] = ("forward, backward = {m}({x})[0].chunk(2, -1)",)
         halves = {"a": "forward", "b": "backward", "dim": "-1"}
     else:
         state = "_, (h, _)" if inner_row.data["torch_class"] == "LSTM" else "_, h"
         lines = (f"{state} = {{m}}({{x}})",)
         halves = {"a": "h[0]", "b": "h[1]", "dim": "1"}
     merged = MERGES[mode].format(**halves)
-    if mode in ("sum", "mul") and sequences is False:
-        merged = f"({merged})" if False else merged
     return [
         *time_constant_dropout(inner, native),
         replace(op, call=merged, lines=lines, comment="" if sequences else "last state of each direction"),

@@ -165,7 +165,9 @@ def data_loader(
 
 def batch_option(use: Use, name: str = "batch_size") -> list[Code]:
     arg = use.args.get(name)
-    if arg is None or arg.span is None or t.is_none(arg.value) or t.same_value(arg.value, 32):
+    if arg is None or arg.span is None or t.is_none(arg.value):
+        return []
+    if isinstance(arg.value, Const) and arg.value.expr is not None and arg.value.expr.text == "32":
         return []
     return [code("batch_size=", arg.span)]
 

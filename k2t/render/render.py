@@ -69,6 +69,32 @@ def layout(text: str, line_length: int) -> str:
     return black.format_str(text, mode=black.Mode(line_length=line_length))
 
 
+def shorten_lines(text: str, original: str, line_length: int) -> str:
+    """Lay out anew the simple statements that an edit made longer than the line length."""
+    import ast
+
+    if all(len(line) <= line_length for line in text.split("\n")):
+        return text
+    known = set(original.split("\n"))
+    lines = text.split("\n")
+    simple = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr | ast.Return
+    found = [n for n in ast.walk(ast.parse(text)) if isinstance(n, simple)]
+    for stmt in sorted(found, key=lambda n: -n.lineno):
+        first, last = stmt.lineno - 1, stmt.end_lineno or stmt.lineno
+        own = lines[first:last]
+        if not any(len(line) > line_length and line not in known for line in own):
+            continue
+        if own[0][: stmt.col_offset].strip() or lines[last - 1][stmt.end_col_offset :].strip():
+            continue
+        indent = " " * stmt.col_offset
+        body = "\n".join([own[0][stmt.col_offset :], *own[1:]])
+        if "\n" in body and ('"""' in body or "'''" in body):
+            continue
+        new = layout(body, max(line_length - stmt.col_offset, 40)).rstrip("\n")
+        lines[first:last] = [indent + line if line else "" for line in new.split("\n")]
+    return "\n".join(lines)
+
+
 @dataclass
 class Writer:
     """Turns code that points at the source into text, with the edits inside it applied."""
@@ -159,16 +185,19 @@ class Writer:
         return "\n\n\n".join(emitted.source(n, targets.get(n, n)) for n in names)
 
     def tables(self) -> list[str]:
-        return [
+        lines = [
             f"{name} = {{{', '.join(f'{key!r}: {value}' for key, value in rows)}}}"
             for name, rows in self.torch.tables
         ]
+        return ["\n".join(lines)] if lines else []
 
     def init(self) -> list[str]:
         if not self.torch.init:
             return []
-        values = {"name": "init_weights", "cases": self.torch.init, "words": self.torch.init_words}
-        values["words"] = values["words"][:1].lower() + values["words"][1:]  # type: ignore[index]
+        words = self.torch.init_words
+        if len(words) + 36 > self.line_length:
+            words = "for each kind of layer."
+        values = {"name": "init_weights", "cases": self.torch.init, "words": words}
         return [environment().get_template("init.py.j2").render(values)]
 
     def module(self, cls: ModuleClass) -> str:
@@ -188,12 +217,19 @@ class Writer:
             "lines": cls.lines,
             "penalty": cls.penalty,
             "step": cls.step,
+            "logs": self.logs(cls),
             "predict": cls.predict,
             "optimizer": cls.optimizer,
             "validates": cls.validates,
             "tests": cls.tests,
         }
         return str(environment().get_template("module.py.j2").render(values))
+
+    def logs(self, cls: ModuleClass) -> str:
+        """The entries of the dictionary that is logged, under Keras's names."""
+        prefix = ("f", "{prefix}") if cls.validates else ("", "")
+        pairs = cls.step.logs if cls.step is not None else ()
+        return ", ".join(f'{prefix[0]}"{prefix[1]}{key}": {value}' for key, value in pairs)
 
     def docstring(self, cls: ModuleClass) -> str | None:
         if cls.docstring is None:

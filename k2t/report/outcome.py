@@ -31,7 +31,7 @@ EXIT = {
 
 @dataclass(frozen=True)
 class Located:
-    """A finding with its place as editors count it: lines and columns from one, the end excluded."""
+    """A finding at its place as editors count it: from one, the end excluded."""
 
     code: str
     severity: Severity

@@ -141,8 +141,7 @@ def rebuild(
         block = [line for text in future for line in text]
         block += ([""] if future and rest else []) + rest
         block += [line for text in others for line in text]
-    head = [line for i, line in enumerate(lines[: first - 1], 1) if i not in drop or drop[i]]
-    head = [drop.get(i + 1) or line for i, line in enumerate(head)] if False else kept_lines(lines, drop, 1, first)
+    head = kept_lines(lines, drop, 1, first)
     tail = kept_lines(lines, drop, last + 1, len(lines) + 1)
     if std:
         head, block = add_standard(head, block, std, tree)
@@ -197,6 +196,11 @@ def add_standard(
     if places:
         section = head[places[0] : places[-1] + 1]
         return [*head[: places[0]], *insert_sorted(section, std), *head[places[-1] + 1 :]], block
+    future = [i for i, line in enumerate(head) if line.startswith("from __future__")]
+    if future:
+        at = future[-1] + 1
+        rest = head[at:] if head[at : at + 1] == [""] else ["", *head[at:]]
+        return [*head[:at], "", *std, *rest], block
     return head, [*std, "", *block]
 
 

@@ -33,7 +33,6 @@ def splice(
     blocks: Sequence[tuple[Span, str]],
     extra_imports: Sequence[str],
     vocabulary: dict[str, str],
-    long_line: int,
 ) -> str:
     """The migrated script.
 
@@ -43,7 +42,6 @@ def splice(
         before: (statement, code to put before it).
         blocks: (top-level statement, definitions to put before it).
         vocabulary: name -> import line, for names the generated code may use.
-        long_line: statements that an expression edit made longer than this are laid out anew.
 
     Raises:
         Unsplicable: the result would not parse.
@@ -159,7 +157,7 @@ def needed_imports(text: str, program: Program, vocabulary: dict[str, str]) -> l
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
-        raise Unsplicable(f"the output does not parse: {error}") from None
+        raise Unsplicable(f"the output does not parse: {error}\n{error.text}") from None
     read = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
     bound = program.bound_names | {
         n.name for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)

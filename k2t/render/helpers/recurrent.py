@@ -264,3 +264,33 @@ class SimpleRNNFull(nn.RNN):
             h = new if mask is None else torch.where(mask[:, t, None], new, h)
             outputs.append(h[0])
         return torch.stack(outputs, 1), h
+
+
+class BidirectionalLSTM(nn.LSTM):
+    """Bidirectional LSTM of one layer, batch first, with a choice of activations, as in Keras."""
+
+    def __init__(
+        self, input_size, hidden_size, activation=torch.tanh, recurrent_activation=torch.sigmoid
+    ):
+        super().__init__(input_size, hidden_size, batch_first=True, bidirectional=True)
+        self.activation = activation
+        self.recurrent_activation = recurrent_activation
+
+    def run(self, x, end):
+        h, c = x.new_zeros(2, len(x), self.hidden_size)
+        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0")
+        w_x, w_h, bias = (getattr(self, name + end) for name in names)
+        outputs = []
+        for step in F.linear(x, w_x, bias).unbind(1):
+            i, f, g, o = (step + F.linear(h, w_h)).chunk(4, -1)
+            i, f, o = map(self.recurrent_activation, (i, f, o))
+            c = f * c + i * self.activation(g)
+            h = o * self.activation(c)
+            outputs.append(h)
+        return torch.stack(outputs, 1), h, c
+
+    def forward(self, x):
+        ahead, *last = self.run(x, "")
+        back, *first = self.run(x.flip(1), "_reverse")
+        h, c = (torch.stack(pair) for pair in zip(last, first))
+        return torch.cat([ahead, back.flip(1)], 2), (h, c)

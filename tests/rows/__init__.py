@@ -1,0 +1,1 @@
+"""Every row of the rule table, executed in both frameworks from the same weights."""

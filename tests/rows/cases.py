@@ -1,0 +1,148 @@
+"""The micro scripts that the rows of the table are proved on, and the numbers they run on."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from k2t import table
+from k2t.table import Row
+
+BATCH = 4
+BOUND = 1e-5
+MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
+# Keras 2 spelled out for Keras 3
+HARD = "lambda x: keras.ops.clip(0.2 * x + 0.5, 0, 1)"
+OLD = {
+    "layers.Activation('hard_sigmoid')": f"layers.Activation({HARD})",
+    "layers.Dense(13, activation='hard_sigmoid')": f"layers.Dense(13, activation={HARD})",
+    "layers.LSTM(5)": f"layers.LSTM(5, recurrent_activation={HARD})",
+    "layers.GRU(5)": f"layers.GRU(5, recurrent_activation={HARD}, reset_after=False)",
+    "layers.GRU(5, reset_after=True)": f"layers.GRU(5, recurrent_activation={HARD})",
+}
+HEAD = "import keras\nfrom keras import layers\n\n"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model in both frameworks.
+
+    Args:
+        row: "section/name" of the row it proves.
+        script: what is migrated; it leaves a `model`.
+        shapes: shape of each input, without the batch.
+        top: above every integer of an integer input; 0 for float inputs.
+        reach: inputs are evenly spaced in [-reach, reach]; 0 for normal ones.
+        reference: what Keras runs where that is another spelling of the script.
+    """
+
+    name: str
+    row: str
+    script: str
+    shapes: tuple[tuple[int, ...], ...]
+    top: int = 0
+    reach: float = 0.0
+    reference: str = ""
+    dialect: str = "keras3"
+    bound: float = BOUND
+
+    @property
+    def seed(self) -> int:
+        return zlib.crc32(self.name.encode())
+
+    def inputs(self) -> list[np.ndarray]:
+        rng = np.random.default_rng(self.seed)
+        full = [(BATCH, *shape) for shape in self.shapes]
+        if self.top:
+            return [rng.integers(0, self.top, shape).astype("int32") for shape in full]
+        if self.reach:
+            return [np.linspace(-self.reach, self.reach, np.prod(s), dtype="float32").reshape(s)
+                    for s in full]
+        return [rng.normal(size=shape).astype("float32") for shape in full]
+
+
+def layer_cases() -> list[Case]:
+    """Each sample of each layer row in a Sequential and, behind another layer, in a Functional model."""
+    rows = table.load().section("layers")
+    cases = [case for row in rows.values() for case in row_cases(row)]
+    for layer in ("LSTM(5)", "GRU(5)", "GRU(5, reset_after=True)"):
+        name = layer.partition("(")[0]
+        cases += spelled(f"layers/{name}", f"layers.{layer}", (6, 4), dialect="keras2")
+    return [*cases, *merge_cases()]
+
+
+def row_cases(row: Row) -> Iterator[Case]:
+    for shape, arguments in row.get("samples", ()):
+        top = 7 if row.get("input") == "int" else 0
+        yield from spelled(
+            f"layers/{row.name}", f"layers.{row.name}({arguments})", tuple(shape), top=top,
+            bound=row.get("bound", BOUND),
+        )
+
+
+def spelled(row: str, layer: str, shape: tuple[int, ...], **more: object) -> list[Case]:
+    """The layer alone in a Sequential, and behind another one in a Functional model."""
+    top, dialect = more.get("top", 0), more.get("dialect", "keras3")
+    kind = ', dtype="int32"' if top else ""
+    text = f"model = keras.Sequential([keras.Input({shape}{kind}), {{}}])\n"
+    before = f"x = {ahead(shape)}(inputs)\n" if not top else "x = inputs\n"
+    graph = (
+        f"inputs = keras.Input({shape}{kind})\n{before}x = {{}}(x)\n"
+        "model = keras.Model(inputs, x)\n"
+    )
+    called = layer.removeprefix("layers.") + " " + "x".join(map(str, shape))
+    if dialect != "keras3":
+        called += f" {dialect}"
+    old = OLD[layer] if dialect == "keras2" else ""
+    return [
+        Case(f"{row}: {called}{end}", row, HEAD + script.format(layer), (shape,),
+             reference=HEAD + script.format(old) if old else "", **more)
+        for end, script in (("", text), (", graph", graph))
+    ]
+
+
+def ahead(shape: tuple[int, ...]) -> str:
+    """A layer that keeps the shape, and leaves a map's channels where torch has them."""
+    channels = shape[-1]
+    if len(shape) == 1:
+        return f"layers.Dense({channels}, use_bias=False)"
+    return f"layers.Conv{len(shape) - 1}D({channels}, 1, use_bias=False)"
+
+
+def merge_cases() -> Iterator[Case]:
+    """Two and three branches, each behind a layer, merged."""
+    for name in MERGES:
+        for shape in ((5,), (6, 4), (6, 5, 4)):
+            for count in (2, 3) if name != "Subtract" else (2,):
+                axes = [*range(1, len(shape) + 1), -1] if name == "Concatenate" else [None]
+                for axis in axes:
+                    yield merged(name, shape, count, "" if axis is None else f"axis={axis}")
+
+
+def merged(name: str, shape: tuple[int, ...], count: int, arguments: str) -> Case:
+    inputs = [f"i{i}" for i in range(count)]
+    script = HEAD
+    for i in inputs:
+        script += f"{i} = keras.Input({shape})\n{i}x = {ahead(shape)}({i})\n"
+    script += f"out = layers.{name}({arguments})([{', '.join(i + 'x' for i in inputs)}])\n"
+    script += f"model = keras.Model([{', '.join(inputs)}], out)\n"
+    title = f"layers/{name}: {count} of {'x'.join(map(str, shape))} {arguments}".rstrip()
+    return Case(title, f"layers/{name}", script, (shape,) * count)
+
+
+def activation_cases() -> list[Case]:
+    """Every activation over [-6, 6] and behind Dense, and Keras 2's where it differs."""
+    cases: list[Case] = []
+    for row in table.load().section("activations").values():
+        dialects = ["keras3", *(d for d in row.get("dialect", {}) if d == "keras2")]
+        for dialect in dialects:
+            for string in row.get("strings"):
+                for layer in (f"layers.Activation('{string}')",
+                              f"layers.Dense(13, activation='{string}')"):
+                    reach = 6.0 if "Activation" in layer else 0.0
+                    cases += spelled(f"activations/{row.name}", layer, (13,),
+                                     reach=reach, dialect=dialect)
+    return cases

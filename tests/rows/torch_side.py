@@ -1,0 +1,85 @@
+"""What the migrated scripts make of the cases, as errors relative to Keras."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import numpy as np
+import torch
+
+from k2t.ir.finding import Severity
+from k2t.pipeline import migrate
+from k2t.verify import torch_weights
+from k2t.verify.recording import Entry
+
+from .cases import Case
+
+
+def migrated(script: str, dialect: str) -> str:
+    """The migrated script. Raises AssertionError where k2t has left something."""
+    result = migrate(script.encode(), "case.py", dialect=dialect)
+    left = [f"{f.code} {f.message}" for f in result.findings if f.severity == Severity.ERROR]
+    assert not left, "; ".join(left)
+    assert result.text is not None
+    for node in ast.walk(ast.parse(result.text)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            assert "keras" not in ast.unparse(node), result.text
+    return result.text
+
+
+def relative(ours: Any, theirs: Any) -> float:
+    """max|a - b| / max|b|; infinite where the shapes or the kinds differ."""
+    ours, theirs = np.asarray(ours, dtype="float64"), np.asarray(theirs, dtype="float64")
+    if ours.shape != theirs.shape:
+        return float("inf")
+    if not theirs.size:
+        return 0.0
+    difference = np.abs(ours - theirs).max()
+    return float(difference / (np.abs(theirs).max() or 1.0)) if difference == difference else np.inf
+
+
+def entry_errors(name: str, ours: list[Entry], theirs: list[Entry]) -> dict[str, float]:
+    """One error a role. Roles that only torch has are compared by `unpaired`."""
+    return {
+        f"{name} {b.kind}.{role}": relative(a.arrays.get(role, np.nan), array)
+        for a, b in zip(ours, theirs, strict=True)
+        for role, array in b.arrays.items()
+    }
+
+
+def forward(case: Case, keras: dict[str, Any]) -> dict[str, float]:
+    """Errors of outputs, gradients and statistics. Raises AssertionError for what has no error."""
+    text = migrated(case.script, case.dialect)
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(text, "<migrated>", "exec"), namespace)
+    model = namespace["model"]
+    xs = [torch.tensor(x) for x in case.inputs()]
+    given = xs if len(xs) > 1 else xs[0]
+    partners = torch_weights.pair(keras["start"], list(range(len(keras["start"]))), model)
+    torch_weights.put(keras["start"], partners)
+    model.eval()
+    with torch.no_grad():
+        errors = {"inference": relative(model(given), keras["inference"])}
+    model.train()
+    floats = [x.requires_grad_() for x in xs if x.is_floating_point()]
+    out = model(given)
+    errors["training"] = relative(out.detach(), keras["training"])
+    (out * torch.tensor(keras["cotangent"])).sum().backward()
+    for i, (x, gradient) in enumerate(zip(floats, keras["inputs"], strict=True)):
+        errors[f"gradient of input {i}"] = relative(x.grad, gradient)
+    errors |= entry_errors("after", [p.entry() for p in partners], keras["after"])
+    unpaired(partners, keras["start"])
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(p.grad if p.grad is not None else torch.zeros(()))
+        for b in model.buffers():
+            b.zero_()
+    return errors | entry_errors("gradient", [p.entry() for p in partners], keras["weights"])
+
+
+def unpaired(partners: list[torch_weights.Place], entries: list[Entry]) -> None:
+    """A parameter that Keras does not have must not be trained."""
+    for place, entry in zip(partners, entries, strict=True):
+        for role in place.slots.keys() - entry.arrays.keys():
+            assert not place.slots[role].tensor.requires_grad, f"{place.name}: {role} is trained"
