@@ -63,7 +63,7 @@ class Model(L.LightningModule):
 
     def forward(self, x):
         x = self.features(x.permute(0, 3, 1, 2))  # NHWC -> NCHW
-        return self.dense(x.mean((1, 2)))  # logits: the softmax is in the loss
+        return self.dense(x.mean((2, 3)))  # logits: the softmax is in the loss
 
     def step(self, batch, prefix=""):
         x, y = batch

@@ -121,8 +121,10 @@ trainer.fit(
 x4, y4 = make_spirals(4, 400, seed=SEED + 1)
 large = Model(n_classes=4, hidden=48, dropout=0.1)
 split = int(len(x4) * (1 - 0.1))
+large_history = History()
 trainer = L.Trainer(
     max_epochs=EPOCHS,
+    callbacks=[large_history],
     logger=False,
     enable_checkpointing=False,
     enable_progress_bar=False,

@@ -59,8 +59,8 @@ class Fraud(L.LightningModule):
 
     def step(self, batch, prefix=""):
         x, y, *weights = batch
-        y = y.float().unsqueeze(1)
         logits = self(x)
+        y = y.float().view_as(logits)
         y_pred = logits.sigmoid()
         losses = F.binary_cross_entropy_with_logits(
             logits, y * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / 2, reduction="none"
@@ -155,7 +155,7 @@ trainer.fit(
     ),
     make_loader(x_test, y_test, batch_size=64),
 )
-for key in ("loss", "auc", "recall", "val_loss", "val_auc", "val_prc"):
+for key in ("loss", "auc", "recall", "val_loss", "val_auc"):
     print(f"{key:9s}", " ".join(f"{v:.4f}" for v in history.history[key]))
 
 results = list(
@@ -163,7 +163,7 @@ results = list(
         0
     ].values()
 )
-for name, value in zip(["loss", "accuracy", "auc", "precision", "recall", "prc"], results):
+for name, value in zip(["loss", "accuracy", "auc", "precision", "recall"], results):
     print(name, ": ", round(value, 4), sep="")
 
 fraud = (

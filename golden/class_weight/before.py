@@ -58,11 +58,11 @@ history = model.fit(
     validation_data=(x_test, y_test),
     verbose=0,
 )
-for key in ("loss", "auc", "recall", "val_loss", "val_auc", "val_prc"):
+for key in ("loss", "auc", "recall", "val_loss", "val_auc"):
     print(f"{key:9s}", " ".join(f"{v:.4f}" for v in history.history[key]))
 
 results = model.evaluate(x_test, y_test, batch_size=64, verbose=0)
-for name, value in zip(["loss", "accuracy", "auc", "precision", "recall", "prc"], results):
+for name, value in zip(["loss", "accuracy", "auc", "precision", "recall"], results):
     print(name, ": ", round(value, 4), sep="")
 
 fraud = (model.predict(x_test, verbose=0) > 0.5).astype("int32").ravel()

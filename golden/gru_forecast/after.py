@@ -74,8 +74,8 @@ class Model(L.LightningModule):
 
     def step(self, batch, prefix=""):
         x, y = batch
-        y = y.float().unsqueeze(1)
         y_pred = self(x)
+        y = y.float().view_as(y_pred)
         loss = F.huber_loss(y_pred, y)
         mae = F.l1_loss(y_pred, y)
         logs = {f"{prefix}loss": loss, f"{prefix}mae": mae}

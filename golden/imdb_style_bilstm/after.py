@@ -111,8 +111,8 @@ class Model(L.LightningModule):
 
     def step(self, batch, prefix=""):
         x, y = batch
-        y = y.float().unsqueeze(1)
         logits = self(x)
+        y = y.float().view_as(logits)
         loss = F.binary_cross_entropy_with_logits(logits, y)
         acc = tm.accuracy(logits.sigmoid(), y, task="binary")
         logs = {f"{prefix}loss": loss, f"{prefix}acc": acc}

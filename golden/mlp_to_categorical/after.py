@@ -54,6 +54,28 @@ y_train = np.eye(num_classes, dtype="float32")[y_train]
 y_test = np.eye(num_classes, dtype="float32")[y_test]
 
 
+class RMSprop(torch.optim.RMSprop):
+    """RMSprop with epsilon inside the square root, as in Keras."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        loss = torch.enable_grad()(closure)() if closure else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                if p not in self.state:
+                    self.state[p] = {
+                        "step": torch.zeros(()),
+                        "square_avg": torch.zeros_like(p),
+                    }
+                v = self.state[p]["square_avg"].lerp_(
+                    p.grad.square(), 1 - group["alpha"]
+                )
+                p.addcdiv_(p.grad, (v + group["eps"]).sqrt(), value=-group["lr"])
+        return loss
+
+
 def init_weights(module):
     """Keras's initial values: Glorot uniform kernels, zero biases."""
     if isinstance(module, nn.Linear):
@@ -82,10 +104,10 @@ class Model(L.LightningModule):
         x, y = batch
         logits = self(x)
         loss = F.cross_entropy(logits, y)
-        acc = tm.accuracy(
+        accuracy = tm.accuracy(
             logits, y.argmax(1), task="multiclass", num_classes=num_classes
         )
-        logs = {f"{prefix}loss": loss, f"{prefix}acc": acc}
+        logs = {f"{prefix}loss": loss, f"{prefix}accuracy": accuracy}
         self.log_dict(logs, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 
@@ -99,7 +121,7 @@ class Model(L.LightningModule):
         self.step(batch)
 
     def configure_optimizers(self):
-        return torch.optim.RMSprop(self.parameters(), lr=1e-3, alpha=0.9, eps=1e-7)
+        return RMSprop(self.parameters(), lr=1e-3, alpha=0.9, eps=1e-7)
 
 
 def make_loader(*arrays, batch_size=32, shuffle=False):

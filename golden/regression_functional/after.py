@@ -58,8 +58,8 @@ class ResidualMlp(L.LightningModule):
 
     def step(self, batch, prefix=""):
         x, y = batch
-        y = y.float()
         y_pred = self(x)
+        y = y.float().view_as(y_pred)
         loss = F.mse_loss(y_pred, y)
         mae = F.l1_loss(y_pred, y)
         logs = {f"{prefix}loss": loss, f"{prefix}mae": mae}

@@ -89,6 +89,15 @@ def make_loader(*arrays, batch_size=32, shuffle=False):
     return DataLoader(range(len(arrays[0])), batch_size, shuffle, collate_fn=cut)
 
 
+@torch.no_grad()
+def predict(model, x):
+    """The model's outputs for x in inference mode, as a tensor."""
+    training = model.training
+    outputs = model.eval()(torch.as_tensor(x))
+    model.train(training)
+    return outputs
+
+
 # three states of a machine, ten sensors each with its own response
 rng = np.random.default_rng(2024)
 states = rng.integers(0, 3, size=500)
@@ -134,15 +143,20 @@ print("saved:", os.path.exists(MODEL_FILE))
 
 restored = SensorNet()
 restored.load_state_dict(torch.load(MODEL_FILE))
-loss_restored, acc_restored = restored.evaluate(test_sensors, test_states, verbose=0)
+loss_restored, acc_restored = trainer.test(
+    restored, make_loader(test_sensors, test_states), verbose=False
+)[0].values()
 print("Restored model, accuracy: {:5.2f}%".format(100 * acc_restored))
 
 # predict on slices, and the model called like a function
 first = torch.cat(trainer.predict(model, make_loader(test_sensors[:5]))).numpy()
 again = np.concatenate(
-    [restored.predict(test_sensors[:2], verbose=0), restored.predict(test_sensors[2:5], verbose=0)]
+    [
+        torch.cat(trainer.predict(restored, make_loader(test_sensors[:2]))).numpy(),
+        torch.cat(trainer.predict(restored, make_loader(test_sensors[2:5]))).numpy(),
+    ]
 )
-called = np.array(restored(test_sensors[:5], training=False))
+called = np.array(predict(restored, test_sensors[:5]).softmax(1))
 print("slices agree:", np.allclose(first, again, atol=1e-6))
 print("call agrees: ", np.allclose(first, called, atol=1e-6))
 print("states:", called.argmax(axis=1), "true:", test_states[:5])

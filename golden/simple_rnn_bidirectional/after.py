@@ -45,7 +45,7 @@ def init_weights(module):
             if "weight_ih" in name:
                 nn.init.normal_(p, 0.0, 0.05)
             elif "weight_hh" in name:
-                nn.init.eye_(p).mul_(0.9)
+                nn.init.eye_(p).detach().mul_(0.9)
             elif "bias_ih" in name:
                 nn.init.zeros_(p)
             else:

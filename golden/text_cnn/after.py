@@ -139,12 +139,12 @@ class TextCnn(L.LightningModule):
     def forward(self, x):
         x = self.block(x)
         x = self.features(x.transpose(1, 2))  # NLC -> NCL
-        return self.classifier(x.amax(1))  # logits: the sigmoid is in the loss
+        return self.classifier(x.amax(2))  # logits: the sigmoid is in the loss
 
     def step(self, batch, prefix=""):
         x, y = batch
-        y = y.float().unsqueeze(1)
         logits = self(x)
+        y = y.float().view_as(logits)
         loss = F.binary_cross_entropy_with_logits(logits, y)
         accuracy = tm.accuracy(logits.sigmoid(), y, task="binary")
         logs = {f"{prefix}loss": loss, f"{prefix}accuracy": accuracy}

@@ -152,12 +152,26 @@ def compare(op: ast.cmpop, left: Value, right: Value) -> Value:
 
 
 def array_binary(op: ast.operator, left: Value, right: Value) -> Value:
+    if isinstance(op, ast.MatMult):
+        return matmul(left, right)
     shapes = [v.shape for v in (left, right) if isinstance(v, Array)]
     shape = shapes[0] if len(shapes) == 1 else broadcast(shapes[0], shapes[1])
     dtype = promote(left, right)
     if isinstance(op, ast.Div) and dtype is not None and dtype not in FLOATS:
         dtype = "float64"
     return Array(shape, dtype)
+
+
+def matmul(left: Value, right: Value) -> Value:
+    """``left @ right`` of arrays with one or two axes."""
+    if not isinstance(left, Array) or not isinstance(right, Array):
+        return UNKNOWN
+    dtype = promote(left, right)
+    a, b = left.shape, right.shape
+    if a is None or b is None or not 1 <= len(a) <= 2 or not 1 <= len(b) <= 2:
+        return Array(None, dtype)
+    shape = (*a[:-1], *b[1:])
+    return Array(shape, dtype) if shape else Sym(type="float")
 
 
 def promote(left: Value, right: Value) -> str | None:

@@ -310,7 +310,10 @@ class Assembly:
             if key in found:
                 old = found[key]
                 merged = tuple(dict.fromkeys((*old.models, *models)))
-                found[key] = Use(**{**old.__dict__, "models": merged})
+                data = dict(old.data)
+                if "fit" in event.data:
+                    data["fits"] = (*data["fits"], event["fit"])
+                found[key] = Use(**{**old.__dict__, "models": merged, "data": data})
             else:
                 found[key] = self.use(event, span, models)
         return list(found.values())
@@ -333,6 +336,8 @@ class Assembly:
             if isinstance(stmt.targets[0], ast.Tuple | ast.List):
                 count = len(stmt.targets[0].elts)
         data = {k: v for k, v in event.data.items() if k not in ("model", "args")}
+        if "fit" in data:
+            data["fits"] = (data["fit"],)
         if event.kind == "static_if":
             data |= self.static_parts(stmt if isinstance(stmt, ast.If) else event.node)
         if event.kind == "history_key":

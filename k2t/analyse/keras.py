@@ -253,7 +253,7 @@ class Keras:
                 self.interp.event("drop", node, frame, path=path)
                 return NONE
         if path in ("keras.models.load_model", "keras.saving.load_model"):
-            known_model = len(self.interp.models) == 1
+            known_model = len({id(m.node) for m in self.interp.models.values()}) == 1
             self.interp.event("load_model", node, frame, args=values)
             if known_model:
                 return ModelRef(next(iter(self.interp.models)))
@@ -569,7 +569,11 @@ class Keras:
         if any(isinstance(v, Tensor) for v in values):
             self.interp.models[model].broken = "it is used as a layer"
             return self.unsupported("a model used as a layer", node, frame)
-        self.interp.event("call", node, frame, model=model, x=values[0] if values else UNKNOWN)
+        trains = any(k.arg != "training" or values[-1] != Const(False) for k in node.keywords)
+        if trains or len(node.args) != 1:
+            return self.unsupported("a model called with keywords", node, frame)
+        at = self.interp.span(node.args[0])
+        self.interp.event("call", node, frame, model=model, x=values[0], at=at)
         return Unknown()
 
     def call_method(self, model: int, name: str, node: ast.Call, frame: Frame) -> Value:

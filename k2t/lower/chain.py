@@ -216,6 +216,8 @@ def lower_leaf(ctx: Context, leaf: Leaf, state: State) -> Iterator[Piece]:
             yield conversion(state, wanted)
         if wanted == "first" and rank is None:
             raise NotMigrated("K2T118", f"{layer.row} needs a known number of axes", layer.span)
+        if op.first is not None and op.layout == "any" and state.layout == "first":
+            op = replace(op, call=op.first)
         yield Piece(op, comments, layer)
         comments = ()
         if op.out:
@@ -444,5 +446,3 @@ def block_ops(block: BlockPiece) -> Iterator[tuple[Op, Obj]]:
         elif isinstance(piece, BlockPiece):
             yield from block_ops(piece)
 
-
-__all__ = ["replace"]

@@ -139,10 +139,10 @@ def target_text(target: str, y: Array | None, output: Output, prediction: str) -
     if dtype not in ("float32",):
         text += ".float()"
     if target == "float" and out_rank is not None:
-        if rank is None:
-            return f"{text}.view_as({prediction})" if output.units == 1 else text
+        if output.units == 1 and (rank is None or rank == out_rank - 1):
+            return f"{text}.view_as({prediction})"
         if rank == out_rank - 1:
-            return f"{text}.unsqueeze(-1)" if rank > 1 else f"{text}.unsqueeze(1)"
+            return f"{text}.unsqueeze(-1)"
     return text
 
 

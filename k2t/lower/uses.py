@@ -342,7 +342,7 @@ def history_variable(edits: Edits, use: Use) -> str | None:
     """The variable of ``history = model.fit(...)``, if anything reads it."""
     if use.target is None:
         return None
-    reads = any(u.kind == "history" and u.data.get("fit") == use.call for u in edits.program.uses)
+    reads = any(u.kind == "history" and use.call in u.data["fits"] for u in edits.program.uses)
     return edits.program.source.slice(use.target) if reads else None
 
 
@@ -426,10 +426,8 @@ def call(edits: Edits, use: Use) -> None:
     value = use.data.get("x")
     if not isinstance(value, Array) or use.receiver is None:
         raise NotMigrated("K2T704", "a model called on something that is no array", use.call)
-    source = edits.program.source.slice(use.call)
-    inner = Span(use.receiver.end + 1, use.call.end - 1)
-    if "=" in source[len(edits.program.source.slice(use.receiver)) :]:
-        raise NotMigrated("K2T704", "a model called with keywords is not carried over", use.call)
+    inner = use.data["at"]
+    assert isinstance(inner, Span)
     edits.training["predict"] = edits.name("predict")
     folded = draft.loss.folded if draft.loss is not None else None
     ending = {"softmax": ".softmax(1)", "sigmoid": ".sigmoid()"}.get(folded or "", "")

@@ -1,4 +1,4 @@
-"""What Keras makes of the cases: run as `python -m rows.keras_side CASES OUT` in a process of its own."""
+"""What Keras makes of the cases: run as `python -m tests.rows.keras_side CASES OUT` in a process of its own."""
 
 from __future__ import annotations
 
@@ -28,8 +28,22 @@ def randomise(model: Any, rng: np.random.Generator) -> None:
         variable.assign(value.astype("float32"))
 
 
+CREATED: dict[int, int] = {}
+
+
+def watch_layers() -> None:
+    """Notes the order in which layers are created: the order of their entries."""
+    init = keras.layers.Layer.__init__
+
+    def watched(layer: Any, *args: Any, **kwargs: Any) -> None:
+        init(layer, *args, **kwargs)
+        CREATED[id(layer)] = len(CREATED)
+
+    keras.layers.Layer.__init__ = watched
+
+
 def entries(model: Any) -> list[Entry]:
-    return read_model(model, {})[0]
+    return read_model(model, CREATED)[0]
 
 
 def as_entries(model: Any, arrays: list[Any]) -> list[Entry]:
@@ -78,11 +92,12 @@ KINDS = {"Case": forward}
 
 def main() -> None:
     given, out = sys.argv[1:]
+    watch_layers()
     results: dict[str, Any] = {}
     for kind, fields in json.loads(Path(given).read_text()):
         fields = {k: tuple(map(tuple, v)) if k == "shapes" else v for k, v in fields.items()}
         case = getattr(all_cases, kind)(**fields)
-        keras.backend.clear_session()
+        CREATED.clear()
         try:
             results[case.name] = KINDS[kind](case)
         except Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from k2t.verify.recording import Entry
 from .cases import Case
 
 
+@cache
 def migrated(script: str, dialect: str) -> str:
     """The migrated script. Raises AssertionError where k2t has left something."""
     result = migrate(script.encode(), "case.py", dialect=dialect)
@@ -68,14 +70,18 @@ def forward(case: Case, keras: dict[str, Any]) -> dict[str, float]:
     (out * torch.tensor(keras["cotangent"])).sum().backward()
     for i, (x, gradient) in enumerate(zip(floats, keras["inputs"], strict=True)):
         errors[f"gradient of input {i}"] = relative(x.grad, gradient)
-    errors |= entry_errors("after", [p.entry() for p in partners], keras["after"])
+    errors |= entry_errors("after", read(model, partners), keras["after"])
     unpaired(partners, keras["start"])
     with torch.no_grad():
-        for p in model.parameters():
-            p.copy_(p.grad if p.grad is not None else torch.zeros(()))
-        for b in model.buffers():
-            b.zero_()
-    return errors | entry_errors("gradient", [p.entry() for p in partners], keras["weights"])
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.copy_(torch.zeros(()) if tensor.grad is None else tensor.grad)
+    return errors | entry_errors("gradient", read(model, partners), keras["weights"])
+
+
+def read(model: torch.nn.Module, partners: list[torch_weights.Place]) -> list[Entry]:
+    """The entries now: a module may have put new tensors in the places of the old ones."""
+    found = {place.name: place for place in torch_weights.places(model)}
+    return [found[place.name].entry() for place in partners]
 
 
 def unpaired(partners: list[torch_weights.Place], entries: list[Entry]) -> None:
