@@ -31,9 +31,12 @@ class Case:
     def edits(self) -> tuple[tuple[str, str], ...]:
         return tuple((old, new) for old, new in self.options.get("edits", ()))
 
-    def migrate(self) -> Migration:
+    def migrate(self, fidelity: str = "faithful") -> Migration:
         return migrate(
-            self.before.read_bytes(), self.before.name, dialect=self.options.get("dialect")
+            self.before.read_bytes(),
+            self.before.name,
+            dialect=self.options.get("dialect"),
+            fidelity=fidelity,
         )
 
 

@@ -46,9 +46,9 @@ class Model(L.LightningModule):
             nn.BatchNorm2d(8, eps=BN_EPSILON, momentum=1 - BN_MOMENTUM),
             nn.ReLU(),
             # 8 x 8: "same" with a stride pads one row at the bottom only
-            nn.Conv2d(8, 16, (3, 3), stride=(2, 2), bias=False),
             # Keras's "same" pads more on the far side
             nn.ZeroPad2d((0, 1, 0, 1)),
+            nn.Conv2d(8, 16, (3, 3), stride=(2, 2), bias=False),
             nn.BatchNorm2d(16, eps=BN_EPSILON, momentum=1 - BN_MOMENTUM),
             nn.ReLU(),
             # 4 x 4

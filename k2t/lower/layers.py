@@ -103,13 +103,13 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
     check_carried(row, layer)
     name = row.get("lower")
     ops = CODE[name](ctx, row, layer, shape, width) if name else [from_row(row, layer, width)]
-    main = replace(
-        ops[0],
+    main = next((i for i, op in enumerate(ops) if op.widens), 0)
+    ops[main] = replace(
+        ops[main],
         params=param_inits(ctx, row, layer),
         penalties=penalties(ctx, row, layer),
         rank=row.get("rank"),
     )
-    ops = [main, *ops[1:]]
     if "activation" in layer.args and name not in ("rnn", "activation_layer"):
         ops.extend(activation(ctx, layer.args["activation"].value))
     return ops
@@ -463,7 +463,7 @@ def conv(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | N
     text_ = f"{pad}(({flat}), 0)" if rank == 1 else f"{pad}(({flat}))"
     padded = Op(module=text_, layout="first", stem="pad",
                 comment='Keras\'s "same" pads more on the far side')
-    return [replace(op, module=module), padded]
+    return [padded, replace(op, module=module)]
 
 
 def helper_conv(ctx: Context, name: str, module: str, lazy: bool) -> str:

@@ -155,6 +155,26 @@ def check_arguments(row: Row, args: Mapping[str, Arg], signature: tuple[Param, .
         raise NotMigrated("K2T404", f"{row.name}({name}=...) is not carried over", arg.span)
 
 
+def exact_adam_hook(rate: str, first: str, second: str, epsilon: str) -> tuple[Line, ...]:
+    """Keras's bias correction as it rounds it, in float32 (a relative 6e-6 of the rate at first)."""
+    return (
+        Line(
+            f"betas, step = ({first}, {second}), self.global_step + 1",
+            comments=(
+                "# Keras adds epsilon before the bias correction, torch after it;",
+                "# and Keras rounds the correction to float32",
+            ),
+        ),
+        Line("exact = [1 - beta**step for beta in betas]"),
+        Line("rounded = 1 - np.power(np.float32(betas), np.float32(step))"),
+        Line("group = optimizer.param_groups[0]"),
+        Line(f'group["eps"] = {epsilon} / exact[1] ** 0.5'),
+        Line(
+            f'group["lr"] = {rate} * float((rounded[1] / exact[1]) ** 0.5 * exact[0] / rounded[0])'
+        ),
+    )
+
+
 def adam_hook(ctx: Context, row: Row, args: Mapping[str, Arg]) -> tuple[Line, ...]:
     """Keras adds epsilon before the bias correction: the group's eps follows the step."""
     if row.get("hook") != "adam_epsilon":
@@ -164,6 +184,10 @@ def adam_hook(ctx: Context, row: Row, args: Mapping[str, Arg]) -> tuple[Line, ..
         return ()
     epsilon = t.text(value_or_default(row, args, "epsilon"))
     beta = t.text(value_or_default(row, args, "beta_2"))
+    if ctx.fidelity == "exact":
+        first = t.text(value_or_default(row, args, "beta_1"))
+        rate = t.text(value_or_default(row, args, "learning_rate"))
+        return exact_adam_hook(rate, first, beta, epsilon)
     return (
         Line(
             f'optimizer.param_groups[0]["eps"] = {epsilon} / '

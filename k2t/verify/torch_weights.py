@@ -226,8 +226,19 @@ def put(entries: list[Entry], partners: list[Place]) -> None:
 
 @torch.no_grad()
 def disturb(model: nn.Module, size: float) -> None:
-    """Multiplies every parameter by 1 +- `size`, always with the same random numbers."""
+    """Multiplies every parameter by 1 +- `size`, and adds noise of that size to every gradient.
+
+    The noise in a gradient is relative to its tensor's largest value, as the rounding of another
+    order of summation is: another framework differs by that at every step, not only at the start.
+    The random numbers are always the same.
+    """
     generator = torch.Generator().manual_seed(2)
+
+    def noise(like: torch.Tensor) -> torch.Tensor:
+        values = 2 * torch.rand(like.shape, generator=generator, dtype=torch.float64) - 1
+        return (size * values).to(like.device)
+
     for p in model.parameters():
-        noise = 2 * torch.rand(p.shape, generator=generator, dtype=torch.float64) - 1
-        p.copy_((p.double().cpu() * (1 + size * noise)).to(p.dtype))
+        p.copy_((p.double() * (1 + noise(p))).to(p.dtype))
+        if p.requires_grad:
+            p.register_hook(lambda g: (g.double() + g.abs().max() * noise(g)).to(g.dtype))

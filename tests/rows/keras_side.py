@@ -1,4 +1,4 @@
-"""What Keras makes of the cases: run as `python -m tests.rows.keras_side CASES OUT` in a process of its own."""
+"""What Keras makes of the cases: `python -m tests.rows.keras_side CASES OUT`, in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,85 +9,12 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-import keras
-import numpy as np
-import tensorflow as tf
+from .cases import Case
+from .keras_model import CREATED, forward, watch_layers
+from .keras_training import trained
+from .training import Trained
 
-from k2t.verify.keras_weights import read_model
-from k2t.verify.recording import Entry
-
-from . import cases as all_cases
-
-
-def randomise(model: Any, rng: np.random.Generator) -> None:
-    """Weights of ordinary size; variances and scales positive."""
-    for variable in model.weights:
-        value = 0.4 * rng.normal(size=variable.shape)
-        if any(word in variable.path for word in ("variance", "gamma")):
-            value = rng.uniform(0.5, 1.5, variable.shape)
-        variable.assign(value.astype("float32"))
-
-
-CREATED: dict[int, int] = {}
-
-
-def watch_layers() -> None:
-    """Notes the order in which layers are created: the order of their entries."""
-    init = keras.layers.Layer.__init__
-
-    def watched(layer: Any, *args: Any, **kwargs: Any) -> None:
-        init(layer, *args, **kwargs)
-        CREATED[id(layer)] = len(CREATED)
-
-    keras.layers.Layer.__init__ = watched
-
-
-def entries(model: Any) -> list[Entry]:
-    return read_model(model, CREATED)[0]
-
-
-def as_entries(model: Any, arrays: list[Any]) -> list[Entry]:
-    """Arrays in the order of the trainable weights, in the layout of entries."""
-    before = model.get_weights()
-    for variable in model.weights:
-        variable.assign(np.zeros(variable.shape, "float32"))
-    for variable, array in zip(model.trainable_weights, arrays, strict=True):
-        variable.assign(array)
-    found = entries(model)
-    model.set_weights(before)
-    return found
-
-
-def forward(case: all_cases.Case) -> dict[str, Any]:
-    """Output in both modes, gradients of a random projection, statistics after a training call."""
-    namespace: dict[str, Any] = {}
-    exec(case.reference or case.script, namespace)
-    model = namespace["model"]
-    rng = np.random.default_rng(case.seed)
-    randomise(model, rng)
-    xs = [tf.constant(x) for x in case.inputs()]
-    given = xs if len(xs) > 1 else xs[0]
-    start = entries(model)
-    result = {"start": start, "inference": model(given, training=False).numpy()}
-    cotangent = rng.normal(size=result["inference"].shape).astype("float32")
-    with tf.GradientTape() as tape:
-        floats = [x for x in xs if x.dtype.is_floating]
-        tape.watch(floats)
-        out = model(given, training=True)
-        value = tf.reduce_sum(out * cotangent)
-    weights = [w.value for w in model.trainable_weights]
-    found = tape.gradient(value, [*floats, *weights])
-    found = [np.array(tf.convert_to_tensor(g)) for g in found]
-    return result | {
-        "training": out.numpy(),
-        "cotangent": cotangent,
-        "inputs": found[: len(floats)],
-        "after": entries(model),
-        "weights": as_entries(model, found[len(floats) :]),
-    }
-
-
-KINDS = {"Case": forward}
+KINDS = {"Case": (Case, forward), "Trained": (Trained, trained)}
 
 
 def main() -> None:
@@ -95,11 +22,13 @@ def main() -> None:
     watch_layers()
     results: dict[str, Any] = {}
     for kind, fields in json.loads(Path(given).read_text()):
-        fields = {k: tuple(map(tuple, v)) if k == "shapes" else v for k, v in fields.items()}
-        case = getattr(all_cases, kind)(**fields)
+        if "shapes" in fields:
+            fields["shapes"] = tuple(map(tuple, fields["shapes"]))
+        cls, compute = KINDS[kind]
+        case = cls(**fields)
         CREATED.clear()
         try:
-            results[case.name] = KINDS[kind](case)
+            results[case.name] = compute(case)
         except Exception:
             results[case.name] = traceback.format_exc()
     Path(out).write_bytes(pickle.dumps(results))

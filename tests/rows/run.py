@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import torch_side
+from . import torch_side, torch_training
 
 QUIET = {
     "CUDA_VISIBLE_DEVICES": "",
@@ -22,7 +22,7 @@ QUIET = {
     "TF_NUM_INTEROP_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
-KINDS = {"Case": torch_side.forward}
+KINDS = {"Case": torch_side.forward, "Trained": torch_training.trained}
 ROOT = Path(__file__).parents[2]
 
 

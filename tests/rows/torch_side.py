@@ -53,13 +53,10 @@ def entry_errors(name: str, ours: list[Entry], theirs: list[Entry]) -> dict[str,
 def forward(case: Case, keras: dict[str, Any]) -> dict[str, float]:
     """Errors of outputs, gradients and statistics. Raises AssertionError for what has no error."""
     text = migrated(case.script, case.dialect)
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile(text, "<migrated>", "exec"), namespace)
-    model = namespace["model"]
+    model = execute(text)["model"]
     xs = [torch.tensor(x) for x in case.inputs()]
     given = xs if len(xs) > 1 else xs[0]
-    partners = torch_weights.pair(keras["start"], list(range(len(keras["start"]))), model)
-    torch_weights.put(keras["start"], partners)
+    partners = place(keras["start"], model)
     model.eval()
     with torch.no_grad():
         errors = {"inference": relative(model(given), keras["inference"])}
@@ -72,10 +69,30 @@ def forward(case: Case, keras: dict[str, Any]) -> dict[str, float]:
         errors[f"gradient of input {i}"] = relative(x.grad, gradient)
     errors |= entry_errors("after", read(model, partners), keras["after"])
     unpaired(partners, keras["start"])
+    return errors | gradient_errors(model, partners, keras["weights"])
+
+
+def gradient_errors(
+    model: torch.nn.Module, partners: list[torch_weights.Place], theirs: list[Entry]
+) -> dict[str, float]:
+    """Of the gradients of all parameters, which are then the model's weights."""
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.copy_(torch.zeros(()) if tensor.grad is None else tensor.grad)
-    return errors | entry_errors("gradient", read(model, partners), keras["weights"])
+    return entry_errors("gradient", read(model, partners), theirs)
+
+
+def execute(text: str) -> dict[str, Any]:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(text, "<migrated>", "exec"), namespace)
+    return namespace
+
+
+def place(entries: list[Entry], model: torch.nn.Module) -> list[torch_weights.Place]:
+    """Gives the model Keras's weights; the place of each entry."""
+    partners = torch_weights.pair(entries, list(range(len(entries))), model)
+    torch_weights.put(entries, partners)
+    return partners
 
 
 def read(model: torch.nn.Module, partners: list[torch_weights.Place]) -> list[Entry]:

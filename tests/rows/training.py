@@ -1,0 +1,297 @@
+"""Scripts that prove the rows of initializers, regularizers, losses, metrics and optimizers."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from k2t import table
+
+from .cases import BOUND, HEAD
+
+SCRIPT = """import keras
+import numpy as np
+from keras import layers
+
+rng = np.random.RandomState(0)
+x = {x}
+y = {y}
+w = rng.uniform(0.5, 2.0, {n}).astype("float32")
+model = keras.Sequential([{layers}])
+model.compile(optimizer={optimizer}, loss={loss}, metrics={metrics})
+model.fit(x, y, batch_size={batch}, epochs={epochs}, shuffle=False{weights})
+"""
+EVALUATE = "scores = model.evaluate(x, y, batch_size=8)\n"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A script that compiles and fits one model.
+
+    Args:
+        mode: "initial" compares the distribution of the initial weights; "loss" value and gradient
+            of one batch; "metrics" what `evaluate` returns; "fit" the weights after training,
+            relative to the way they have gone.
+    """
+
+    name: str
+    row: str
+    script: str
+    mode: str
+    reference: str = ""
+    dialect: str = "keras3"
+    bound: float = BOUND
+
+    @property
+    def seed(self) -> int:
+        return zlib.crc32(self.name.encode())
+
+
+def floats(text: str) -> str:
+    return f'{text}.astype("float32")'
+
+
+TARGETS = {
+    "onehot": "np.eye(3, dtype='float32')[rng.randint(0, 3, {n})]",
+    "labels": "rng.randint(0, 3, {n})",
+    "label column": "rng.randint(0, 3, ({n}, 1))",
+    "label sequences": "rng.randint(0, 3, ({n}, 6))",
+    "bits": floats("rng.randint(0, 2, ({n}, 3))"),
+    "bit": "rng.randint(0, 2, {n})",
+    "normal": floats("rng.normal(size=({n}, 3))"),
+    "number": floats("rng.normal(size={n})"),
+    "sequences": floats("rng.normal(size=({n}, 6, 3))"),
+    "positive": floats("rng.uniform(0.1, 1.0, ({n}, 3))"),
+    "shares": floats("rng.dirichlet(np.ones(3), {n})"),
+}
+
+
+def script(target: str, tail: str | None, loss: str, metrics: str = "[]", weighted: bool = False,
+           n: int = 20, batch: int = 20) -> str:
+    """A Dense layer on the data; `tail` its activation, with "layers." a layer of its own."""
+    units = 1 if target in ("bit", "number") else 3
+    shape = (6, 5) if "sequences" in target else (5,)
+    inside = f'layers.Dense({units}{f", activation={tail!r}" if tail else ""})'
+    return SCRIPT.format(
+        x=floats(f"rng.normal(size={(n, *shape)})"),
+        y=TARGETS[target].format(n=n),
+        n=n,
+        layers=f"keras.Input({shape}), {inside}",
+        optimizer='"sgd"',
+        loss=loss,
+        metrics=metrics,
+        batch=batch,
+        epochs=1,
+        weights=", sample_weight=w" if weighted else "",
+    )
+
+
+# ------------------------------------------------------------------------------------------- losses
+
+CROSS = {
+    "categorical_crossentropy": ("CategoricalCrossentropy", "softmax", "sigmoid", ["onehot"]),
+    "sparse_categorical_crossentropy": (
+        "SparseCategoricalCrossentropy", "softmax", "sigmoid",
+        ["labels", "label column", "label sequences"],
+    ),
+    "binary_crossentropy": ("BinaryCrossentropy", "sigmoid", "softmax", ["bits", "bit"]),
+}
+OTHER = {
+    "mean_squared_error": (None, ["normal", "number", "sequences"]),
+    "mean_absolute_error": (None, ["normal", "number", "sequences"]),
+    "huber": (None, ["normal", "number"]),
+    "log_cosh": (None, ["normal"]),
+    "poisson": ("softplus", ["positive"]),
+    "cosine_similarity": (None, ["normal"]),
+    "kl_divergence": ("softmax", ["shares"]),
+    "mean_absolute_percentage_error": (None, ["normal"]),
+    "mean_squared_logarithmic_error": ("sigmoid", ["positive"]),
+}
+
+
+def loss_cases() -> list[Trained]:
+    found = []
+    for row in table.load().section("losses").values():
+        for target, tail, loss in loss_samples(row.name, row.keras[0].rpartition(".")[2]):
+            for weighted in (False, True) if "sequences" not in target else (False,):
+                extra = ", weighted" if weighted else ""
+                name = f"losses/{row.name}: {loss} of {tail} and {target}{extra}"
+                text = script(target, tail, loss, weighted=weighted)
+                found.append(Trained(name, f"losses/{row.name}", text, "loss"))
+    return found
+
+
+def loss_samples(name: str, cls: str) -> Iterator[tuple[str, str | None, str]]:
+    """(target, activation of the model, the loss as written)."""
+    cls = f"keras.losses.{cls}"
+    if name not in CROSS:
+        tail, targets = OTHER[name]
+        yield from ((target, tail, f'"{name}"') for target in targets)
+        yield targets[0], tail, f"{cls}()"
+        if name == "huber":
+            yield targets[0], tail, f"{cls}(delta=0.5)"
+        return
+    _, tail, other, targets = CROSS[name]
+    for target in targets:
+        yield target, tail, f'"{name}"'
+        yield target, None, f"{cls}(from_logits=True)"
+    yield targets[0], tail, f"{cls}()"
+    if targets[0] != "bit":
+        yield targets[0], other, f'"{name}"'
+    if name != "sparse_categorical_crossentropy":
+        yield targets[0], tail, f"{cls}(label_smoothing=0.1)"
+        yield targets[0], None, f"{cls}(from_logits=True, label_smoothing=0.1)"
+        yield targets[0], other, f"{cls}(label_smoothing=0.1)"
+
+
+def regularizer_cases() -> list[Trained]:
+    arguments = {"L2": "0.05", "L1": "0.05", "L1L2": "l1=0.02, l2=0.03"}
+    found = []
+    for row in table.load().section("regularizers").values():
+        for value in (f"keras.regularizers.{row.name}({arguments[row.name]})", f'"{row.strings[0]}"'
+                      if hasattr(row, "strings") else f'"{row.get("strings")[0]}"'):
+            layer = f"layers.Dense(3, kernel_regularizer={value}, bias_regularizer={value})"
+            text = script("normal", None, '"mse"').replace("layers.Dense(3)", layer)
+            name = f"regularizers/{row.name}: {value}"
+            found.append(Trained(name, f"regularizers/{row.name}", text, "loss"))
+    return found
+
+
+# ------------------------------------------------------------------------------------------ metrics
+
+METRICS = {
+    "accuracy": [
+        ("onehot", "softmax", '"accuracy"'), ("labels", "softmax", '"acc"'),
+        ("label column", "softmax", '"accuracy"'), ("label sequences", "softmax", '"accuracy"'),
+        ("bit", "sigmoid", '"accuracy"'), ("bits", "sigmoid", '"accuracy"'),
+    ],
+    "BinaryAccuracy": [
+        ("bit", "sigmoid", '"binary_accuracy"'), ("bits", "sigmoid", '"binary_accuracy"'),
+        ("bit", "sigmoid", "keras.metrics.BinaryAccuracy(threshold=0.3)"),
+    ],
+    "CategoricalAccuracy": [
+        ("onehot", "softmax", '"categorical_accuracy"'),
+        ("onehot", "softmax", "keras.metrics.CategoricalAccuracy()"),
+    ],
+    "SparseCategoricalAccuracy": [
+        ("labels", "softmax", '"sparse_categorical_accuracy"'),
+        ("label sequences", "softmax", "keras.metrics.SparseCategoricalAccuracy()"),
+    ],
+    "MeanSquaredError": [
+        ("normal", None, '"mse"'), ("number", None, '"mse"'), ("onehot", "softmax", '"mse"'),
+        ("sequences", None, "keras.metrics.MeanSquaredError()"),
+    ],
+    "RootMeanSquaredError": [
+        ("normal", None, "keras.metrics.RootMeanSquaredError()"),
+        ("number", None, "keras.metrics.RootMeanSquaredError()"),
+    ],
+    "MeanAbsoluteError": [("normal", None, '"mae"'), ("number", None, '"mae"'),
+                          ("bit", "sigmoid", '"mae"')],
+    "MeanAbsolutePercentageError": [("normal", None, '"mape"')],
+    "BinaryCrossentropy": [("bits", "sigmoid", '"binary_crossentropy"'),
+                           ("bit", "sigmoid", "keras.metrics.BinaryCrossentropy()")],
+    "AUC": [("bit", "sigmoid", "keras.metrics.AUC()"),
+            ("bit", "sigmoid", "keras.metrics.AUC(num_thresholds=50)")],
+    "Precision": [("bit", "sigmoid", "keras.metrics.Precision()"),
+                  ("bits", "sigmoid", "keras.metrics.Precision()")],
+    "Recall": [("bit", "sigmoid", "keras.metrics.Recall()"),
+               ("bits", "sigmoid", "keras.metrics.Recall()")],
+}
+LOSS_FOR = {"onehot": "categorical_crossentropy", "labels": "sparse_categorical_crossentropy",
+            "label column": "sparse_categorical_crossentropy",
+            "label sequences": "sparse_categorical_crossentropy",
+            "bit": "binary_crossentropy", "bits": "binary_crossentropy"}
+
+
+def metric_cases() -> list[Trained]:
+    """Each metric over five batches, the last a short one."""
+    found = []
+    for row in table.load().section("metrics").values():
+        for target, tail, metric in METRICS[row.name]:
+            loss = f'"{LOSS_FOR.get(target, "mse")}"'
+            text = script(target, tail, loss, f"[{metric}]", n=36, batch=8) + EVALUATE
+            name = f"metrics/{row.name}: {metric} of {tail} and {target}"
+            found.append(Trained(name, f"metrics/{row.name}", text, "metrics"))
+    return found
+
+
+# --------------------------------------------------------------------------------------- optimizers
+
+OPTIMIZERS = {
+    "SGD": ["0.05", "0.05, momentum=0.9", "0.05, momentum=0.9, nesterov=True"],
+    "RMSprop": ["", "1e-3, rho=0.8", "1e-3, momentum=0.5", "1e-3, centered=True"],
+    "Adam": ["", "0.01, beta_1=0.8, beta_2=0.99", "epsilon=1e-3", "amsgrad=True",
+             "weight_decay=0.01"],
+    "AdamW": ["", "1e-2, weight_decay=0.05"],
+    "Adagrad": ["", "0.1, initial_accumulator_value=0.0"],
+    "Adadelta": ["", "1.0"],
+    "Adamax": ["", "0.01"],
+    "Nadam": ["", "0.01"],
+}
+
+
+def optimizer_cases() -> list[Trained]:
+    """Sixty steps with gradients of ordinary size and of 1e-3."""
+    found = []
+    for row in table.load().section("optimizers").values():
+        written = [f"keras.optimizers.{row.name}({a})" for a in OPTIMIZERS[row.name]]
+        for optimizer in [f'"{row.get("strings")[0]}"', *written]:
+            for scale in ("1.0", "1e-3"):
+                text = SCRIPT.format(
+                    x=floats(f"({scale} * rng.normal(size=(64, 6)))"),
+                    y=floats("rng.normal(size=(64, 1))"),
+                    n=64,
+                    layers="keras.Input((6,)), layers.Dense(8, use_bias=False), "
+                    "layers.Dense(1, use_bias=False)",
+                    optimizer=optimizer, loss='"mse"', metrics="[]", batch=16, epochs=15, weights="",
+                )
+                name = f"optimizers/{row.name}: {optimizer} at gradients of {scale}"
+                found.append(Trained(name, f"optimizers/{row.name}", text, "fit"))
+    return found
+
+
+# ------------------------------------------------------------------------------------ initial values
+
+ARGUMENTS = {
+    "RandomNormal": "mean=0.1, stddev=0.2", "RandomUniform": "minval=-0.2, maxval=0.1",
+    "TruncatedNormal": "mean=0.1, stddev=0.2", "Constant": "0.3", "Orthogonal": "gain=1.5",
+    "Identity": "gain=1.5",
+}
+DRAWN = [
+    ("Conv1D", "(9, 64)", "layers.Conv1D(128, 3)"),
+    ("Embedding", "(6,)", "layers.Embedding(400, 64)"),
+    ("LSTM", "(6, 100)", "layers.LSTM(128)"),
+    ("GRU", "(6, 100)", "layers.GRU(128)"),
+    ("SimpleRNN", "(6, 100)", "layers.SimpleRNN(128)"),
+    ("Bidirectional", "(6, 100)", "layers.Bidirectional(layers.LSTM(128))"),
+    ("BatchNormalization", "(5,)", "layers.BatchNormalization()"),
+    ("LayerNormalization", "(5,)", "layers.LayerNormalization()"),
+    ("PReLU", "(5,)", "layers.PReLU()"),
+]
+
+
+def initial_cases() -> list[Trained]:
+    """Every initializer on kernels of Dense and Conv2D, and what the other layers start from."""
+    found = []
+    for row in table.load().section("initializers").values():
+        called = f"keras.initializers.{row.name}({ARGUMENTS.get(row.name, '')})"
+        for value in (f"'{row.get('strings')[0]}'", called):
+            given = f"kernel_initializer={value}"
+            layers = [("(400,)", f"layers.Dense(600, {given})")]
+            if row.name != "Identity":
+                layers.append(("(8, 8, 64)", f"layers.Conv2D(128, 3, {given})"))
+            for shape, layer in layers:
+                found.append(initial(f"initializers/{row.name}", shape, layer))
+    return found + [initial(f"layers/{name}", shape, layer) for name, shape, layer in DRAWN]
+
+
+def initial(row: str, shape: str, layer: str) -> Trained:
+    kind = ', dtype="int32"' if "Embedding" in layer else ""
+    text = f"{HEAD}model = keras.Sequential([keras.Input({shape}{kind}), {layer}])\n"
+    return Trained(f"{row}: initial values of {layer}", row, text, "initial", bound=0.03)
+
+
+def all_trained() -> list[Trained]:
+    return [*initial_cases(), *regularizer_cases(), *loss_cases(), *metric_cases(),
+            *optimizer_cases()]
