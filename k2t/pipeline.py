@@ -47,9 +47,7 @@ def migrate(
         gc.enable()
 
 
-def run(
-    data: bytes, path: str, dialect: str | None, fidelity: str, line_length: int
-) -> Migration:
+def run(data: bytes, path: str, dialect: str | None, fidelity: str, line_length: int) -> Migration:
     script = parse(data, path)
     rules = table.load()
     program = analyse(script, rules, dialect)
@@ -57,12 +55,24 @@ def run(
     if not has_keras(program):
         return Migration(None, (), program.dialect, source, script.encoding, script.newline)
     from k2t.lower.program import lower_program
-    from k2t.render.render import render, shorten_lines
+    from k2t.render.render import collision, render, shorten_lines
     from k2t.render.vocabulary import vocabulary
     from k2t.splice.splice import Unsplicable, splice
 
     lowered, findings = lower_program(program, rules, fidelity)
     rendered = render(program, lowered, line_length)
+    taken = collision(program, rendered)
+    if taken is not None:
+        clash = Finding(
+            "K2T996",
+            Severity.ERROR,
+            f"not migrated: the script has a name {taken} of its own, which the generated code needs",
+            Span(0, 0),
+        )
+        findings = (*findings, clash)
+        return Migration(
+            source.text, findings, program.dialect, source, script.encoding, script.newline
+        )
     try:
         text = splice(
             program,
@@ -77,7 +87,12 @@ def run(
     except Unsplicable as error:
         broken = Finding("K2T998", Severity.ERROR, f"not migrated: {error}", Span(0, 0))
         return Migration(
-            source.text, (*findings, broken), program.dialect, source, script.encoding, script.newline
+            source.text,
+            (*findings, broken),
+            program.dialect,
+            source,
+            script.encoding,
+            script.newline,
         )
     return Migration(text, findings, program.dialect, source, script.encoding, script.newline)
 

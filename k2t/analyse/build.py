@@ -58,11 +58,11 @@ class Assembly:
         self.interp = interp
         self.spans = interp.spans
         self.parents: dict[int, ast.AST] = {
-            id(child): node for node in ast.walk(interp.tree) for child in ast.iter_child_nodes(node)
+            id(child): node
+            for node in ast.walk(interp.tree)
+            for child in ast.iter_child_nodes(node)
         }
-        self.static = {
-            id(e.node): bool(e["taken"]) for e in interp.events if e.kind == "static_if"
-        }
+        self.static = {id(e.node): bool(e["taken"]) for e in interp.events if e.kind == "static_if"}
         self.consumed = self.consumed_statements()
         self.spent = self.spent_functions()
 
@@ -246,7 +246,9 @@ class Assembly:
         consumed: set[int] = set()
         for event in self.interp.events:
             stmt = event.stmt
-            if event.kind == "bind" and isinstance(stmt, ast.Assign | ast.AugAssign | ast.AnnAssign):
+            if event.kind == "bind" and isinstance(
+                stmt, ast.Assign | ast.AugAssign | ast.AnnAssign
+            ):
                 consumed.add(id(stmt))
             if event.kind in ("add", "compile") and isinstance(stmt, ast.Expr):
                 if stmt.value is event.node:
@@ -271,7 +273,10 @@ class Assembly:
             tensors = [e for e in self.interp.events if e.kind == "apply" and e.stmt in inner]
             if not tensors or not self.only_called(stmt):
                 continue
-            if any(e.kind in ("model", "fit", "compile") and e.stmt in inner for e in self.interp.events):
+            if any(
+                e.kind in ("model", "fit", "compile") and e.stmt in inner
+                for e in self.interp.events
+            ):
                 continue
             spent.append(stmt)
         return spent

@@ -42,7 +42,11 @@ def util_result(interp: Any, name: str, args: Mapping[str, Arg]) -> Value:
             count = classes if isinstance(classes, Const | Sym) and classes != NONE else None
             if array.shape is None:
                 return Array(None, "float32")
-            rows = array.shape[:-1] if len(array.shape) > 1 and is_one(array.shape[-1]) else array.shape
+            rows = (
+                array.shape[:-1]
+                if len(array.shape) > 1 and is_one(array.shape[-1])
+                else array.shape
+            )
             return Array((*rows, count), "float32")
         case "pad_sequences":
             length = args["maxlen"].value

@@ -39,7 +39,15 @@ KERAS2_NAMES = {
     "to_json",
     "np_utils",
 }
-KERAS2_ARGUMENTS = {"lr", "decay", "nb_epoch", "nb_filter", "border_mode", "output_dim", "input_length"}
+KERAS2_ARGUMENTS = {
+    "lr",
+    "decay",
+    "nb_epoch",
+    "nb_filter",
+    "border_mode",
+    "output_dim",
+    "input_length",
+}
 
 
 def infer(tree: ast.Module) -> str:
@@ -87,7 +95,9 @@ def infer(tree: ast.Module) -> str:
 
 def imports_standalone(tree: ast.Module) -> bool:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import) and any(a.name.split(".")[0] == "keras" for a in node.names):
+        if isinstance(node, ast.Import) and any(
+            a.name.split(".")[0] == "keras" for a in node.names
+        ):
             return True
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "keras":
             return True

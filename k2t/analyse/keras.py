@@ -444,7 +444,9 @@ class Keras:
         for keyword in node.keywords:
             self.interp.eval(keyword.value, frame)
         if extra or len(node.args) > 1:
-            return self.unsupported(f"{layer.row} called with {extra or 'two arguments'}", node, frame)
+            return self.unsupported(
+                f"{layer.row} called with {extra or 'two arguments'}", node, frame
+            )
         return self.apply_to(layer, inputs, node, frame)
 
     def apply_to(self, layer: Obj, inputs: Value, node: ast.AST, frame: Frame) -> Value:
@@ -492,7 +494,11 @@ class Keras:
         self, op: ast.AST, left: Value, right: Value | None, node: ast.AST, frame: Frame
     ) -> Value:
         symbols: dict[type[ast.AST], str] = {
-            ast.Add: " + ", ast.Sub: " - ", ast.Mult: " * ", ast.Div: " / ", ast.USub: "-",
+            ast.Add: " + ",
+            ast.Sub: " - ",
+            ast.Mult: " * ",
+            ast.Div: " / ",
+            ast.USub: "-",
         }
         symbol = symbols.get(type(op))
         values = [v for v in (left, right) if v is not None]
@@ -514,7 +520,13 @@ class Keras:
                     return Bound(owner, attr)
                 if attr == "output_shape":
                     return self.output_shape(owner, node, frame)
-                if attr in ("output_shape", "input_shape", "metrics_names", "layers", "stop_training"):
+                if attr in (
+                    "output_shape",
+                    "input_shape",
+                    "metrics_names",
+                    "layers",
+                    "stop_training",
+                ):
                     return self.unsupported(f"model.{attr}", node, frame)
                 return Bound(owner, attr)
             case History(model=model, fit=fit):
@@ -597,7 +609,6 @@ class Keras:
         interp.event(name, node, frame, model=model, args=args, result=result)
         return result
 
-
     def split_validation(self, args: dict[str, Arg], node: ast.Call) -> None:
         """The parts of a ``validation_data=(x, y)`` that is written as a tuple or list."""
         data = args.get("validation_data")
@@ -635,4 +646,3 @@ RESULTS: dict[str, Callable[[Keras, ModelState, dict[str, Arg], ast.Call], Value
     "evaluate": evaluate_result,
     "predict": predict_result,
 }
-

@@ -75,9 +75,9 @@ class Builder:
             if use.frame == 0:
                 if self.final.get((0, use.name)) != use.version:
                     return False
-            elif use.frame not in self.home_frames():
-                return False
-            elif self.home_class is None and not self.stable(use.frame, use.name, use.version):
+            elif use.frame not in self.home_frames() or (
+                self.home_class is None and not self.stable(use.frame, use.name, use.version)
+            ):
                 return False
         for use in expr.names:
             if use.frame != 0 and use.name not in self.moved:
@@ -349,9 +349,7 @@ class Builder:
             made.id,
             self.clean_layer(made.layer, made.versions) if made.layer else None,
             made.inputs,
-            tuple(
-                self.clean_shape(self.interp.graph[i].shape, made.versions) for i in made.inputs
-            ),
+            tuple(self.clean_shape(self.interp.graph[i].shape, made.versions) for i in made.inputs),
             self.clean_shape(made.shape, made.versions),
             self.interp.spans.of(made.stmt),
             self.variables.get(made.id, ()),
@@ -447,8 +445,14 @@ class Builder:
             given = added[0].layer.args["dtype"].value
             dtype = str(given.value) if isinstance(given, Const) else None
         return Node(
-            -1, None, (), (), self.clean_shape(shape, end), self.interp.spans.of(self.first.stmt),
-            ("x",), dtype=dtype,
+            -1,
+            None,
+            (),
+            (),
+            self.clean_shape(shape, end),
+            self.interp.spans.of(self.first.stmt),
+            ("x",),
+            dtype=dtype,
         )
 
     def signature(self) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:

@@ -81,5 +81,3 @@ def batch_values(interp: Interpreter, cls: ast.ClassDef, count: int) -> list[Val
                 if items is not None and len(items) == count:
                     return list(items)
     return [None] * count
-
-

@@ -78,8 +78,10 @@ def pool(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | No
     size = value(args, "pool_size")
     strides = value(args, "strides")
     kernels = numbers(size, rank, items)
-    steps = kernels if strides == Const(None) or known(strides, type(None)) else numbers(
-        strides, rank, items
+    steps = (
+        kernels
+        if strides == Const(None) or known(strides, type(None))
+        else numbers(strides, rank, items)
     )
     padding = value(args, "padding")
     mode = str(padding.value).lower() if known(padding, str) else None  # type: ignore[union-attr]

@@ -9,7 +9,6 @@ from typing import Any
 
 from k2t.ir.values import UNKNOWN, NameUse, Obj, Shape, Value
 
-
 Versions = dict[tuple[int, str], int]
 """(frame, name) -> which binding of the variable is in force."""
 

@@ -15,8 +15,17 @@ TO_FIRST = {2: ".transpose(1, 2)", 3: ".permute(0, 3, 1, 2)", 4: ".permute(0, 4,
 TO_LAST = {2: ".transpose(1, 2)", 3: ".permute(0, 2, 3, 1)", 4: ".permute(0, 2, 3, 4, 1)"}
 NAMES = {2: ("NLC", "NCL"), 3: ("NHWC", "NCHW"), 4: ("NDHWC", "NCDHW")}
 
-PASSES_MASK = {"Dropout", "Activation", "Dense", "LeakyReLU", "ReLU", "ELU", "SpatialDropout1D",
-               "LayerNormalization", "AlphaDropout"}
+PASSES_MASK = {
+    "Dropout",
+    "Activation",
+    "Dense",
+    "LeakyReLU",
+    "ReLU",
+    "ELU",
+    "SpatialDropout1D",
+    "LayerNormalization",
+    "AlphaDropout",
+}
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,9 @@ def lower_site(ctx: Context, leaf: Leaf, width: str | None) -> list[Op]:
         assert node.layer is not None
         results.append(lower(ctx, node.layer, shape_for(leaf, node), width))
     if any(r != results[0] for r in results):
-        raise NotMigrated("K2T115", f"{layer.row} is built in several ways at this place", layer.span)
+        raise NotMigrated(
+            "K2T115", f"{layer.row} is built in several ways at this place", layer.span
+        )
     return results[0]
 
 
@@ -100,13 +111,17 @@ def by_reference(ctx: Context, leaf: Leaf) -> Op:
         assert node.layer is not None
         row = ctx.row(node.layer)
         if not row.get("reference") or len([a for a in node.layer.args.values() if a.span]) > 1:
-            raise NotMigrated("K2T115", "the class of this layer depends on a variable", node.layer.span)
+            raise NotMigrated(
+                "K2T115", "the class of this layer depends on a variable", node.layer.span
+            )
     assert leaf.node.layer is not None
     text = ctx.source_text(leaf.node.layer.span)
     return Op(module=text, layout="any", stem="layer")
 
 
-def lower_items(ctx: Context, items: tuple[Item, ...], state: State, loop: Loop | None = None) -> list[AnyPiece]:
+def lower_items(
+    ctx: Context, items: tuple[Item, ...], state: State, loop: Loop | None = None
+) -> list[AnyPiece]:
     """The pieces of a body, with layout conversions put in."""
     pieces: list[AnyPiece] = []
     for item in items:
@@ -140,7 +155,11 @@ def lower_loop(ctx: Context, item: Loop, state: State) -> Iterator[AnyPiece]:
     before = None
     body_tail: list[AnyPiece] = []
     if first is not None and not uniform(first):
-        name = "in_channels" if "Conv" in (first.node.layer.row if first.node.layer else "") else "in_features"
+        name = (
+            "in_channels"
+            if "Conv" in (first.node.layer.row if first.node.layer else "")
+            else "in_features"
+        )
         before = f"{name} = {width_of(Leaf((first.seen[0],)), state, state.running) or 'None'}"
         if before.endswith("None"):
             raise NotMigrated("K2T117", "the input width of this loop is not known")
@@ -176,7 +195,12 @@ def leaves(items: tuple[Item, ...]) -> Iterator[Leaf]:
 
 def widening(ctx: Context, leaf: Leaf) -> bool:
     layer = leaf.node.layer
-    return layer is not None and ctx.row(layer).get("shape") in ("units", "conv", "rnn", "bidirectional")
+    return layer is not None and ctx.row(layer).get("shape") in (
+        "units",
+        "conv",
+        "rnn",
+        "bidirectional",
+    )
 
 
 def entry_layout(ctx: Context, items: tuple[Item, ...]) -> str | None:
@@ -190,8 +214,12 @@ def entry_layout(ctx: Context, items: tuple[Item, ...]) -> str | None:
 
 def modules_only(pieces: list[AnyPiece]) -> bool:
     return all(
-        not isinstance(p, Piece) or (p.op.module is not None and not p.op.lines and
-                                     (p.op.call is None or "{m}" not in p.op.call))
+        not isinstance(p, Piece)
+        or (
+            p.op.module is not None
+            and not p.op.lines
+            and (p.op.call is None or "{m}" not in p.op.call)
+        )
         for p in pieces
     )
 
@@ -259,7 +287,12 @@ def regular(piece: AnyPiece) -> bool:
     """Whether a piece can stand in an ``nn.Sequential``."""
     if isinstance(piece, Piece):
         op = piece.op
-        return op.module is not None and not op.lines and (op.call is None or "{m}" not in op.call) and not op_prefers_call(op)
+        return (
+            op.module is not None
+            and not op.lines
+            and (op.call is None or "{m}" not in op.call)
+            and not op_prefers_call(op)
+        )
     return True
 
 
@@ -290,7 +323,9 @@ def group_names(runs: list[list[AnyPiece]], classifies: bool) -> list[str]:
         if i in count:
             convolutional = any(op.stem == "conv" for op in ops_in(run))
             last = i == max(count)
-            if len(count) == 1 and (i == 0 or not any(has_module(r) for j, r in enumerate(runs) if j != i)):
+            if len(count) == 1 and (
+                i == 0 or not any(has_module(r) for j, r in enumerate(runs) if j != i)
+            ):
                 name = "layers"
             elif last and not convolutional:
                 name = "classifier" if classifies else "head"
@@ -397,11 +432,16 @@ def finish(lines: list[Line], current: str, pending: str, ending: str) -> None:
     """Turn the last assignment into the return."""
     note = join_notes(pending, ending)
     last = lines[-1] if lines else None
-    if current == "x" and last is not None and last.text.startswith("x = ") and not (
-        last.comment and ending
+    if (
+        current == "x"
+        and last is not None
+        and last.text.startswith("x = ")
+        and not (last.comment and ending)
     ):
         lines.pop()
-        lines.append(Line("return " + last.text[4:], join_notes(last.comment, ending), last.comments))
+        lines.append(
+            Line("return " + last.text[4:], join_notes(last.comment, ending), last.comments)
+        )
     else:
         lines.append(Line(f"return {current}", note))
 
@@ -445,4 +485,3 @@ def block_ops(block: BlockPiece) -> Iterator[tuple[Op, Obj]]:
             yield piece.op, piece.layer
         elif isinstance(piece, BlockPiece):
             yield from block_ops(piece)
-

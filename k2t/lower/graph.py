@@ -56,7 +56,11 @@ class Graph:
             if isinstance(item, Plain):
                 self.groups.append(Raw((item.span,), item.comments))
         for node in nodes:
-            inline = len(uses[node.id]) == 1 and node.id not in names and node.id not in self.model.outputs
+            inline = (
+                len(uses[node.id]) == 1
+                and node.id not in names
+                and node.id not in self.model.outputs
+            )
             self.lower_node(node, names.get(node.id), inline, comments.get(node.id, ()))
         self.finish()
         return Chain(self.groups, self.lines, self.paths)
@@ -124,7 +128,9 @@ class Graph:
         if len(inputs) > 1 or self.model.input_kind == "list":
             names = [self.input_name(i, n) for i, n in enumerate(inputs)]
             if self.model.input_kind == "dict":
-                raise NotMigrated("K2T130", "inputs given as a dict are not carried over", self.model.span)
+                raise NotMigrated(
+                    "K2T130", "inputs given as a dict are not carried over", self.model.span
+                )
             self.lines.append(Line(f"{', '.join(names)}{',' if len(names) == 1 else ''} = inputs"))
 
     def name_attributes(self, nodes: list[Node]) -> None:
@@ -159,7 +165,9 @@ class Graph:
 
     # ------------------------------------------------------------------ nodes
 
-    def lower_node(self, node: Node, name: str | None, inline: bool, comments: tuple[str, ...]) -> None:
+    def lower_node(
+        self, node: Node, name: str | None, inline: bool, comments: tuple[str, ...]
+    ) -> None:
         note = ""
         if node.layer is None:
             text, layout, rank = self.operator(node)
@@ -189,7 +197,9 @@ class Graph:
         width = dim_text(shape[-1]) if shape else None
         ops = lower(self.ctx, layer, shape, width)
         if t.get(layer.args, "mask_zero") == Const(True):
-            raise NotMigrated("K2T114", "masks in functional models are not carried over", layer.span)
+            raise NotMigrated(
+                "K2T114", "masks in functional models are not carried over", layer.span
+            )
         if node.id == self.folded:
             ops = ops[:-1]
         text, layout, rank, note = flow.text, flow.layout, flow.rank, ""
@@ -251,8 +261,11 @@ class Graph:
         texts, layout, rank = self.aligned(node)
         ranks = {len(s) for s in node.in_shapes if s is not None}
         if len(ranks) > 1:
-            raise NotMigrated("K2T131", f"{row.name} of tensors with different numbers of axes "
-                              "is not carried over", node.layer.span)
+            raise NotMigrated(
+                "K2T131",
+                f"{row.name} of tensors with different numbers of axes is not carried over",
+                node.layer.span,
+            )
         if row.name == "Concatenate":
             return self.concatenated(node, texts, layout, rank), layout, rank
         if row.get("pairwise"):
@@ -269,7 +282,9 @@ class Graph:
         assert node.layer is not None
         axis = as_int(t.get(node.layer.args, "axis"))
         if axis is None or rank is None:
-            raise NotMigrated("K2T132", "the axis of this concatenation is not known", node.layer.span)
+            raise NotMigrated(
+                "K2T132", "the axis of this concatenation is not known", node.layer.span
+            )
         axis = axis if axis >= 0 else rank + 1 + axis
         if layout == "first":
             axis = 1 if axis == rank else axis + 1

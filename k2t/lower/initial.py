@@ -70,9 +70,12 @@ def start_of(ctx: Context, op: Op, layer: Obj) -> Start | None:
 
 
 def kind(keras: str) -> str:
-    return {"kernel": "kernels", "bias": "biases", "embeddings": "embeddings", "alpha": "slopes"}.get(
-        keras, keras
-    )
+    return {
+        "kernel": "kernels",
+        "bias": "biases",
+        "embeddings": "embeddings",
+        "alpha": "slopes",
+    }.get(keras, keras)
 
 
 def recurrent_start(ctx: Context, op: Op, layer: Obj) -> Start:
@@ -86,7 +89,9 @@ def recurrent_start(ctx: Context, op: Op, layer: Obj) -> Start:
         "        " + recurrent.replace("{p}", "p"),
     ]
     words = ["Glorot uniform kernels" if "xavier_uniform" in kernel else "input kernels"]
-    words.append("orthogonal recurrent kernels" if "orthogonal" in recurrent else "recurrent kernels")
+    words.append(
+        "orthogonal recurrent kernels" if "orthogonal" in recurrent else "recurrent kernels"
+    )
     if "bias=False" in (op.module or ""):
         return Start(tuple(lines), tuple(words))
     if cls == "nn.GRU" and "ResetBefore" not in (op.module or ""):
@@ -192,7 +197,8 @@ def key_of(start: Start | None) -> tuple[str, ...]:
 
 
 def looped(
-    differing: list[tuple[str, Start | None, Op, Obj]], special: list[tuple[str, Start | None, Op, Obj]]
+    differing: list[tuple[str, Start | None, Op, Obj]],
+    special: list[tuple[str, Start | None, Op, Obj]],
 ) -> tuple[Line, ...]:
     """Modules made in a loop: reached through their Sequential, which holds no others of the kind
     but at its end."""
@@ -234,7 +240,12 @@ def penalty_lines(made: list[Made], parameters: dict[str, str]) -> tuple[Line, .
         classes = {(cls, torch) for _, torch, cls in places}
         cls, torch = next(iter(classes))
         everyone = [p for p, op, _ in made if torch_class(op) == cls]
-        if len(classes) == 1 and len(places) > 1 and len(everyone) == len(places) and " + " not in text:
+        if (
+            len(classes) == 1
+            and len(places) > 1
+            and len(everyone) == len(places)
+            and " + " not in text
+        ):
             factor, _, rest = text.partition(" * ")
             name = "kernels" if torch == "weight" else "biases"
             before.append(
@@ -244,7 +255,9 @@ def penalty_lines(made: list[Made], parameters: dict[str, str]) -> tuple[Line, .
             continue
         for path, torch, _ in places:
             if path.endswith("[?]"):
-                raise NotMigrated("K2T300", "regularizers that differ inside a loop are not carried over")
+                raise NotMigrated(
+                    "K2T300", "regularizers that differ inside a loop are not carried over"
+                )
             parts.append(text.replace("{p}", f"{path}.{torch}"))
     return (*before, Line("return " + " + ".join(parts)))
 

@@ -120,8 +120,11 @@ def check_carried(row: Row, layer: Obj) -> None:
     template = " ".join(str(row.get(k, "")) for k in ("torch", "call", "lazy"))
     carried = {*GENERAL, *row.get("carries", ()), *row.get("options", {}), *row.get("ignores", ())}
     carried |= {p.name for p in row.params if "{" + p.name + "}" in template}
-    carried |= {f"{v}_{kind}" for v in row.get("weights", {}).values() for kind in
-                ("initializer", "regularizer")}
+    carried |= {
+        f"{v}_{kind}"
+        for v in row.get("weights", {}).values()
+        for kind in ("initializer", "regularizer")
+    }
     if row.get("shape") != "merge":
         carried.add("activation")
     for name, arg in layer.args.items():
@@ -370,9 +373,7 @@ def activation_layer(
     return ops or [Op(module="nn.Identity()", call="{x}", stem="identity")]
 
 
-def softmax(
-    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
-) -> list[Op]:
+def softmax(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
     axis = as_int(t.get(layer.args, "axis"))
     if axis is None:
         raise NotMigrated("K2T102", "Softmax over several axes is not carried over")
@@ -404,13 +405,24 @@ def prelu(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | 
     """One slope a channel; per position (no shared_axes on maps) torch has no module."""
     axes = t.data(t.get(layer.args, "shared_axes"))
     rank = len(shape) if shape is not None else None
-    if rank is None or (rank > 1 and (not isinstance(axes, tuple) or sorted(axes) != list(range(1, rank)))):
-        raise NotMigrated("K2T104", "PReLU is carried over with one slope per channel only "
-                          "(shared_axes over all positions)")
+    if rank is None or (
+        rank > 1 and (not isinstance(axes, tuple) or sorted(axes) != list(range(1, rank)))
+    ):
+        raise NotMigrated(
+            "K2T104",
+            "PReLU is carried over with one slope per channel only "
+            "(shared_axes over all positions)",
+        )
     if width is None:
         raise NotMigrated("K2T104", "PReLU needs a known number of channels")
-    return [Op(module=f"nn.PReLU({width})", layout="first" if rank > 1 else "any", stem="prelu",
-               widens=True)]
+    return [
+        Op(
+            module=f"nn.PReLU({width})",
+            layout="first" if rank > 1 else "any",
+            stem="prelu",
+            widens=True,
+        )
+    ]
 
 
 # ---------------------------------------------------------------------- convolution and pooling
@@ -443,7 +455,11 @@ def conv(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | N
     filters = t.text(t.get(layer.args, "filters"))
     kernel = t.text(t.get(layer.args, "kernel_size"))
     lazy = width is None
-    head = f"nn.Lazy{name}({filters}, {kernel})" if lazy else f"nn.{name}({width}, {filters}, {kernel})"
+    head = (
+        f"nn.Lazy{name}({filters}, {kernel})"
+        if lazy
+        else f"nn.{name}({width}, {filters}, {kernel})"
+    )
     module = with_options(head, row, layer)
     op = Op(layout="first", stem="conv", lazy=lazy, widens=True)
     if padding == "valid":
@@ -461,8 +477,12 @@ def conv(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | N
     flat = ", ".join(str(p) for pair in reversed(pads) for p in pair)
     pad = "nn.ConstantPad1d" if rank == 1 else f"nn.ZeroPad{rank}d"
     text_ = f"{pad}(({flat}), 0)" if rank == 1 else f"{pad}(({flat}))"
-    padded = Op(module=text_, layout="first", stem="pad",
-                comment='Keras\'s "same" pads more on the far side')
+    padded = Op(
+        module=text_,
+        layout="first",
+        stem="pad",
+        comment='Keras\'s "same" pads more on the far side',
+    )
     return [padded, replace(op, module=module)]
 
 
@@ -481,10 +501,16 @@ def string_padding(layer: Obj) -> str:
 
 
 def known_padding(
-    layer: Obj, shape: Shape | None, rank: int, strides: tuple[int, ...] | None, kernel: str = "kernel_size"
+    layer: Obj,
+    shape: Shape | None,
+    rank: int,
+    strides: tuple[int, ...] | None,
+    kernel: str = "kernel_size",
 ) -> list[tuple[int, int]] | None:
     kernels = t.ints(t.get(layer.args, kernel), rank)
-    dilation = t.ints(t.get(layer.args, "dilation_rate"), rank) if kernel == "kernel_size" else (1,) * rank
+    dilation = (
+        t.ints(t.get(layer.args, "dilation_rate"), rank) if kernel == "kernel_size" else (1,) * rank
+    )
     axes = sizes(shape, rank)
     if kernels is None or strides is None or dilation is None or None in axes:
         return None
@@ -535,11 +561,15 @@ def zero_padding(
     elif len(set(pairs)) == 1 and pairs[0][0] == pairs[0][1]:
         module = f"nn.ZeroPad2d({pairs[0][0]})"
     else:
-        module = "nn.ZeroPad2d((" + ", ".join(str(p) for pair in reversed(pairs) for p in pair) + "))"
+        module = (
+            "nn.ZeroPad2d((" + ", ".join(str(p) for pair in reversed(pairs) for p in pair) + "))"
+        )
     return [Op(module=module, layout="first", stem="pad")]
 
 
-def upsample(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
+def upsample(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
     mode = t.string(layer.args, "interpolation")
     size = t.get(layer.args, "size")
     numbers = t.ints(size, 2)
@@ -547,8 +577,13 @@ def upsample(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str
     if mode == "nearest":
         return [Op(module=f"nn.Upsample(scale_factor={text_})", layout="first", stem="upsample")]
     if mode == "bilinear":
-        return [Op(module=f'nn.Upsample(scale_factor={text_}, mode="bilinear")', layout="first",
-                   stem="upsample")]
+        return [
+            Op(
+                module=f'nn.Upsample(scale_factor={text_}, mode="bilinear")',
+                layout="first",
+                stem="upsample",
+            )
+        ]
     raise NotMigrated("K2T108", f"UpSampling2D(interpolation={mode!r}) is not carried over")
 
 
@@ -562,12 +597,28 @@ def reshape(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str 
     dims = ", ".join(t.text(d) for d in target.items)
     rank_in = len(shape) if shape is not None else None
     if rank_in == 1 and len(target.items) > 1 and all(as_int(d) != -1 for d in target.items):
-        return [Op(module=f"nn.Unflatten(1, ({dims}))", call=f"{{x}}.unflatten(1, ({dims}))",
-                   layout="last", out="last", stem="unflatten")]
+        return [
+            Op(
+                module=f"nn.Unflatten(1, ({dims}))",
+                call=f"{{x}}.unflatten(1, ({dims}))",
+                layout="last",
+                out="last",
+                stem="unflatten",
+            )
+        ]
     if len(target.items) == 1:
-        return [Op(module="nn.Flatten()", call="{x}.flatten(1)", layout="last", out="last",
-                   stem="flatten")]
-    return [Op(call=f"{{x}}.reshape(len({{x}}), {dims})", layout="last", out="last", stem="reshape")]
+        return [
+            Op(
+                module="nn.Flatten()",
+                call="{x}.flatten(1)",
+                layout="last",
+                out="last",
+                stem="flatten",
+            )
+        ]
+    return [
+        Op(call=f"{{x}}.reshape(len({{x}}), {dims})", layout="last", out="last", stem="reshape")
+    ]
 
 
 def permute(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
@@ -588,12 +639,17 @@ def batch_norm(
     rank = len(shape) if shape is not None else None
     axis = as_int(t.get(layer.args, "axis"))
     if rank is None or axis not in (-1, rank):
-        raise NotMigrated("K2T110", "BatchNormalization is carried over for the last axis of a known rank")
+        raise NotMigrated(
+            "K2T110", "BatchNormalization is carried over for the last axis of a known rank"
+        )
     if rank not in (1, 2, 3):
         raise NotMigrated("K2T110", f"BatchNormalization of {rank} axes is not carried over")
     center, scale = flag_pair(layer)
     name = "BatchNorm2d" if rank == 3 else "BatchNorm1d"
-    extra = [f"eps={t.text(t.get(layer.args, 'epsilon'))}", f"momentum={inverse(t.get(layer.args, 'momentum'))}"]
+    extra = [
+        f"eps={t.text(t.get(layer.args, 'epsilon'))}",
+        f"momentum={inverse(t.get(layer.args, 'momentum'))}",
+    ]
     if not center and not scale:
         extra.append("affine=False")
     if width is None:
@@ -632,7 +688,9 @@ def inverse(value: Value) -> str:
     """torch's momentum: one minus Keras's."""
     number = t.data(value)
     expr = getattr(value, "expr", None)
-    if isinstance(number, int | float) and (expr is None or not any(c.isalpha() for c in expr.text.replace("e", ""))):
+    if isinstance(number, int | float) and (
+        expr is None or not any(c.isalpha() for c in expr.text.replace("e", ""))
+    ):
         return f"{round(1 - number, 12):g}"
     return f"1 - {t.text(value)}"
 
@@ -664,8 +722,14 @@ def layer_norm(
         extra.append("elementwise_affine=False")
     elif not center:
         extra.append("bias=False")
-    return [Op(module=f"nn.LayerNorm({normalized}, {', '.join(extra)})", layout="last", stem="norm",
-               widens=True)]
+    return [
+        Op(
+            module=f"nn.LayerNorm({normalized}, {', '.join(extra)})",
+            layout="last",
+            stem="norm",
+            widens=True,
+        )
+    ]
 
 
 def dim_text(dim: Dim) -> str | None:
@@ -699,4 +763,3 @@ CODE: dict[str, Lowering] = {
     "merge": merge,
     "concat": merge,
 }
-

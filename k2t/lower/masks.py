@@ -11,7 +11,14 @@ from k2t.lower.chain import PASSES_MASK, AnyPiece, Chain, Piece
 from k2t.lower.layers import Context
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional")
-IGNORES_MASK = {"Conv1D", "GlobalMaxPooling1D", "MaxPooling1D", "AveragePooling1D", "Flatten", "Reshape"}
+IGNORES_MASK = {
+    "Conv1D",
+    "GlobalMaxPooling1D",
+    "MaxPooling1D",
+    "AveragePooling1D",
+    "Flatten",
+    "Reshape",
+}
 
 
 def apply_masks(ctx: Context, model: Model, pieces: list[AnyPiece], chain: Chain) -> Chain:
@@ -31,10 +38,16 @@ def apply_masks(ctx: Context, model: Model, pieces: list[AnyPiece], chain: Chain
         assert layer is not None
         if layer.row in RECURRENT:
             inner = t.get(layer.args, "layer")
-            sequences = t.flag((inner if isinstance(inner, Obj) else layer).args, "return_sequences")
+            sequences = t.flag(
+                (inner if isinstance(inner, Obj) else layer).args, "return_sequences"
+            )
             if sequences or not piece.op.mask:
-                raise NotMigrated("K2T114", f"the mask of mask_zero reaches {layer.row} with "
-                                  "return_sequences or its own activations", layer.span)
+                raise NotMigrated(
+                    "K2T114",
+                    f"the mask of mask_zero reaches {layer.row} with "
+                    "return_sequences or its own activations",
+                    layer.span,
+                )
             return packed(ctx, chain, piece)
         if layer.row in IGNORES_MASK:
             return chain
@@ -51,10 +64,13 @@ def packed(ctx: Context, chain: Chain, piece: Piece) -> Chain:
     """Move padding to the end and pack: exact wherever the zeros stand, on torch's kernels."""
     name = next(path for path, op, _ in chain.paths if op is piece.op)
     lines: list[Line] = [
-        Line("padding = x == 0", comments=(
-            "# mask_zero: the recurrent layer skips padding, wherever it stands;",
-            "# move it to the end and pack",
-        )),
+        Line(
+            "padding = x == 0",
+            comments=(
+                "# mask_zero: the recurrent layer skips padding, wherever it stands;",
+                "# move it to the end and pack",
+            ),
+        ),
         Line("x = x.gather(1, padding.int().argsort(dim=1, stable=True))"),
         Line("lengths = (~padding).sum(1).cpu()"),
     ]
@@ -77,5 +93,3 @@ def packed(ctx: Context, chain: Chain, piece: Piece) -> Chain:
     if not found:
         raise NotMigrated("K2T114", "the recurrent layer behind mask_zero was not found")
     return Chain(chain.groups, lines, chain.paths)
-
-

@@ -9,19 +9,34 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.program import Branch, Item, Leaf, Loop, Model, Node, Use
 from k2t.ir.source import Code
 from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
-from k2t.ir.values import Array, Obj, Shape, Value
+from k2t.ir.values import Array, Shape, Value
 from k2t.lower import initial
 from k2t.lower import text as t
-from k2t.lower.chain import AnyPiece, BlockPiece, Chain, Piece, State, assemble, conversion, lower_items
-from k2t.lower.graph import RESERVED, Graph
+from k2t.lower.chain import (
+    AnyPiece,
+    Chain,
+    Piece,
+    State,
+    assemble,
+    conversion,
+    lower_items,
+)
+from k2t.lower.graph import Graph
 from k2t.lower.initial import Made, own_names
-from k2t.lower.layers import Context, Op, dim_text
+from k2t.lower.layers import Context, dim_text
 from k2t.lower.masks import apply_masks
 from k2t.lower.optimizers import lower_optimizer
 from k2t.lower.targets import Loss, Metric, Output, lower_loss, lower_metrics, target_text
 
-COMPILE_CARRIED = {"optimizer", "loss", "metrics", "run_eagerly", "jit_compile", "steps_per_execution",
-                   "auto_scale_loss"}
+COMPILE_CARRIED = {
+    "optimizer",
+    "loss",
+    "metrics",
+    "run_eagerly",
+    "jit_compile",
+    "steps_per_execution",
+    "auto_scale_loss",
+}
 
 
 @dataclass
@@ -68,10 +83,13 @@ def draft(ctx: Context, model: Model, targets: Value | None, weighted: bool) -> 
         check_compile(model)
         loss_value = t.get(model.compile.args, "loss")
         if len(model.outputs) > 1:
-            raise NotMigrated("K2T304", "compile of several outputs is not carried over",
-                              model.compile.span)
+            raise NotMigrated(
+                "K2T304", "compile of several outputs is not carried over", model.compile.span
+            )
         if t.is_none(loss_value):
-            raise NotMigrated("K2T305", "compile without a loss is not carried over", model.compile.span)
+            raise NotMigrated(
+                "K2T305", "compile without a loss is not carried over", model.compile.span
+            )
         loss = lower_loss(ctx, loss_value, output)
     folded = loss.folded if loss is not None else None
     chain = lower_chain(ctx, model, folded)
@@ -128,8 +146,10 @@ def tail_of(ctx: Context, node: Node) -> str | None:
 
 
 def lower_chain(ctx: Context, model: Model, folded: str | None) -> Chain:
-    ending = {"softmax": "logits: the softmax is in the loss",
-              "sigmoid": "logits: the sigmoid is in the loss"}.get(folded or "", "")
+    ending = {
+        "softmax": "logits: the softmax is in the loss",
+        "sigmoid": "logits: the sigmoid is in the loss",
+    }.get(folded or "", "")
     if model.kind == "functional":
         chain = Graph(ctx, model, model.outputs[0] if folded else None).lower()
         if ending:
@@ -209,7 +229,9 @@ def parameter_code(name: str, default: object) -> Code:
 
 def validates(use: Use) -> bool:
     return use.kind == "fit" and any(
-        n in use.args and not t.is_none(use.args[n].value) and not t.same_value(use.args[n].value, 0.0)
+        n in use.args
+        and not t.is_none(use.args[n].value)
+        and not t.same_value(use.args[n].value, 0.0)
         for n in ("validation_data", "validation_split")
     )
 
@@ -232,15 +254,23 @@ def forward_arguments(model: Model) -> str:
     return "inputs"
 
 
-def own_optimizer(optimizer: Optimizer | None, params: dict[str, str], model: Model) -> Optimizer | None:
+def own_optimizer(
+    optimizer: Optimizer | None, params: dict[str, str], model: Model
+) -> Optimizer | None:
     if optimizer is None:
         return None
     comments = model.compile.comments if model.compile else ()
     return Optimizer(
-        tuple(Line(own_names(line.text, params), line.comment, line.comments) for line in optimizer.lines),
+        tuple(
+            Line(own_names(line.text, params), line.comment, line.comments)
+            for line in optimizer.lines
+        ),
         own_names(optimizer.result, params),
         comments,
-        tuple(Line(own_names(line.text, params), line.comment, line.comments) for line in optimizer.hook),
+        tuple(
+            Line(own_names(line.text, params), line.comment, line.comments)
+            for line in optimizer.hook
+        ),
     )
 
 
@@ -290,7 +320,9 @@ def build_step(made: Draft, penalized: bool, params: dict[str, str], validating:
             logs.append((metric.log, name))
         else:
             name = variable(metric.log, {"x", "y", "loss", "losses", "logs", raw})
-            owner = f'getattr(self, f"{{prefix}}{metric.log}")' if validating else f"self.{metric.log}"
+            owner = (
+                f'getattr(self, f"{{prefix}}{metric.log}")' if validating else f"self.{metric.log}"
+            )
             updates.append(Line(f"{name} = {owner}"))
             updates.append(Line(f"{name}.update({put(metric.update, metric_values)})"))
             logs.append((metric.log, name))
@@ -312,5 +344,3 @@ def put(template: str, values: dict[str, str]) -> str:
     for name, value in values.items():
         template = template.replace("{" + name + "}", value)
     return template
-
-

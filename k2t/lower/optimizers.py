@@ -51,7 +51,9 @@ def lower_optimizer(ctx: Context, value: Value) -> Optimizer:
     if t.is_none(decay) or t.same_value(decay, 0.0):
         return Optimizer((), made, hook=hook)
     if ctx.dialect == "keras3":
-        raise NotMigrated("K2T402", "Keras 3 ignores decay=; say which is meant", args["decay"].span)
+        raise NotMigrated(
+            "K2T402", "Keras 3 ignores decay=; say which is meant", args["decay"].span
+        )
     factor = t.text(decay)
     lines = (
         Line(f"optimizer = {made}"),
@@ -87,7 +89,11 @@ def construct(ctx: Context, row: Row, args: Mapping[str, Arg], params: str) -> s
         if t.same_value(start, 0.0):
             helper = "Adagrad"
     decayed = "decay" in args and not t.same_value(t.get(args, "decay"), 0.0)
-    if row.name == "SGD" and decayed and not t.same_value(value_for(signature, args, "momentum"), 0.0):
+    if (
+        row.name == "SGD"
+        and decayed
+        and not t.same_value(value_for(signature, args, "momentum"), 0.0)
+    ):
         helper = "SGD"
     if helper and ctx.fidelity == "plain":
         torch = str(row.get("plain", torch))
@@ -97,7 +103,9 @@ def construct(ctx: Context, row: Row, args: Mapping[str, Arg], params: str) -> s
         ctx.helpers[torch] = None
     if weight_decay(signature, args) and row.name == "Adam":
         torch = "torch.optim.AdamW"
-    values = {p.name: t.text(value_for(signature, args, p.name)) for p in signature if p.name != "name"}
+    values = {
+        p.name: t.text(value_for(signature, args, p.name)) for p in signature if p.name != "name"
+    }
     keywords = []
     for keyword, template in row.data["args"]:
         text = fill(template, values)

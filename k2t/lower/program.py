@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from k2t.ir.finding import Finding, NotMigrated, Severity
 from k2t.ir.program import Leaf, Model, Program, Use
-from k2t.ir.source import Code, Span, code
+from k2t.ir.source import Code, Span
 from k2t.ir.torch import Edit, ModuleClass, Snippet, TorchProgram
 from k2t.ir.values import Array, Value, as_int
 from k2t.lower import initial, recurrent
@@ -168,9 +166,7 @@ def removed_statements(program: Program, drafts: dict[int, Draft]) -> list[Span]
         if model.compile is not None:
             keep.append(model.compile.span)
         keep.append(model.span)
-        keep.extend(
-            i.node.stmt for i in model.body if isinstance(i, Leaf)
-        )
+        keep.extend(i.node.stmt for i in model.body if isinstance(i, Leaf))
     if len(lost) == len(program.models):
         return []
     return [s for s in program.removed if not any(k in s for k in keep)]
@@ -247,13 +243,29 @@ def leftovers(
     for use in refused:
         if covered(use.call, edits, removed):
             continue
-        about = next((f for f in findings if f.severity is Severity.ERROR and (
-            f.span in use.call or use.call in f.span)), None)
+        about = next(
+            (
+                f
+                for f in findings
+                if f.severity is Severity.ERROR and (f.span in use.call or use.call in f.span)
+            ),
+            None,
+        )
         if about is None:
-            about = Finding("K2T903", Severity.ERROR, f"{use.kind}: its model is not migrated", use.call)
+            about = Finding(
+                "K2T903", Severity.ERROR, f"{use.kind}: its model is not migrated", use.call
+            )
             findings.append(about)
         stops.setdefault(use.stmt, f"{about.code}: {about.message}")
-    return [(span, text) for span, text in stops.items() if not any(span in r for r in removed)]
+    kept = [(s, text) for s, text in sorted(stops.items()) if not any(s in r for r in removed)]
+    return first_at_top_level(edits.program, kept)
+
+
+def first_at_top_level(program: Program, stops: list[tuple[Span, str]]) -> list[tuple[Span, str]]:
+    """Of the stops between top-level statements only the first: behind it nothing runs."""
+    tops = {top.end for top in program.top_level}
+    outside = [span for span, _ in stops if span.end in tops]
+    return [(s, text) for s, text in stops if s.end not in tops or s == outside[0]]
 
 
 # ---------------------------------------------------------------------- result
@@ -305,5 +317,3 @@ def data_anchor(program: Program, edits: Edits) -> Span | None:
             break
         first = top
     return first
-
-

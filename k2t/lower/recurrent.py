@@ -19,7 +19,9 @@ def function(ctx: Context, value: Value) -> str:
         return "nn.Identity()"
     name = row.for_dialect(ctx.dialect, "function")
     if not name:
-        raise NotMigrated("K2T120", f"a recurrent layer with activation {row.name} is not carried over")
+        raise NotMigrated(
+            "K2T120", f"a recurrent layer with activation {row.name} is not carried over"
+        )
     if name == "hard_sigmoid":
         ctx.helpers["hard_sigmoid"] = None
     return str(name)
@@ -46,12 +48,19 @@ def cell(ctx: Context, row: Row, layer: Obj, width: str | None) -> tuple[str, bo
         extra = "" if bias else ", bias=False"
         return f"nn.{kind}({head}, batch_first=True{extra})", True
     if ctx.fidelity == "plain":
-        ctx.note("K2T122", "warning", f"{row.name} became nn.{kind}: its activations, recurrent dropout "
-                 "or reset_after=False are not kept under --fidelity plain (outputs differ by 0.03 and more)")
+        ctx.note(
+            "K2T122",
+            "warning",
+            f"{row.name} became nn.{kind}: its activations, recurrent dropout "
+            "or reset_after=False are not kept under --fidelity plain (outputs differ by 0.03 and more)",
+        )
         return f"nn.{kind}({head}, batch_first=True)", True
     if not bias:
-        raise NotMigrated("K2T123", f"{row.name}(use_bias=False) with other than the default "
-                          "activations is not carried over")
+        raise NotMigrated(
+            "K2T123",
+            f"{row.name}(use_bias=False) with other than the default "
+            "activations is not carried over",
+        )
     extra_args = [] if act == "torch.tanh" else [f"activation={act}"]
     if gate not in (None, "torch.sigmoid"):
         extra_args.append(f"recurrent_activation={gate}")
@@ -66,8 +75,12 @@ def cell(ctx: Context, row: Row, layer: Obj, width: str | None) -> tuple[str, bo
     elif not reset_after:
         name = "ResetBeforeGRU"
     ctx.helpers[name] = None
-    ctx.note("K2T124", "info", f"{row.name} became a loop over time in Python: exact, but slower than "
-             f"nn.{kind}, which has neither its activations nor recurrent_dropout")
+    ctx.note(
+        "K2T124",
+        "info",
+        f"{row.name} became a loop over time in Python: exact, but slower than "
+        f"nn.{kind}, which has neither its activations nor recurrent_dropout",
+    )
     return f"{name}({', '.join([head, *extra_args])})", False
 
 
@@ -93,12 +106,22 @@ def time_constant_dropout(layer: Obj, native: bool) -> list[Op]:
     rate = t.get(layer.args, "dropout")
     if t.same_value(rate, 0.0):
         return []
-    return [Op(module=f"nn.Dropout1d({t.text(rate)})", layout="first", stem="dropout",
-               comment="drops whole features, the same at every step")]
+    return [
+        Op(
+            module=f"nn.Dropout1d({t.text(rate)})",
+            layout="first",
+            stem="dropout",
+            comment="drops whole features, the same at every step",
+        )
+    ]
 
 
-MERGES = {"concat": "torch.cat([{a}, {b}], {dim})", "sum": "{a} + {b}", "mul": "{a} * {b}",
-          "ave": "({a} + {b}) / 2"}
+MERGES = {
+    "concat": "torch.cat([{a}, {b}], {dim})",
+    "sum": "{a} + {b}",
+    "mul": "{a} * {b}",
+    "ave": "({a} + {b}) / 2",
+}
 
 
 def bidirectional(
@@ -119,8 +142,11 @@ def bidirectional(
         ctx.helpers["BidirectionalLSTM"] = None
         module = "Bidirectional" + module
     elif not native:
-        raise NotMigrated("K2T127", f"Bidirectional around a {inner.row} that torch's kernel does not "
-                          "compute (activations, recurrent_dropout, reset_after) is not carried over")
+        raise NotMigrated(
+            "K2T127",
+            f"Bidirectional around a {inner.row} that torch's kernel does not "
+            "compute (activations, recurrent_dropout, reset_after) is not carried over",
+        )
     sequences = t.flag(inner.args, "return_sequences")
     op = Op(
         module=module[:-1] + ", bidirectional=True)" if native else module,
@@ -142,7 +168,12 @@ def bidirectional(
     merged = MERGES[mode].format(**halves)
     return [
         *time_constant_dropout(inner, native),
-        replace(op, call=merged, lines=lines, comment="" if sequences else "last state of each direction"),
+        replace(
+            op,
+            call=merged,
+            lines=lines,
+            comment="" if sequences else "last state of each direction",
+        ),
     ]
 
 

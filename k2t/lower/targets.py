@@ -69,7 +69,9 @@ def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
         elif logits:
             prediction = "logits"
             if output.tail in ("softmax", "sigmoid"):
-                raise NotMigrated("K2T302", f"from_logits=True after a {output.tail}: a double activation")
+                raise NotMigrated(
+                    "K2T302", f"from_logits=True after a {output.tail}: a double activation"
+                )
         else:
             call, each = on_probabilities(ctx, row)
     smoothing = t.get(args, "label_smoothing")
@@ -79,9 +81,15 @@ def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
         s = t.text(smoothing)
         call = call.replace("{y}", f"{{y}} * (1 - {s}) + {s} / 2")
         each = each.replace("{y}", f"{{y}} * (1 - {s}) + {s} / 2")
-    if output.shape is not None and len(output.shape) > 1 and row.data["target"] in ("labels", "onehot"):
+    if (
+        output.shape is not None
+        and len(output.shape) > 1
+        and row.data["target"] in ("labels", "onehot")
+    ):
         if row.data["target"] == "onehot":
-            raise NotMigrated("K2T303", "categorical_crossentropy over sequences is not carried over")
+            raise NotMigrated(
+                "K2T303", "categorical_crossentropy over sequences is not carried over"
+            )
         call = call.replace("{p}", "{p}.flatten(0, -2)").replace("{y}", "{y}.flatten()")
         each = each.replace("{p}", "{p}.movedim(-1, 1)") + ".mean(-1)"
     return Loss(row, call, each, str(row.data["target"]), folded, prediction)
@@ -105,7 +113,9 @@ def on_probabilities(ctx: Context, row: Row) -> tuple[str, str]:
     """Crossentropies where the model's own activation stays: Keras clips at 1e-7."""
     if row.name == "binary_crossentropy":
         text = "F.binary_cross_entropy({p}.clamp(1e-7, 1 - 1e-7), {y}{more})"
-        return text.replace("{more}", ""), text.replace("{more}", ', reduction="none"') + ".mean(-1)"
+        return text.replace("{more}", ""), text.replace(
+            "{more}", ', reduction="none"'
+        ) + ".mean(-1)"
     if row.name == "categorical_crossentropy":
         each = "-({y} * ({p} / {p}.sum(-1, keepdim=True)).clamp(1e-7, 1 - 1e-7).log()).sum(-1)"
         return f"{each}.mean()", each
@@ -160,7 +170,9 @@ class Metric:
     imports: str = ""
 
 
-def lower_metrics(ctx: Context, value: Value, output: Output, loss: Loss, y: Array | None) -> list[Metric]:
+def lower_metrics(
+    ctx: Context, value: Value, output: Output, loss: Loss, y: Array | None
+) -> list[Metric]:
     items = value.items if isinstance(value, Tuple) else () if t.is_none(value) else (value,)
     found: list[Metric] = []
     for item in items:
@@ -189,7 +201,13 @@ def lower_metric(ctx: Context, value: Value, output: Output, loss: Loss, y: Arra
     else:
         log = str(given) if isinstance(given, str) else str(row.get("log", row.name))
     for name, arg in args.items():
-        if arg.span is not None and name not in ("name", "threshold", "num_thresholds", "curve", "dtype"):
+        if arg.span is not None and name not in (
+            "name",
+            "threshold",
+            "num_thresholds",
+            "curve",
+            "dtype",
+        ):
             default = next((p.default for p in row.params if p.name == name), ...)
             if not t.same_value(arg.value, default):
                 raise NotMigrated("K2T501", f"{row.name}({name}=...) is not carried over", arg.span)
@@ -207,22 +225,36 @@ def auc(row: Row, args: Mapping[str, Arg], log: str) -> Metric:
     curve = t.data(t.get(args, "curve"))
     count = t.text(t.get(args, "num_thresholds"))
     if str(curve).upper() == "ROC":
-        return Metric(log, None, f"BinaryAUROC(thresholds={count})", "{p}, {int}",
-                      "from torchmetrics.classification import BinaryAUROC")
+        return Metric(
+            log,
+            None,
+            f"BinaryAUROC(thresholds={count})",
+            "{p}, {int}",
+            "from torchmetrics.classification import BinaryAUROC",
+        )
     raise NotMigrated("K2T502", f"AUC(curve={curve!r}) is not carried over")
 
 
-def accuracy(ctx: Context, row: Row, args: Mapping[str, Arg], output: Output, loss: Loss, y: Array | None) -> str:
+def accuracy(
+    ctx: Context, row: Row, args: Mapping[str, Arg], output: Output, loss: Loss, y: Array | None
+) -> str:
     """Accuracy as Keras resolves it: by the shapes of output and target, or by the class."""
     kind = row.get("kind") or resolve_accuracy(ctx, output, loss, y)
     classes = output.classes or "{p}.shape[1]"
     if kind == "binary":
         threshold = t.get(args, "threshold")
-        extra = "" if t.is_none(threshold) or t.same_value(threshold, 0.5) else f", threshold={t.text(threshold)}"
+        extra = (
+            ""
+            if t.is_none(threshold) or t.same_value(threshold, 0.5)
+            else f", threshold={t.text(threshold)}"
+        )
         return f'tm.accuracy({{p}}, {{y}}, task="binary"{extra})'
     if output.shape is not None and len(output.shape) > 1:
-        return "({raw}.argmax(-1) == {y}).float().mean()" if kind == "sparse" else (
-            "({raw}.argmax(-1) == {y}.argmax(-1)).float().mean()")
+        return (
+            "({raw}.argmax(-1) == {y}).float().mean()"
+            if kind == "sparse"
+            else ("({raw}.argmax(-1) == {y}.argmax(-1)).float().mean()")
+        )
     if kind == "categorical":
         return f'tm.accuracy({{raw}}, {{y}}.argmax(1), task="multiclass", num_classes={classes})'
     return f'tm.accuracy({{raw}}, {{y}}, task="multiclass", num_classes={classes})'

@@ -108,5 +108,3 @@ def ints(value: Value, rank: int) -> tuple[int, ...] | None:
 
 def is_none(value: Value) -> bool:
     return isinstance(value, Const) and value.value is None
-
-

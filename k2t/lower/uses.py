@@ -114,8 +114,10 @@ def method_base(edits: Edits, span: Span) -> Code:
 
 def target(value: Value, span: Span) -> Code:
     """Targets: arrays as they are, anything else made an array."""
-    return (span,) if isinstance(value, Array | ListRef) and not is_list(value) else code(
-        "np.asarray(", span, ")"
+    return (
+        (span,)
+        if isinstance(value, Array | ListRef) and not is_list(value)
+        else code("np.asarray(", span, ")")
     )
 
 
@@ -141,7 +143,13 @@ def loader(edits: Edits, use: Use, parts: list[Code], options: list[Code]) -> Co
 
 
 def data_loader(
-    edits: Edits, use: Use, draft: Draft, x: Arg, y: Arg | None, options: list[Code], shuffle: str = ""
+    edits: Edits,
+    use: Use,
+    draft: Draft,
+    x: Arg,
+    y: Arg | None,
+    options: list[Code],
+    shuffle: str = "",
 ) -> Code:
     """A loader for arrays or for a Sequence."""
     assert x.span is not None
@@ -185,7 +193,9 @@ def fit(edits: Edits, use: Use) -> None:
     x = need(use, "x")
     y = use.args.get("y")
     split = use.args.get("validation_split")
-    splitting = split is not None and not t.same_value(split.value, 0.0) and not t.is_none(split.value)
+    splitting = (
+        split is not None and not t.same_value(split.value, 0.0) and not t.is_none(split.value)
+    )
     shuffle = shuffle_text(edits, use)
     values: dict[str, object] = {"trainer": edits.name("trainer"), "model": (use.receiver,)}
     batch = batch_option(use)
@@ -226,7 +236,11 @@ def check_fit(use: Use) -> None:
             continue
         if t.is_none(arg.value) or (name == "initial_epoch" and t.same_value(arg.value, 0)):
             continue
-        if name == "callbacks" and isinstance(arg.value, Tuple | ListRef) and arg.value == Tuple(()):
+        if (
+            name == "callbacks"
+            and isinstance(arg.value, Tuple | ListRef)
+            and arg.value == Tuple(())
+        ):
             continue
         raise NotMigrated("K2T703", f"fit({name}=...) is not carried over", arg.span)
 
@@ -243,7 +257,14 @@ def shuffle_text(edits: Edits, use: Use) -> str:
 
 
 def split_loaders(
-    edits: Edits, use: Use, draft: Draft, x: Arg, y: Arg | None, split: Arg, batch: list[Code], shuffle: str
+    edits: Edits,
+    use: Use,
+    draft: Draft,
+    x: Arg,
+    y: Arg | None,
+    split: Arg,
+    batch: list[Code],
+    shuffle: str,
 ) -> dict[str, object]:
     """``validation_split``: the tail of the arrays, taken before shuffling."""
     if is_sequence(x.value) or y is None or x.span is None or y.span is None or split.span is None:
@@ -301,7 +322,9 @@ def with_weights(made: Code, weights: Code | None) -> Code:
     if isinstance(made[0], str) and made[0].startswith("DataLoader"):
         raise NotMigrated("K2T605", "class_weight with a Sequence is not carried over")
     for i, part in enumerate(made):
-        if isinstance(part, str) and (part.startswith("batch_size=") or part.startswith("shuffle=")):
+        if isinstance(part, str) and (
+            part.startswith("batch_size=") or part.startswith("shuffle=")
+        ):
             return code(made[:i], weights, ", ", made[i:])
     return code(made[:-1], ", ", weights, ")")
 
@@ -315,9 +338,11 @@ def validation_loader(edits: Edits, use: Use, draft: Draft) -> Code | None:
         x, y = use.args["validation_x"], use.args["validation_y"]
         made = data_loader(edits, use, draft, x, y, batch)
         weight = use.args.get("validation_w")
-        return with_weights(made, cast(edits, weight.value, weight.span, True)) if (
-            weight is not None and weight.span is not None
-        ) else made
+        return (
+            with_weights(made, cast(edits, weight.value, weight.span, True))
+            if (weight is not None and weight.span is not None)
+            else made
+        )
     if is_sequence(data.value):
         return data_loader(edits, use, draft, data, None, [])
     if isinstance(data.value, Tuple) and len(data.value.items) in (2, 3):
@@ -355,10 +380,15 @@ def trainer_for(edits: Edits, use: Use) -> str:
     first = edits.trainers.get(use.scope)
     if first is None or first > use.stmt.start:
         edits.trainers[use.scope] = use.stmt.start
-        edits.inserted.append((use.stmt, (
-            f"{name} = L.Trainer(logger=False, enable_checkpointing=False, "
-            "enable_model_summary=False)",
-        )))
+        edits.inserted.append(
+            (
+                use.stmt,
+                (
+                    f"{name} = L.Trainer(logger=False, enable_checkpointing=False, "
+                    "enable_model_summary=False)",
+                ),
+            )
+        )
     return name
 
 
@@ -451,7 +481,9 @@ def save_weights(edits: Edits, use: Use) -> None:
     check_rest(use, {"filepath", "overwrite", "save_format", "include_optimizer"})
     path = need(use, "filepath")
     assert path.span is not None and use.receiver is not None
-    edits.note("K2T800", Severity.INFO, "the file is a torch state dict now, whatever its suffix", use.call)
+    edits.note(
+        "K2T800", Severity.INFO, "the file is a torch state dict now, whatever its suffix", use.call
+    )
     edits.edits.append(
         Edit(use.call, code("torch.save(", use.receiver, ".state_dict(), ", path.span, ")"))
     )
@@ -462,8 +494,12 @@ def load_weights(edits: Edits, use: Use) -> None:
     check_rest(use, {"filepath"})
     path = need(use, "filepath")
     assert path.span is not None and use.receiver is not None
-    edits.note("K2T801", Severity.WARNING, "reads what this script saves with torch; a Keras weights "
-               "file does not fit", use.call)
+    edits.note(
+        "K2T801",
+        Severity.WARNING,
+        "reads what this script saves with torch; a Keras weights file does not fit",
+        use.call,
+    )
     edits.edits.append(
         Edit(use.call, code(use.receiver, ".load_state_dict(torch.load(", path.span, "))"))
     )
@@ -471,17 +507,17 @@ def load_weights(edits: Edits, use: Use) -> None:
 
 def load_model(edits: Edits, use: Use) -> None:
     """``load_model``: a new instance with the saved weights, of the script's only class."""
-    if len(edits.classes) != 1 or use.target is None or not use.alone and use.how != "name":
+    if len(edits.classes) != 1 or use.target is None or (not use.alone and use.how != "name"):
         raise NotMigrated("K2T802", "which class load_model brings back is not known", use.call)
     made = next(iter(edits.classes.values()))
     if made.parameters:
-        raise NotMigrated("K2T802", "load_model of a class with parameters is not carried over", use.call)
+        raise NotMigrated(
+            "K2T802", "load_model of a class with parameters is not carried over", use.call
+        )
     source = edits.program.source
     inner = Span(source.text.index("(", use.call.start) + 1, use.call.end - 1)
     name = source.slice(use.target)
-    text: Code = code(
-        f"{name} = {made.name}()\n{name}.load_state_dict(torch.load(", inner, "))"
-    )
+    text: Code = code(f"{name} = {made.name}()\n{name}.load_state_dict(torch.load(", inner, "))")
     edits.edits.append(Edit(use.stmt, Snippet("code", {"code": text})))
 
 
@@ -580,12 +616,17 @@ def to_categorical(edits: Edits, use: Use) -> None:
 
 def pad_sequences(edits: Edits, use: Use) -> None:
     given = {k for k, a in use.args.items() if a.span is not None}
-    simple = given <= {"sequences", "maxlen"} and "maxlen" in given and not t.is_none(
-        use.args["maxlen"].value
+    simple = (
+        given <= {"sequences", "maxlen"}
+        and "maxlen" in given
+        and not t.is_none(use.args["maxlen"].value)
     )
-    others = [u for u in edits.program.uses if u.kind == "util" and u.data.get("row") == "pad_sequences"]
+    others = [
+        u for u in edits.program.uses if u.kind == "util" and u.data.get("row") == "pad_sequences"
+    ]
     plain = simple and all(
-        {k for k, a in u.args.items() if a.span is not None} == {"sequences", "maxlen"} for u in others
+        {k for k, a in u.args.items() if a.span is not None} == {"sequences", "maxlen"}
+        for u in others
     )
     chosen = emit(edits, "pad_sequences" if plain else "pad_sequences_full", "pad_sequences", use)
     edits.edits.append(Edit(callee(edits, use), (chosen,)))
@@ -598,7 +639,9 @@ def sequences_to_matrix(edits: Edits, use: Use) -> None:
     if words.span is None or t.is_none(words.value):
         raise NotMigrated("K2T608", "Tokenizer without num_words is not carried over", use.call)
     if mode is not None and t.data(mode.value) not in ("binary", "count", "freq"):
-        raise NotMigrated("K2T608", "sequences_to_matrix of this mode is not carried over", use.call)
+        raise NotMigrated(
+            "K2T608", "sequences_to_matrix of this mode is not carried over", use.call
+        )
     chosen = emit(edits, "sequences_to_matrix", "sequences_to_matrix", use)
     parts: list[Code] = [code(sequences.span or ""), (edits.program.source.slice(words.span),)]
     if mode is not None and mode.span is not None and t.data(mode.value) != "binary":
@@ -610,12 +653,16 @@ def seed(edits: Edits, use: Use) -> None:
     value = use.data["seed"]
     assert isinstance(value, Span)
     edits.edits.append(Edit(use.call, code("L.seed_everything(", value, ")")))
-    edits.note("K2T610", Severity.INFO, "the same seed gives other random numbers in torch", use.call)
+    edits.note(
+        "K2T610", Severity.INFO, "the same seed gives other random numbers in torch", use.call
+    )
 
 
 def drop(edits: Edits, use: Use) -> None:
     edits.removed.append(use.stmt)
-    edits.note("K2T710", Severity.INFO, f"{use.data['path']} has no counterpart and needs none", use.call)
+    edits.note(
+        "K2T710", Severity.INFO, f"{use.data['path']} has no counterpart and needs none", use.call
+    )
 
 
 def constant(edits: Edits, use: Use) -> None:
@@ -625,8 +672,12 @@ def constant(edits: Edits, use: Use) -> None:
 def static_if(edits: Edits, use: Use) -> None:
     """An ``if`` about Keras itself: the branch that is taken stays."""
     kept = use.data["kept"]
-    edits.note("K2T140", Severity.INFO, "the condition is settled by Keras's channels_last; the other "
-               "branch is gone", use.call)
+    edits.note(
+        "K2T140",
+        Severity.INFO,
+        "the condition is settled by Keras's channels_last; the other branch is gone",
+        use.call,
+    )
     if isinstance(kept, Span):
         edits.edits.append(Edit(use.call, (kept,), dedent=True))
     else:
@@ -636,7 +687,9 @@ def static_if(edits: Edits, use: Use) -> None:
 def sequence(edits: Edits, use: Use) -> None:
     """A ``keras.utils.Sequence`` becomes a torch Dataset of ready batches."""
     if use.data.get("base") not in ("keras.utils.PyDataset", "keras.utils.Sequence"):
-        raise NotMigrated("K2T902", f"a subclass of {use.data.get('base')} is not migrated", use.call)
+        raise NotMigrated(
+            "K2T902", f"a subclass of {use.data.get('base')} is not migrated", use.call
+        )
     methods = use.data["methods"]
     assert isinstance(methods, tuple)
     if "on_epoch_end" in methods:

@@ -11,7 +11,7 @@ from typing import Any
 from k2t.ir.program import Program
 from k2t.ir.source import Code, Source, Span
 from k2t.ir.torch import Block, Edit, Entry, Group, ModuleClass, Part, Raw, Snippet, TorchProgram
-from k2t.render import emitted
+from k2t.render import aliases, emitted
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -39,13 +39,28 @@ class Rendered:
 def render(program: Program, torch: TorchProgram, line_length: int) -> Rendered:
     """All generated text of a program, laid out by black with the given line length."""
     writer = Writer(program.source, torch, line_length)
+    names = aliases.taken_modules(program.bound_names)
     return Rendered(
-        changes=tuple(writer.changes()),
+        changes=tuple(
+            Change(c.span, aliases.rename(c.text, names), c.block) for c in writer.changes()
+        ),
         removed=torch.removed,
-        before=tuple((span, writer.text(code)) for span, code in torch.inserted),
-        blocks=tuple(writer.blocks()),
+        before=tuple(
+            (span, aliases.rename(writer.text(code), names)) for span, code in torch.inserted
+        ),
+        blocks=tuple((span, aliases.rename(text, names)) for span, text in writer.blocks()),
         imports=torch.imports,
     )
+
+
+def collision(program: Program, rendered: Rendered) -> str | None:
+    """A name that generated code needs for itself but the script has, if there is one."""
+    names = aliases.taken_modules(program.bound_names)
+    unclear = aliases.ambiguous(program.source.text, names)
+    if unclear is not None:
+        return unclear
+    ours = aliases.defined(text for _, text in rendered.blocks)
+    return next(iter(sorted(ours & program.bound_names)), None)
 
 
 @cache
@@ -112,10 +127,17 @@ class Writer:
     def slice(self, span: Span, around: Edit | None) -> str:
         """A piece of the source in which the edits are applied (but not the one around it)."""
         inner = [
-            e for e in self.torch.edits if e.span in span and e is not around and not same(e, around)
+            e
+            for e in self.torch.edits
+            if e.span in span and e is not around and not same(e, around)
         ]
-        gone = [s for s in self.torch.removed if s in span]
-        outer = outermost([*((e.span, self.edit_text(e)) for e in inner), *((s, "") for s in gone)])
+        gone = [(s, "") for s in self.torch.removed if s in span]
+        stops = [
+            (Span(s.start, s.start), f"{self.text(c)}\n{' ' * self.indent(s)}")
+            for s, c in self.torch.inserted
+            if s in span and around is not None and around.dedent
+        ]
+        outer = outermost([*((e.span, self.inner_text(e)) for e in inner), *gone, *stops])
         parts, position = [], span.start
         for place, text in outer:
             parts.append(self.source.text[position : place.start])
@@ -123,6 +145,15 @@ class Writer:
             position = place.end
         parts.append(self.source.text[position : span.end])
         return "".join(parts)
+
+    def inner_text(self, edit: Edit) -> str:
+        """The text of an edit inside a piece of source: statements keep its indentation."""
+        text = self.edit_text(edit)
+        if not isinstance(edit.code, Snippet):
+            return text
+        indent = " " * self.indent(edit.span)
+        first, *rest = text.split("\n")
+        return "\n".join([first, *(indent + line if line else "" for line in rest)])
 
     def edit_text(self, edit: Edit) -> str:
         if isinstance(edit.code, Snippet):
@@ -140,23 +171,32 @@ class Writer:
 
     def snippet(self, snippet: Snippet, around: Edit) -> str:
         values = {
-            k: self.text(v, around) if isinstance(v, tuple) else v for k, v in snippet.values.items()
+            k: self.text(v, around) if isinstance(v, tuple) else v
+            for k, v in snippet.values.items()
         }
         defaults = dict.fromkeys(
             ("split", "x", "fraction", "lazy", "history", "History", "quiet", "val", "code"), None
         )
-        values = {**defaults, "applies": bool(self.torch.init), "init_weights": "init_weights", **values}
+        values = {
+            **defaults,
+            "applies": bool(self.torch.init),
+            "init_weights": "init_weights",
+            **values,
+        }
         text = environment().get_template(f"{snippet.template}.py.j2").render(values)
         return layout(text, max(self.line_length - self.indent(around.span), 40)).rstrip("\n")
 
     def changes(self) -> list[Change]:
         found = []
         for edit in self.torch.edits:
-            if any(edit.span in o.span and edit is not o and not same(edit, o) for o in self.torch.edits):
+            if any(
+                edit.span in o.span and edit is not o and not same(edit, o)
+                for o in self.torch.edits
+            ):
                 continue
             if any(edit.span in s for s in self.torch.removed):
                 continue
-            block = isinstance(edit.code, Snippet) or edit.dedent
+            block = isinstance(edit.code, Snippet)
             found.append(Change(edit.span, self.edit_text(edit), block))
         return found
 
@@ -255,7 +295,12 @@ class Writer:
             }
         if group.flat:
             entries = [self.part(p) for p in group.parts]
-            return {"kind": "flat", "name": group.name, "entries": entries, "comments": group.comments}
+            return {
+                "kind": "flat",
+                "name": group.name,
+                "entries": entries,
+                "comments": group.comments,
+            }
         parts = list(group.parts)
         head: list[Any] = []
         while parts and isinstance(parts[0], Entry):
@@ -263,7 +308,7 @@ class Writer:
         return {
             "kind": "listed",
             "name": group.name,
-            "target": "layers" if group.name != "layers" else "layers",
+            "target": "layers",
             "head": head,
             "rest": self.runs(parts),
             "comments": group.comments,

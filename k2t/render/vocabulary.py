@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from k2t.render.aliases import MODULES
 from k2t.render.emitted import import_lines
 
 TEMPLATE_NAMES = {
@@ -22,4 +23,5 @@ TEMPLATE_NAMES = {
 
 def vocabulary() -> dict[str, str]:
     """Name -> import line."""
-    return {**import_lines(), **TEMPLATE_NAMES}
+    others = dict(MODULES.values())
+    return {**import_lines(), **TEMPLATE_NAMES, **others}

@@ -160,7 +160,9 @@ def kept_lines(lines: list[str], drop: dict[int, str | None], start: int, stop: 
     return out
 
 
-def block_around(lines: list[str], starts: dict[int, ast.Import | ast.ImportFrom], place: int) -> tuple[int, int]:
+def block_around(
+    lines: list[str], starts: dict[int, ast.Import | ast.ImportFrom], place: int
+) -> tuple[int, int]:
     """First and last line of the run of import statements around a line (empty: place, place - 1)."""
     inside: set[int] = set()
     for number, stmt in starts.items():

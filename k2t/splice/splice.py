@@ -48,7 +48,10 @@ def splice(
     """
     source = program.source
     gone = outer(list(removed))
-    pieces = [deletion(source, span) for span in gone]
+    needed = emptied(source, gone)
+    pieces = [
+        filled(source, span) if span.start in needed else deletion(source, span) for span in gone
+    ]
     for span, text, block in changes:
         if any(span in g for g in gone):
             continue
@@ -63,10 +66,37 @@ def splice(
         pieces.append(Piece(start, start, f"\n\n{text}\n\n\n", 0))
     text = apply(source.text, merge_inside(pieces))
     text = tidy(text, blocks)
-    needed = needed_imports(text, program, vocabulary)
-    text = import_changes(text, program, [*needed, *extra_imports])
+    wanted = needed_imports(text, program, vocabulary)
+    text = import_changes(text, program, [*wanted, *extra_imports])
     check(text)
     return text
+
+
+def emptied(source: Source, gone: Sequence[Span]) -> set[int]:
+    """Starts of deleted spans that are the first of a block in which nothing would be left."""
+    lines: set[int] = set()
+    first: dict[int, int] = {}
+    for span in gone:
+        start, end = source.line_of(span.start), source.line_of(max(span.end - 1, span.start))
+        lines.update(range(start, end + 1))
+        first.update(dict.fromkeys(range(start, end + 1), span.start))
+    found: set[int] = set()
+    for node in ast.walk(ast.parse(source.text)):
+        if isinstance(node, ast.Module) or getattr(node, "lineno", 0) in lines:
+            continue
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if not isinstance(block, list) or not block or not isinstance(block[0], ast.stmt):
+                continue
+            if all(s.lineno in lines and (s.end_lineno or s.lineno) in lines for s in block):
+                found.add(first[block[0].lineno])
+    return found
+
+
+def filled(source: Source, span: Span) -> Piece:
+    """``pass`` in place of the statement whose block would be empty."""
+    end = source.text.find("\n", span.end)
+    return Piece(span.start, end if end >= 0 else len(source.text), "pass")
 
 
 def outer(spans: list[Span]) -> list[Span]:
@@ -94,7 +124,9 @@ def deletion(source: Source, span: Span) -> Piece:
             stop += 1
         return Piece(start, stop, "")
     if tail.startswith(";"):
-        return Piece(span.start, text.index(";", span.end) + 1 + len(tail) - len(tail.lstrip("; ")) - 1, "")
+        return Piece(
+            span.start, text.index(";", span.end) + 1 + len(tail) - len(tail.lstrip("; ")) - 1, ""
+        )
     if head.rstrip().endswith(";"):
         return Piece(text.rindex(";", 0, span.start), span.end, "")
     return Piece(span.start, span.end, "pass")
@@ -129,8 +161,7 @@ def apply(text: str, pieces: list[Piece]) -> str:
             if piece.end <= position and not piece.text:
                 continue
             if piece.start == piece.end:
-                out.append(piece.text)
-                continue
+                continue  # inside a block that was written with it
             raise Unsplicable(f"edits overlap at offset {piece.start}")
         out.append(text[position : piece.start])
         out.append(piece.text)
