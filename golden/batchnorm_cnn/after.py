@@ -40,8 +40,8 @@ def init_weights(module):
 class Model(L.LightningModule):
     def __init__(self):
         super().__init__()
+        # 16 x 16
         self.features = nn.Sequential(
-            # 16 x 16
             nn.Conv2d(1, 8, (3, 3), bias=False, padding="same"),
             nn.BatchNorm2d(8, eps=BN_EPSILON, momentum=1 - BN_MOMENTUM),
             nn.ReLU(),

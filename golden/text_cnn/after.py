@@ -117,13 +117,13 @@ def init_weights(module):
 class TextCnn(L.LightningModule):
     def __init__(self):
         super().__init__()
+        # map the vocabulary indices to vectors
         self.block = nn.Sequential(
-            # map the vocabulary indices to vectors
             nn.Embedding(MAX_WORDS, EMBEDDING_DIM),
             nn.Dropout(0.2),
         )
+        # word group filters of length KERNEL_SIZE
         self.features = nn.Sequential(
-            # word group filters of length KERNEL_SIZE
             nn.Conv1d(EMBEDDING_DIM, FILTERS, KERNEL_SIZE),
             nn.ReLU(),
         )

@@ -394,7 +394,7 @@ def assemble(pieces: list[AnyPiece], classifies: bool, argument: str, ending: st
             groups.extend(raw for raw in parts_of(run) if isinstance(raw, Raw))
             continue
         if regular(piece):
-            groups.append(Group(name, parts_of(run)))
+            groups.append(headed(Group(name, parts_of(run)), piece))
             paths.extend(module_paths(f"self.{name}", run))
             text, notes = f"self.{name}({current})", ""
         else:
@@ -421,6 +421,15 @@ def assemble(pieces: list[AnyPiece], classifies: bool, argument: str, ending: st
         current, pending = "x", ""
     finish(lines, current, pending, ending)
     return Chain(groups, lines, paths)
+
+
+def headed(group: Group, piece: AnyPiece) -> Group:
+    """The comments above the first module of several stand above them all."""
+    first = group.parts[0]
+    if group.single or not isinstance(piece, Piece) or not isinstance(first, Entry):
+        return group
+    rest = first.comments[len(piece.comments) :]
+    return Group(group.name, (Entry(first.text, rest), *group.parts[1:]), piece.comments)
 
 
 def to_last(note: str) -> bool:

@@ -142,7 +142,7 @@ def replacement(source: Source, span: Span, text: str, block: bool) -> Piece:
         outer_indent = indent[: len(indent) - len(indent.lstrip())] + "    "
         lines = text.split("\n")
         body = "".join(f"\n{outer_indent}{line}" if line else "\n" for line in lines)
-        return Piece(span.start, span.end, body, 2)
+        return Piece(start + len(indent.rstrip()), span.end, body, 2)
     lines = text.split("\n")
     body = "\n".join([lines[0], *(indent + line if line else "" for line in lines[1:])])
     return Piece(span.start, span.end, body, 2)

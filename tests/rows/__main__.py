@@ -9,16 +9,15 @@ import warnings
 from collections import defaultdict
 from pathlib import Path
 
-from .cases import activation_cases, layer_cases
 from .run import errors, keras_values
-from .training import all_trained
+from .training import all_cases
 
 
 def main() -> None:
     warnings.filterwarnings("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    cases = [c for c in (*layer_cases(), *activation_cases(), *all_trained()) if wanted in c.name]
+    cases = [c for c in all_cases() if wanted in c.name]
     with tempfile.TemporaryDirectory() as folder:
         keras = keras_values(cases, Path(folder))
     worst: dict[str, list[float]] = defaultdict(list)

@@ -135,15 +135,15 @@ def merged(name: str, shape: tuple[int, ...], count: int, arguments: str) -> Cas
 
 
 def activation_cases() -> list[Case]:
-    """Every activation over [-6, 6] and behind Dense, and Keras 2's where it differs."""
+    """Every activation as a module over [-6, 6], as a call behind Dense, and Keras 2's own."""
     cases: list[Case] = []
     for row in table.load().section("activations").values():
-        dialects = ["keras3", *(d for d in row.get("dialect", {}) if d == "keras2")]
-        for dialect in dialects:
+        for dialect in ("keras3", *(d for d in row.get("dialect", {}) if d == "keras2")):
             for string in row.get("strings"):
-                for layer in (f"layers.Activation('{string}')",
-                              f"layers.Dense(13, activation='{string}')"):
-                    reach = 6.0 if "Activation" in layer else 0.0
-                    cases += spelled(f"activations/{row.name}", layer, (13,),
-                                     reach=reach, dialect=dialect)
+                section = f"activations/{row.name}"
+                alone, _ = spelled(section, f"layers.Activation('{string}')", (13,), reach=6.0,
+                                   dialect=dialect)
+                _, behind = spelled(section, f"layers.Dense(13, activation='{string}')", (13,),
+                                    dialect=dialect)
+                cases += [alone, behind]
     return cases

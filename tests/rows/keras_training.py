@@ -18,7 +18,7 @@ def trained(case: Trained) -> dict[str, Any]:
     keras.utils.set_random_seed(1)
     seen: dict[str, Any] = {}
     fit = keras.Model.fit
-    keras.Model.fit = hooked(case, seen, fit)
+    keras.Model.fit = hooked(case, seen)
     namespace: dict[str, Any] = {}
     try:
         exec(case.reference or case.script, namespace)
@@ -32,7 +32,7 @@ def trained(case: Trained) -> dict[str, Any]:
     return seen
 
 
-def hooked(case: Trained, seen: dict[str, Any], fit: Callable[..., Any]) -> Callable[..., Any]:
+def hooked(case: Trained, seen: dict[str, Any]) -> Callable[..., Any]:
     """`fit` that sets the weights first, and then does what the mode wants."""
 
     def hook(model: Any, x: Any, y: Any, **kwargs: Any) -> None:
@@ -42,10 +42,21 @@ def hooked(case: Trained, seen: dict[str, Any], fit: Callable[..., Any]) -> Call
         if case.mode == "loss":
             seen.update(one_batch(model, x, y, kwargs.get("sample_weight")))
         if case.mode == "fit":
-            fit(model, x, y, **kwargs | {"verbose": 0})
+            train(model, x, y, kwargs["batch_size"])
             seen["after"] = entries(model)
 
     return hook
+
+
+def train(model: Any, x: Any, y: Any, size: int) -> None:
+    """One epoch in order, step by step: quicker than to trace a graph."""
+    for start in range(0, len(x), size):
+        rows = slice(start, start + size)
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(x[rows], y[rows], model(x[rows], training=True))
+        weights = model.trainable_variables
+        gradients = tape.gradient(loss, [w.value for w in weights])
+        model.optimizer.apply(gradients, weights)
 
 
 def one_batch(model: Any, x: Any, y: Any, weights: Any) -> dict[str, Any]:

@@ -30,24 +30,27 @@ def migrated(script: str, dialect: str) -> str:
     return result.text
 
 
-def relative(ours: Any, theirs: Any) -> float:
-    """max|a - b| / max|b|; infinite where the shapes or the kinds differ."""
+def relative(ours: Any, theirs: Any, scale: float = 0.0) -> float:
+    """max|a - b| / max|b| (or `scale`); infinite where the shapes differ or a value is no number."""
     ours, theirs = np.asarray(ours, dtype="float64"), np.asarray(theirs, dtype="float64")
     if ours.shape != theirs.shape:
         return float("inf")
-    if not theirs.size:
-        return 0.0
-    difference = np.abs(ours - theirs).max()
-    return float(difference / (np.abs(theirs).max() or 1.0)) if difference == difference else np.inf
+    error = float(np.abs(ours - theirs).max(initial=0.0))
+    return error / (scale or np.abs(theirs).max(initial=0.0) or 1.0) if error < np.inf else np.inf
 
 
 def entry_errors(name: str, ours: list[Entry], theirs: list[Entry]) -> dict[str, float]:
-    """One error a role. Roles that only torch has are compared by `unpaired`."""
-    return {
-        f"{name} {b.kind}.{role}": relative(a.arrays.get(role, np.nan), array)
-        for a, b in zip(ours, theirs, strict=True)
-        for role, array in b.arrays.items()
-    }
+    """One error a role, relative to the largest number of its layer.
+
+    `unpaired` looks at the roles that only torch has.
+    """
+    errors: dict[str, float] = {}
+    for a, b in zip(ours, theirs, strict=True):
+        scale = max(float(np.abs(array).max(initial=0.0)) for array in b.arrays.values())
+        for role, array in b.arrays.items():
+            key = f"{name} {b.name}.{role}"
+            errors[key] = relative(a.arrays.get(role, np.nan), array, scale)
+    return errors
 
 
 def forward(case: Case, keras: dict[str, Any]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from k2t import table
 
-from .cases import BOUND, HEAD
+from .cases import BOUND, HEAD, Case, activation_cases, layer_cases
 
 SCRIPT = """import keras
 import numpy as np
@@ -90,12 +90,12 @@ def script(target: str, tail: str | None, loss: str, metrics: str = "[]", weight
 # ------------------------------------------------------------------------------------------- losses
 
 CROSS = {
-    "categorical_crossentropy": ("CategoricalCrossentropy", "softmax", "sigmoid", ["onehot"]),
+    "categorical_crossentropy": ("softmax", "sigmoid", ["onehot"]),
     "sparse_categorical_crossentropy": (
-        "SparseCategoricalCrossentropy", "softmax", "sigmoid",
+        "softmax", "sigmoid",
         ["labels", "label column", "label sequences"],
     ),
-    "binary_crossentropy": ("BinaryCrossentropy", "sigmoid", "softmax", ["bits", "bit"]),
+    "binary_crossentropy": ("sigmoid", "softmax", ["bits", "bit"]),
 }
 OTHER = {
     "mean_squared_error": (None, ["normal", "number", "sequences"]),
@@ -132,13 +132,12 @@ def loss_samples(name: str, cls: str) -> Iterator[tuple[str, str | None, str]]:
         if name == "huber":
             yield targets[0], tail, f"{cls}(delta=0.5)"
         return
-    _, tail, other, targets = CROSS[name]
+    tail, other, targets = CROSS[name]
     for target in targets:
         yield target, tail, f'"{name}"'
         yield target, None, f"{cls}(from_logits=True)"
     yield targets[0], tail, f"{cls}()"
-    if targets[0] != "bit":
-        yield targets[0], other, f'"{name}"'
+    yield targets[0], other, f'"{name}"'
     if name != "sparse_categorical_crossentropy":
         yield targets[0], tail, f"{cls}(label_smoothing=0.1)"
         yield targets[0], None, f"{cls}(from_logits=True, label_smoothing=0.1)"
@@ -149,8 +148,8 @@ def regularizer_cases() -> list[Trained]:
     arguments = {"L2": "0.05", "L1": "0.05", "L1L2": "l1=0.02, l2=0.03"}
     found = []
     for row in table.load().section("regularizers").values():
-        for value in (f"keras.regularizers.{row.name}({arguments[row.name]})", f'"{row.strings[0]}"'
-                      if hasattr(row, "strings") else f'"{row.get("strings")[0]}"'):
+        called = f"keras.regularizers.{row.name}({arguments[row.name]})"
+        for value in (called, *(f'"{s}"' for s in row.get("strings")[:1] if row.name != "L1L2")):
             layer = f"layers.Dense(3, kernel_regularizer={value}, bias_regularizer={value})"
             text = script("normal", None, '"mse"').replace("layers.Dense(3)", layer)
             name = f"regularizers/{row.name}: {value}"
@@ -190,7 +189,7 @@ METRICS = {
                           ("bit", "sigmoid", '"mae"')],
     "MeanAbsolutePercentageError": [("normal", None, '"mape"')],
     "BinaryCrossentropy": [("bits", "sigmoid", '"binary_crossentropy"'),
-                           ("bit", "sigmoid", "keras.metrics.BinaryCrossentropy()")],
+                           ("bits", "sigmoid", "keras.metrics.BinaryCrossentropy()")],
     "AUC": [("bit", "sigmoid", "keras.metrics.AUC()"),
             ("bit", "sigmoid", "keras.metrics.AUC(num_thresholds=50)")],
     "Precision": [("bit", "sigmoid", "keras.metrics.Precision()"),
@@ -231,24 +230,38 @@ OPTIMIZERS = {
 }
 
 
+# float32's floor for weights that are multiplied by 1 - 1e-5 in every step
+DECAYED = 3e-5
+
+
 def optimizer_cases() -> list[Trained]:
-    """Sixty steps with gradients of ordinary size and of 1e-3."""
+    """Sixty steps (four batches, fifteen times) with gradients of 1e-3, and of ordinary size."""
     found = []
     for row in table.load().section("optimizers").values():
-        written = [f"keras.optimizers.{row.name}({a})" for a in OPTIMIZERS[row.name]]
-        for optimizer in written:
-            for scale in ("1.0", "1e-3"):
-                text = SCRIPT.format(
-                    x=floats(f"({scale} * rng.normal(size=(960, 6)))"),
-                    y=floats("rng.normal(size=(960, 1))"),
-                    n=960,
-                    layers="keras.Input((6,)), layers.Dense(8, use_bias=False), "
-                    "layers.Dense(1, use_bias=False)",
-                    optimizer=optimizer, loss='"mse"', metrics="[]", batch=16, epochs=1, weights="",
-                )
+        for i, arguments in enumerate(OPTIMIZERS[row.name]):
+            optimizer = f"keras.optimizers.{row.name}({arguments})"
+            bound = DECAYED if row.name == "AdamW" or "weight_decay" in arguments else BOUND
+            for scale in ("1e-3", "1.0") if i == 0 else ("1e-3",):
                 name = f"optimizers/{row.name}: {optimizer} at gradients of {scale}"
-                found.append(Trained(name, f"optimizers/{row.name}", text, "fit"))
+                text = optimizer_script(optimizer, scale)
+                found.append(Trained(name, f"optimizers/{row.name}", text, "fit", bound=bound))
     return found
+
+
+def optimizer_script(optimizer: str, scale: str = "1.0") -> str:
+    return SCRIPT.format(
+        x=f'np.tile({scale} * rng.normal(size=(64, 6)), (15, 1)).astype("float32")',
+        y='np.tile(rng.normal(size=(64, 1)), (15, 1)).astype("float32")',
+        n=960,
+        layers="keras.Input((6,)), layers.Dense(8, use_bias=False), "
+        "layers.Dense(1, use_bias=False)",
+        optimizer=optimizer,
+        loss='"mse"',
+        metrics="[]",
+        batch=16,
+        epochs=1,
+        weights="",
+    )
 
 
 # ------------------------------------------------------------------------------------ initial values
@@ -276,7 +289,8 @@ def initial_cases() -> list[Trained]:
     found = []
     for row in table.load().section("initializers").values():
         called = f"keras.initializers.{row.name}({ARGUMENTS.get(row.name, '')})"
-        for value in (f"'{row.get('strings')[0]}'", called):
+        strings = [] if row.name == "Constant" else [f"'{row.get('strings')[0]}'"]
+        for value in (*strings, called):
             given = f"kernel_initializer={value}"
             layers = [("(400,)", f"layers.Dense(600, {given})")]
             if row.name != "Identity":
@@ -292,6 +306,6 @@ def initial(row: str, shape: str, layer: str) -> Trained:
     return Trained(f"{row}: initial values of {layer}", row, text, "initial", bound=0.03)
 
 
-def all_trained() -> list[Trained]:
-    return [*initial_cases(), *regularizer_cases(), *loss_cases(), *metric_cases(),
-            *optimizer_cases()]
+def all_cases() -> list[Case | Trained]:
+    return [*layer_cases(), *activation_cases(), *initial_cases(), *regularizer_cases(),
+            *loss_cases(), *metric_cases(), *optimizer_cases()]

@@ -1,0 +1,76 @@
+"""Every row of the table proves itself: its samples give the same numbers in both frameworks."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from k2t import table
+from tests.rows.cases import HEAD, MERGES
+from tests.rows.run import errors, keras_values
+from tests.rows.torch_side import execute, migrated
+from tests.rows.training import all_cases, optimizer_script
+
+TABLE = table.load()
+PROVED = ("layers", "activations", "initializers", "regularizers", "losses", "metrics", "optimizers")
+CASES = all_cases()
+DROPOUTS = [
+    ("Dropout(0.3)", (50, 40), (1, 1)),
+    ("SpatialDropout1D(0.3)", (8, 200), (8, 1)),
+    ("SpatialDropout2D(0.3)", (4, 5, 100), (4, 5, 1)),
+]
+
+
+@pytest.fixture(scope="session")
+def keras(request, tmp_path_factory):
+    """What Keras makes of the cases that were asked for, in one child process."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    asked = [item.callspec.params.get("case") for item in request.session.items
+             if hasattr(item, "callspec")]
+    return keras_values([c for c in CASES if c in asked], tmp_path_factory.mktemp("rows"))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_sample(case, keras):
+    found = errors(case, keras)
+    assert found
+    assert {what: error for what, error in found.items() if error > case.bound} == {}
+
+
+@pytest.mark.parametrize("section", PROVED)
+def test_every_row_has_samples(section):
+    proved = {case.row for case in CASES}
+    assert [name for name in TABLE.section(section) if f"{section}/{name}" not in proved] == []
+
+
+def test_merge_layers_are_the_rows_without_samples():
+    """Only layers of several inputs have their samples in code."""
+    rows = TABLE.section("layers").values()
+    assert {row.name for row in rows if not row.get("samples")} == set(MERGES)
+
+
+@pytest.mark.parametrize("name", TABLE.section("optimizers"))
+def test_optimizer_by_string_is_the_class(name):
+    row = TABLE.section("optimizers")[name]
+    text = optimizer_script(f'"{row.get("strings")[0]}"')
+    assert migrated(text, "keras3") == migrated(
+        optimizer_script(f"keras.optimizers.{name}()"), "keras3"
+    )
+
+
+@pytest.mark.parametrize(("layer", "shape", "whole"), DROPOUTS)
+def test_dropout_drops_what_keras_drops(layer, shape, whole):
+    """Ones become 0 or 1 / (1 - rate), together along the axes that are dropped as a whole."""
+    text = f"{HEAD}model = keras.Sequential([keras.Input({shape}), layers.{layer}])\n"
+    model = execute(migrated(text, "keras3"))["model"].train()
+    torch.manual_seed(0)
+    out = model(torch.ones(16, *shape)).numpy()
+    np.testing.assert_allclose(np.unique(out), [0, 1 / 0.7], rtol=1e-6)
+    assert (out == 0).mean() == pytest.approx(0.3, abs=0.03)
+    blocks = out[(slice(None), *(slice(0, None, step) for step in whole))]
+    assert (np.repeat(blocks, whole[0], 1) if whole[0] > 1 else blocks).shape[1] == shape[0]
+    for axis, step in enumerate(whole, start=1):
+        if step > 1:
+            assert (out.max(axis) == out.min(axis)).all()
