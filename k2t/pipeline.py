@@ -66,7 +66,7 @@ def run(data: bytes, path: str, dialect: str | None, fidelity: str, line_length:
         clash = Finding(
             "K2T996",
             Severity.ERROR,
-            f"not migrated: the script has a name {taken} of its own, which the generated code needs",
+            f"not migrated: the script has a name of its own, {taken}, that generated code needs",
             Span(0, 0),
         )
         findings = (*findings, clash)

@@ -13,7 +13,15 @@ from tests.rows.torch_side import execute, migrated
 from tests.rows.training import all_cases, optimizer_script
 
 TABLE = table.load()
-PROVED = ("layers", "activations", "initializers", "regularizers", "losses", "metrics", "optimizers")
+PROVED = (
+    "layers",
+    "activations",
+    "initializers",
+    "regularizers",
+    "losses",
+    "metrics",
+    "optimizers",
+)
 CASES = all_cases()
 DROPOUTS = [
     ("Dropout(0.3)", (50, 40), (1, 1)),
@@ -26,8 +34,11 @@ DROPOUTS = [
 def keras(request, tmp_path_factory):
     """What Keras makes of the cases that were asked for, in one child process."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    asked = [item.callspec.params.get("case") for item in request.session.items
-             if hasattr(item, "callspec")]
+    asked = [
+        item.callspec.params.get("case")
+        for item in request.session.items
+        if hasattr(item, "callspec")
+    ]
     return keras_values([c for c in CASES if c in asked], tmp_path_factory.mktemp("rows"))
 
 

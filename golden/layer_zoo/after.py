@@ -91,8 +91,7 @@ class Zoo(L.LightningModule):
         flat = rows.flatten(1)
         context = merged.mean((2, 3))
         features = torch.cat([flat, context], 1)
-        scores = self.scores(features)
-        return scores  # logits: the softmax is in the loss
+        return self.scores(features)  # logits: the softmax is in the loss
 
     def step(self, batch, prefix=""):
         x, y = batch

@@ -52,7 +52,6 @@ class Model(L.LightningModule):
             if use_dropout:
                 layers.append(nn.Dropout(drop_rate))
             in_features = units
-        in_features = in_features
         for i in range(n_layers):
             layers += [
                 nn.Linear(in_features, tail_units),

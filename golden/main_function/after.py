@@ -63,7 +63,7 @@ class Model(L.LightningModule):
         x = self.max_pooling(x)
         x = F.relu(self.conv2(x))
         x = self.average_pooling(x)
-        x = x.transpose(1, 2).flatten(1)  # NCL -> NLC
+        x = x.transpose(1, 2).flatten(1)  # flattened in Keras's order
         x = self.dropout(x)
         return self.dense(x)  # logits: the softmax is in the loss
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from k2t.ir.finding import Finding
 from k2t.ir.source import Source, Span
@@ -147,7 +148,7 @@ class Use:
     targets: int = 0
     how: str = "value"
     scope: Span | None = None
-    data: Mapping[str, object] = field(default_factory=dict, hash=False)
+    data: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ from k2t.ir.program import Leaf, Model, Node, Plain
 from k2t.ir.torch import Entry, Group, Line, Raw
 from k2t.ir.values import Const, Obj, as_int
 from k2t.lower import text as t
-from k2t.lower.chain import PASSES_MASK, TO_FIRST, TO_LAST, Chain, fill, join_notes
-from k2t.lower.layers import Context, Op, dim_text, lower
+from k2t.lower.groups import Chain, fill, join_notes, to_last
+from k2t.lower.layers import lower
+from k2t.lower.ops import Context, Op, dim_text, located, stem
+from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST
 
 RESERVED = {
     "automatic_optimization", "device", "dtype", "hparams", "log", "trainer", "training", "forward",
@@ -134,7 +136,7 @@ class Graph:
             self.lines.append(Line(f"{', '.join(names)}{',' if len(names) == 1 else ''} = inputs"))
 
     def name_attributes(self, nodes: list[Node]) -> None:
-        """Attribute names: the layer's ``name=``, else its kind, numbered where there are several."""
+        """Attribute names: ``name=``, else the layer's kind, numbered where there are several."""
         layers: dict[int, Obj] = {}
         for node in nodes:
             if node.layer is not None:
@@ -195,7 +197,8 @@ class Graph:
         flow = self.flows[node.inputs[0]]
         shape = node.in_shapes[0]
         width = dim_text(shape[-1]) if shape else None
-        ops = lower(self.ctx, layer, shape, width)
+        with located(layer.span):
+            ops = lower(self.ctx, layer, shape, width)
         if t.get(layer.args, "mask_zero") == Const(True):
             raise NotMigrated(
                 "K2T114", "masks in functional models are not carried over", layer.span
@@ -228,13 +231,13 @@ class Graph:
             else:
                 template = op.first if layout == "first" and op.first else op.call
                 text = fill(template or "{x}", {"x": parenthesized(text, template or "")})
+                if op.call == "{x}.flatten(1)" and to_last(note):
+                    note = "flattened in Keras's order"
                 note = join_notes(note, op.comment)
             layout = op.out or layout
         return text, layout, rank, note, has_module
 
     def converted(self, text: str, rank: int | None, wanted: str) -> tuple[str, str]:
-        from k2t.lower.chain import NAMES
-
         if rank not in TO_FIRST:
             raise NotMigrated("K2T118", "a tensor's number of axes is not known here")
         last, first = NAMES[rank]
@@ -309,20 +312,18 @@ class Graph:
                 text, _ = self.converted(text, flow.rank, "last")
             texts.append(text)
         if len(texts) == 1 and self.model.output_kind == "one":
-            last = self.lines[-1] if self.lines else None
-            if last is not None and last.text.startswith(f"{texts[0]} = "):
-                self.lines.pop()
-                body = last.text[len(texts[0]) + 3 :]
-                self.lines.append(Line(f"return {body}", last.comment, last.comments))
-            else:
-                self.lines.append(Line(f"return {texts[0]}"))
+            text, comment = texts[0], ""
+            comments: tuple[str, ...] = ()
+            while self.lines and self.lines[-1].text.startswith(f"{text} = "):
+                last = self.lines.pop()
+                text = last.text[len(text) + 3 :]
+                comment, comments = join_notes(last.comment, comment), last.comments + comments
+            self.lines.append(Line(f"return {text}", comment, comments))
             return
         self.lines.append(Line(f"return {', '.join(texts)}"))
 
 
 def kind_stem(ctx: Context, layer: Obj) -> str:
-    from k2t.lower.layers import stem
-
     inner = t.get(layer.args, "layer")
     return stem(inner.row) if isinstance(inner, Obj) else stem(layer.row)
 
@@ -347,6 +348,3 @@ def operand_text(text: str) -> str:
         if depth == 0 and char in "+-*/":
             return f"({text})"
     return text
-
-
-__all__ = ["PASSES_MASK"]

@@ -10,7 +10,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.torch import InitCase, Line
 from k2t.ir.values import Obj
 from k2t.lower import text as t
-from k2t.lower.layers import Context, Op
+from k2t.lower.ops import Context, Op
 from k2t.lower.recurrent import inner_layer, recurrent_inits
 
 RECURRENT = {"LSTM", "GRU", "SimpleRNN", "Bidirectional"}
@@ -40,7 +40,7 @@ Made = tuple[str, Op, Obj]
 
 
 def torch_class(op: Op) -> str:
-    """The torch class a constructor text makes: nn.Linear for nn.Linear(...) and nn.LazyLinear(...)."""
+    """The torch class that a constructor text makes (a lazy class becomes the plain one)."""
     name = (op.module or "").partition("(")[0]
     return BASES.get(name, name.replace("nn.Lazy", "nn."))
 

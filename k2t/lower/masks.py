@@ -7,8 +7,9 @@ from k2t.ir.program import Model
 from k2t.ir.torch import Line
 from k2t.ir.values import Obj
 from k2t.lower import text as t
-from k2t.lower.chain import PASSES_MASK, AnyPiece, Chain, Piece
-from k2t.lower.layers import Context
+from k2t.lower.groups import Chain
+from k2t.lower.ops import Context
+from k2t.lower.pieces import PASSES_MASK, AnyPiece, Piece
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional")
 IGNORES_MASK = {

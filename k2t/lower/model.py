@@ -9,23 +9,17 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.program import Branch, Item, Leaf, Loop, Model, Node, Use
 from k2t.ir.source import Code
 from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
-from k2t.ir.values import Array, Shape, Value
+from k2t.ir.values import Array, NameUse, Shape, Value
 from k2t.lower import initial
 from k2t.lower import text as t
-from k2t.lower.chain import (
-    AnyPiece,
-    Chain,
-    Piece,
-    State,
-    assemble,
-    conversion,
-    lower_items,
-)
+from k2t.lower.chain import conversion, lower_items
 from k2t.lower.graph import Graph
+from k2t.lower.groups import Chain, assemble
 from k2t.lower.initial import Made, own_names
-from k2t.lower.layers import Context, dim_text
 from k2t.lower.masks import apply_masks
+from k2t.lower.ops import Context, dim_text, located
 from k2t.lower.optimizers import lower_optimizer
+from k2t.lower.pieces import AnyPiece, Piece, State
 from k2t.lower.targets import Loss, Metric, Output, lower_loss, lower_metrics, target_text
 
 COMPILE_CARRIED = {
@@ -90,13 +84,17 @@ def draft(ctx: Context, model: Model, targets: Value | None, weighted: bool) -> 
             raise NotMigrated(
                 "K2T305", "compile without a loss is not carried over", model.compile.span
             )
-        loss = lower_loss(ctx, loss_value, output)
+        with located(model.compile.args["loss"].span):
+            loss = lower_loss(ctx, loss_value, output)
     folded = loss.folded if loss is not None else None
     chain = lower_chain(ctx, model, folded)
     made = Draft(model, chain, output, loss, y=y, weighted=weighted)
     if loss is not None and model.compile is not None:
-        made.metrics = lower_metrics(ctx, t.get(model.compile.args, "metrics"), output, loss, y)
-        made.optimizer = lower_optimizer(ctx, t.get(model.compile.args, "optimizer"))
+        args = model.compile.args
+        with located(args["metrics"].span if "metrics" in args else None):
+            made.metrics = lower_metrics(ctx, t.get(args, "metrics"), output, loss, y)
+        with located(args["optimizer"].span if "optimizer" in args else None):
+            made.optimizer = lower_optimizer(ctx, t.get(args, "optimizer"))
     return made
 
 
@@ -125,7 +123,7 @@ def model_output(ctx: Context, model: Model) -> Output:
     return Output(shape, tail, classes)
 
 
-def names_in(shape: Shape | None) -> list[object]:
+def names_in(shape: Shape | None) -> list[NameUse]:
     dim = shape[-1] if shape else None
     return list(dim.expr.names) if dim is not None and dim.expr is not None else []
 
@@ -138,7 +136,7 @@ def tail_of(ctx: Context, node: Node) -> str | None:
     if layer.row == "Softmax":
         return "softmax"
     if "activation" in layer.args and layer.row in ("Dense", "Activation", "Conv1D", "Conv2D"):
-        from k2t.lower.layers import activation_row
+        from k2t.lower.activations import activation_row
 
         row = activation_row(ctx, t.get(layer.args, "activation"))
         return row.name if row is not None else None

@@ -8,7 +8,8 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.torch import Line, Optimizer
 from k2t.ir.values import Arg, Const, Obj, Ref, Value
 from k2t.lower import text as t
-from k2t.lower.layers import Context, fill, value_or_default
+from k2t.lower.ops import Context, fill
+from k2t.lower.parameters import value_or_default
 from k2t.table import Param, Row
 
 IGNORED = {"name", "ema_momentum", "ema_overwrite_frequency"}
@@ -39,7 +40,8 @@ def lower_optimizer(ctx: Context, value: Value) -> Optimizer:
     """``configure_optimizers`` for a compile argument."""
     row, args = optimizer_row(ctx, value)
     if by_variable(value):
-        assert isinstance(value, Const) and value.expr is not None
+        assert isinstance(value, Const)
+        assert value.expr is not None
         made = construct(ctx, row, args, "params")
         ctx.tables.setdefault("OPTIMIZERS", {})[str(value.value)] = f"lambda params: {made}"
         if row.get("hook") and ctx.fidelity != "plain":
@@ -164,7 +166,7 @@ def check_arguments(row: Row, args: Mapping[str, Arg], signature: tuple[Param, .
 
 
 def exact_adam_hook(rate: str, first: str, second: str, epsilon: str) -> tuple[Line, ...]:
-    """Keras's bias correction as it rounds it, in float32 (a relative 6e-6 of the rate at first)."""
+    """Keras's bias correction, rounded to float32 as there (6e-6 of the rate at first)."""
     return (
         Line(
             f"betas, step = ({first}, {second}), self.global_step + 1",

@@ -7,14 +7,13 @@ from k2t.ir.program import Leaf, Model, Program, Use
 from k2t.ir.source import Code, Span
 from k2t.ir.torch import Edit, ModuleClass, Snippet, TorchProgram
 from k2t.ir.values import Array, Value, as_int
-from k2t.lower import initial, recurrent
+from k2t.lower import initial
 from k2t.lower import text as t
-from k2t.lower.layers import Context
+from k2t.lower.edits import Edits
 from k2t.lower.model import Draft, draft, finish
-from k2t.lower.uses import Edits, lower_use
+from k2t.lower.ops import Context
+from k2t.lower.uses import lower_use
 from k2t.table import Table
-
-assert recurrent  # its functions register themselves for the layer rows
 
 VERBS = ("build_", "create_", "make_", "get_", "define_", "construct_", "new_")
 LAYER_HELPERS = (
@@ -181,7 +180,8 @@ def create(edits: Edits, made: Draft, cls: ModuleClass, removed: list[Span]) -> 
             edits.edits.append(Edit(span, (cls.name,)))
         return
     arguments = ", ".join(model.arguments)
-    assert model.ready is not None and model.created is not None
+    assert model.ready is not None
+    assert model.created is not None
     if model.ready == model.created:
         removed[:] = [s for s in removed if model.span not in s]
         edits.edits.append(Edit(model.span, (f"{cls.name}({arguments})",)))
@@ -201,7 +201,7 @@ def references(edits: Edits, table: Table) -> None:
 
 
 def covered(span: Span, edits: Edits, removed: list[Span]) -> bool:
-    """Whether a place of the source does not survive: removed, or replaced and not carried along."""
+    """Whether a place of the source goes: removed, or replaced and not carried along."""
     if any(span in r for r in removed):
         return True
     around = [e for e in edits.edits if span in e.span]

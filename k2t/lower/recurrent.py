@@ -1,14 +1,15 @@
-"""Recurrent layers: torch's kernels where they compute the same, Keras's loop over time where not."""
+"""Recurrent layers: torch's kernels where they compute the same, else Keras's loop over time."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.values import Const, Obj, Shape, Value
+from k2t.ir.values import Obj, Shape, Value
 from k2t.lower import text as t
-from k2t.lower.layers import CODE, Context, Op, activation_row, penalties, stem
-from k2t.lower.layers import initializer as initializer_text
+from k2t.lower.activations import activation_row
+from k2t.lower.ops import Context, Op, stem
+from k2t.lower.parameters import initializer as initializer_text
 from k2t.table import Row
 
 
@@ -52,7 +53,7 @@ def cell(ctx: Context, row: Row, layer: Obj, width: str | None) -> tuple[str, bo
             "K2T122",
             "warning",
             f"{row.name} became nn.{kind}: its activations, recurrent dropout "
-            "or reset_after=False are not kept under --fidelity plain (outputs differ by 0.03 and more)",
+            "or reset_after=False are not kept (outputs differ by 0.03 and more)",
         )
         return f"nn.{kind}({head}, batch_first=True)", True
     if not bias:
@@ -178,7 +179,7 @@ def bidirectional(
 
 
 def recurrent_inits(ctx: Context, layer: Obj) -> tuple[str, str, str, bool]:
-    """Kernel, recurrent and bias initialisation of a recurrent layer, and whether forget gates are 1."""
+    """Initialisation of kernel, recurrent kernel and bias; whether forget gates start at 1."""
     kernel, _ = initializer_text(ctx, t.get(layer.args, "kernel_initializer"))
     recurrent, _ = initializer_text(ctx, t.get(layer.args, "recurrent_initializer"))
     bias, _ = initializer_text(ctx, t.get(layer.args, "bias_initializer"))
@@ -190,9 +191,3 @@ def inner_layer(layer: Obj) -> Obj:
     """The recurrent layer inside a Bidirectional, or the layer itself."""
     inner = t.get(layer.args, "layer")
     return inner if isinstance(inner, Obj) else layer
-
-
-CODE["rnn"] = rnn
-CODE["bidirectional"] = bidirectional
-
-__all__ = ["Const", "penalties"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from k2t.ir.finding import NotMigrated
 from k2t.ir.values import Arg, Array, Const, Obj, Ref, Shape, Tuple, Value, as_int
 from k2t.lower import text as t
-from k2t.lower.layers import Context
+from k2t.lower.ops import Context
 from k2t.table import Row
 
 
@@ -134,7 +134,7 @@ def fill_loss(text: str, args: Mapping[str, Arg], smoothing: Value, smooth: bool
 
 
 def target_text(target: str, y: Array | None, output: Output, prediction: str) -> str:
-    """The statement's right-hand side that brings ``y`` into the form the loss wants ("y": as is)."""
+    """What brings ``y`` into the form that the loss wants (``y``: it has it already)."""
     rank = len(y.shape) if y is not None and y.shape is not None else None
     dtype = y.dtype if y is not None else None
     out_rank = len(output.shape) + 1 if output.shape is not None else None
@@ -261,8 +261,11 @@ def accuracy(
 
 
 def resolve_accuracy(ctx: Context, output: Output, loss: Loss, y: Array | None) -> str:
-    """Keras 3: one output unit is binary; a target of lower rank or with a last axis of 1 is sparse;
-    else categorical. Keras 2 asks the loss first for binary and sparse crossentropy."""
+    """Which accuracy Keras means.
+
+    Keras 3: one output unit is binary; a target of lower rank, or with a last axis of 1, is sparse;
+    else categorical. Keras 2 takes binary for binary crossentropy whatever the shapes.
+    """
     if ctx.dialect == "keras2" and loss.row.name == "binary_crossentropy":
         return "binary"
     if output.units == 1:

@@ -27,7 +27,7 @@ def rename(text: str, names: dict[str, str]) -> str:
 
 
 def ambiguous(source: str, names: Iterable[str]) -> str | None:
-    """A taken name that the script itself reads attributes of: ours and its cannot be told apart."""
+    """A taken name that the script reads attributes of, so that ours cannot be told apart."""
     return next((n for n in names if re.search(rf"(?<![\w.]){n}\.[A-Za-z_]", source)), None)
 
 

@@ -163,7 +163,7 @@ def kept_lines(lines: list[str], drop: dict[int, str | None], start: int, stop: 
 def block_around(
     lines: list[str], starts: dict[int, ast.Import | ast.ImportFrom], place: int
 ) -> tuple[int, int]:
-    """First and last line of the run of import statements around a line (empty: place, place - 1)."""
+    """First and last line of the imports around a line (none: place, place - 1)."""
     inside: set[int] = set()
     for number, stmt in starts.items():
         inside.update(range(number, (stmt.end_lineno or number) + 1))

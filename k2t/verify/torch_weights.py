@@ -241,4 +241,6 @@ def disturb(model: nn.Module, size: float) -> None:
     for p in model.parameters():
         p.copy_((p.double() * (1 + noise(p))).to(p.dtype))
         if p.requires_grad:
-            p.register_hook(lambda g: (g.double() + g.abs().max() * noise(g)).to(g.dtype))
+            p.register_hook(  # type: ignore[no-untyped-call]
+                lambda g: (g.double() + g.abs().max() * noise(g)).to(g.dtype)
+            )

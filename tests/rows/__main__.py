@@ -31,8 +31,9 @@ def main() -> None:
         what = max(found, key=found.__getitem__)
         worst[case.row].append(found[what])
         if found[what] > case.bound:
-            failed.append((case.name, ", ".join(f"{k} {v:.1e}" for k, v in found.items()
-                                                if v > case.bound)))
+            failed.append(
+                (case.name, ", ".join(f"{k} {v:.1e}" for k, v in found.items() if v > case.bound))
+            )
     for row, values in worst.items():
         print(f"{row:40}{len(values):5}{max(values):10.1e}")
     print(f"{len(worst)} rows, {len(cases)} samples, {len(failed)} fail")

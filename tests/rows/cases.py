@@ -59,8 +59,10 @@ class Case:
         if self.top:
             return [rng.integers(0, self.top, shape).astype("int32") for shape in full]
         if self.reach:
-            return [np.linspace(-self.reach, self.reach, np.prod(s), dtype="float32").reshape(s)
-                    for s in full]
+            return [
+                np.linspace(-self.reach, self.reach, np.prod(s), dtype="float32").reshape(s)
+                for s in full
+            ]
         return [rng.normal(size=shape).astype("float32") for shape in full]
 
 
@@ -78,7 +80,10 @@ def row_cases(row: Row) -> Iterator[Case]:
     for shape, arguments in row.get("samples", ()):
         top = 7 if row.get("input") == "int" else 0
         yield from spelled(
-            f"layers/{row.name}", f"layers.{row.name}({arguments})", tuple(shape), top=top,
+            f"layers/{row.name}",
+            f"layers.{row.name}({arguments})",
+            tuple(shape),
+            top=top,
             bound=row.get("bound", BOUND),
         )
 
@@ -98,8 +103,14 @@ def spelled(row: str, layer: str, shape: tuple[int, ...], **more: object) -> lis
         called += f" {dialect}"
     old = OLD[layer] if dialect == "keras2" else ""
     return [
-        Case(f"{row}: {called}{end}", row, HEAD + script.format(layer), (shape,),
-             reference=HEAD + script.format(old) if old else "", **more)
+        Case(
+            f"{row}: {called}{end}",
+            row,
+            HEAD + script.format(layer),
+            (shape,),
+            reference=HEAD + script.format(old) if old else "",
+            **more,
+        )
         for end, script in (("", text), (", graph", graph))
     ]
 
@@ -141,9 +152,11 @@ def activation_cases() -> list[Case]:
         for dialect in ("keras3", *(d for d in row.get("dialect", {}) if d == "keras2")):
             for string in row.get("strings"):
                 section = f"activations/{row.name}"
-                alone, _ = spelled(section, f"layers.Activation('{string}')", (13,), reach=6.0,
-                                   dialect=dialect)
-                _, behind = spelled(section, f"layers.Dense(13, activation='{string}')", (13,),
-                                    dialect=dialect)
+                alone, _ = spelled(
+                    section, f"layers.Activation('{string}')", (13,), reach=6.0, dialect=dialect
+                )
+                _, behind = spelled(
+                    section, f"layers.Dense(13, activation='{string}')", (13,), dialect=dialect
+                )
                 cases += [alone, behind]
     return cases

@@ -49,14 +49,18 @@ def hooked(case: Trained, seen: dict[str, Any]) -> Callable[..., Any]:
 
 
 def train(model: Any, x: Any, y: Any, size: int) -> None:
-    """One epoch in order, step by step: quicker than to trace a graph."""
-    for start in range(0, len(x), size):
-        rows = slice(start, start + size)
+    """One epoch in order; a bare step compiles several times quicker than `fit` does."""
+    variables = model.trainable_variables
+    model.optimizer.build(variables)
+
+    @tf.function
+    def step(x: Any, y: Any) -> None:
         with tf.GradientTape() as tape:
-            loss = model.compute_loss(x[rows], y[rows], model(x[rows], training=True))
-        weights = model.trainable_variables
-        gradients = tape.gradient(loss, [w.value for w in weights])
-        model.optimizer.apply(gradients, weights)
+            loss = model.compute_loss(x, y, model(x, training=True))
+        model.optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
+
+    for start in range(0, len(x), size):
+        step(tf.constant(x[start : start + size]), tf.constant(y[start : start + size]))
 
 
 def one_batch(model: Any, x: Any, y: Any, weights: Any) -> dict[str, Any]:

@@ -84,8 +84,10 @@ def one_batch(
 def travel(ours: list[Entry], keras: dict[str, Any]) -> dict[str, float]:
     """The difference of each final weight relative to the way it has gone in Keras."""
     moved = [
-        [Entry(e.kind, e.name, {role: e.arrays[role] - s.arrays[role] for role in s.arrays})
-         for e, s in zip(entries, keras["start"], strict=True)]
+        [
+            Entry(e.kind, e.name, {role: e.arrays[role] - s.arrays[role] for role in s.arrays})
+            for e, s in zip(entries, keras["start"], strict=True)
+        ]
         for entries in (ours, keras["after"])
     ]
     return entry_errors("travel", *moved)

@@ -67,12 +67,19 @@ TARGETS = {
 }
 
 
-def script(target: str, tail: str | None, loss: str, metrics: str = "[]", weighted: bool = False,
-           n: int = 20, batch: int = 20) -> str:
+def script(
+    target: str,
+    tail: str | None,
+    loss: str,
+    metrics: str = "[]",
+    weighted: bool = False,
+    n: int = 20,
+    batch: int = 20,
+) -> str:
     """A Dense layer on the data; `tail` its activation, with "layers." a layer of its own."""
     units = 1 if target in ("bit", "number") else 3
     shape = (6, 5) if "sequences" in target else (5,)
-    inside = f'layers.Dense({units}{f", activation={tail!r}" if tail else ""})'
+    inside = f"layers.Dense({units}{f', activation={tail!r}' if tail else ''})"
     return SCRIPT.format(
         x=floats(f"rng.normal(size={(n, *shape)})"),
         y=TARGETS[target].format(n=n),
@@ -92,7 +99,8 @@ def script(target: str, tail: str | None, loss: str, metrics: str = "[]", weight
 CROSS = {
     "categorical_crossentropy": ("softmax", "sigmoid", ["onehot"]),
     "sparse_categorical_crossentropy": (
-        "softmax", "sigmoid",
+        "softmax",
+        "sigmoid",
         ["labels", "label column", "label sequences"],
     ),
     "binary_crossentropy": ("sigmoid", "softmax", ["bits", "bit"]),
@@ -161,12 +169,16 @@ def regularizer_cases() -> list[Trained]:
 
 METRICS = {
     "accuracy": [
-        ("onehot", "softmax", '"accuracy"'), ("labels", "softmax", '"acc"'),
-        ("label column", "softmax", '"accuracy"'), ("label sequences", "softmax", '"accuracy"'),
-        ("bit", "sigmoid", '"accuracy"'), ("bits", "sigmoid", '"accuracy"'),
+        ("onehot", "softmax", '"accuracy"'),
+        ("labels", "softmax", '"acc"'),
+        ("label column", "softmax", '"accuracy"'),
+        ("label sequences", "softmax", '"accuracy"'),
+        ("bit", "sigmoid", '"accuracy"'),
+        ("bits", "sigmoid", '"accuracy"'),
     ],
     "BinaryAccuracy": [
-        ("bit", "sigmoid", '"binary_accuracy"'), ("bits", "sigmoid", '"binary_accuracy"'),
+        ("bit", "sigmoid", '"binary_accuracy"'),
+        ("bits", "sigmoid", '"binary_accuracy"'),
         ("bit", "sigmoid", "keras.metrics.BinaryAccuracy(threshold=0.3)"),
     ],
     "CategoricalAccuracy": [
@@ -178,29 +190,46 @@ METRICS = {
         ("label sequences", "softmax", "keras.metrics.SparseCategoricalAccuracy()"),
     ],
     "MeanSquaredError": [
-        ("normal", None, '"mse"'), ("number", None, '"mse"'), ("onehot", "softmax", '"mse"'),
+        ("normal", None, '"mse"'),
+        ("number", None, '"mse"'),
+        ("onehot", "softmax", '"mse"'),
         ("sequences", None, "keras.metrics.MeanSquaredError()"),
     ],
     "RootMeanSquaredError": [
         ("normal", None, "keras.metrics.RootMeanSquaredError()"),
         ("number", None, "keras.metrics.RootMeanSquaredError()"),
     ],
-    "MeanAbsoluteError": [("normal", None, '"mae"'), ("number", None, '"mae"'),
-                          ("bit", "sigmoid", '"mae"')],
+    "MeanAbsoluteError": [
+        ("normal", None, '"mae"'),
+        ("number", None, '"mae"'),
+        ("bit", "sigmoid", '"mae"'),
+    ],
     "MeanAbsolutePercentageError": [("normal", None, '"mape"')],
-    "BinaryCrossentropy": [("bits", "sigmoid", '"binary_crossentropy"'),
-                           ("bits", "sigmoid", "keras.metrics.BinaryCrossentropy()")],
-    "AUC": [("bit", "sigmoid", "keras.metrics.AUC()"),
-            ("bit", "sigmoid", "keras.metrics.AUC(num_thresholds=50)")],
-    "Precision": [("bit", "sigmoid", "keras.metrics.Precision()"),
-                  ("bits", "sigmoid", "keras.metrics.Precision()")],
-    "Recall": [("bit", "sigmoid", "keras.metrics.Recall()"),
-               ("bits", "sigmoid", "keras.metrics.Recall()")],
+    "BinaryCrossentropy": [
+        ("bits", "sigmoid", '"binary_crossentropy"'),
+        ("bits", "sigmoid", "keras.metrics.BinaryCrossentropy()"),
+    ],
+    "AUC": [
+        ("bit", "sigmoid", "keras.metrics.AUC()"),
+        ("bit", "sigmoid", "keras.metrics.AUC(num_thresholds=50)"),
+    ],
+    "Precision": [
+        ("bit", "sigmoid", "keras.metrics.Precision()"),
+        ("bits", "sigmoid", "keras.metrics.Precision()"),
+    ],
+    "Recall": [
+        ("bit", "sigmoid", "keras.metrics.Recall()"),
+        ("bits", "sigmoid", "keras.metrics.Recall()"),
+    ],
 }
-LOSS_FOR = {"onehot": "categorical_crossentropy", "labels": "sparse_categorical_crossentropy",
-            "label column": "sparse_categorical_crossentropy",
-            "label sequences": "sparse_categorical_crossentropy",
-            "bit": "binary_crossentropy", "bits": "binary_crossentropy"}
+LOSS_FOR = {
+    "onehot": "categorical_crossentropy",
+    "labels": "sparse_categorical_crossentropy",
+    "label column": "sparse_categorical_crossentropy",
+    "label sequences": "sparse_categorical_crossentropy",
+    "bit": "binary_crossentropy",
+    "bits": "binary_crossentropy",
+}
 
 
 def metric_cases() -> list[Trained]:
@@ -220,8 +249,13 @@ def metric_cases() -> list[Trained]:
 OPTIMIZERS = {
     "SGD": ["0.05", "0.05, momentum=0.9", "0.05, momentum=0.9, nesterov=True"],
     "RMSprop": ["", "1e-3, rho=0.8", "1e-3, momentum=0.5", "1e-3, centered=True"],
-    "Adam": ["", "0.01, beta_1=0.8, beta_2=0.99", "epsilon=1e-3", "amsgrad=True",
-             "weight_decay=0.01"],
+    "Adam": [
+        "",
+        "0.01, beta_1=0.8, beta_2=0.99",
+        "epsilon=1e-3",
+        "amsgrad=True",
+        "weight_decay=0.01",
+    ],
     "AdamW": ["", "1e-2, weight_decay=0.05"],
     "Adagrad": ["", "0.1, initial_accumulator_value=0.0"],
     "Adadelta": ["", "1.0"],
@@ -230,8 +264,9 @@ OPTIMIZERS = {
 }
 
 
-# float32's floor for weights that are multiplied by 1 - 1e-5 in every step
-DECAYED = 3e-5
+# Keras takes powers of float32 betas: 1 - beta_2 is off by 3e-5 there, and Adam's first steps by
+# half of that. torch's Adamax adds epsilon before it takes the maximum, Keras after it.
+BOUNDS = {"Adam": 3e-5, "AdamW": 3e-5, "Nadam": 3e-5, "Adamax": 1e-4}
 
 
 def optimizer_cases() -> list[Trained]:
@@ -240,7 +275,7 @@ def optimizer_cases() -> list[Trained]:
     for row in table.load().section("optimizers").values():
         for i, arguments in enumerate(OPTIMIZERS[row.name]):
             optimizer = f"keras.optimizers.{row.name}({arguments})"
-            bound = DECAYED if row.name == "AdamW" or "weight_decay" in arguments else BOUND
+            bound = BOUNDS.get(row.name, BOUND)
             for scale in ("1e-3", "1.0") if i == 0 else ("1e-3",):
                 name = f"optimizers/{row.name}: {optimizer} at gradients of {scale}"
                 text = optimizer_script(optimizer, scale)
@@ -267,8 +302,11 @@ def optimizer_script(optimizer: str, scale: str = "1.0") -> str:
 # ------------------------------------------------------------------------------------ initial values
 
 ARGUMENTS = {
-    "RandomNormal": "mean=0.1, stddev=0.2", "RandomUniform": "minval=-0.2, maxval=0.1",
-    "TruncatedNormal": "mean=0.1, stddev=0.2", "Constant": "0.3", "Orthogonal": "gain=1.5",
+    "RandomNormal": "mean=0.1, stddev=0.2",
+    "RandomUniform": "minval=-0.2, maxval=0.1",
+    "TruncatedNormal": "mean=0.1, stddev=0.2",
+    "Constant": "0.3",
+    "Orthogonal": "gain=1.5",
     "Identity": "gain=1.5",
 }
 DRAWN = [
@@ -307,5 +345,12 @@ def initial(row: str, shape: str, layer: str) -> Trained:
 
 
 def all_cases() -> list[Case | Trained]:
-    return [*layer_cases(), *activation_cases(), *initial_cases(), *regularizer_cases(),
-            *loss_cases(), *metric_cases(), *optimizer_cases()]
+    return [
+        *layer_cases(),
+        *activation_cases(),
+        *initial_cases(),
+        *regularizer_cases(),
+        *loss_cases(),
+        *metric_cases(),
+        *optimizer_cases(),
+    ]

@@ -1,0 +1,192 @@
+"""``fit`` becomes a Trainer with its loaders."""
+
+from __future__ import annotations
+
+from k2t.ir.finding import NotMigrated
+from k2t.ir.program import Use
+from k2t.ir.source import Code, code
+from k2t.ir.torch import Edit, Snippet
+from k2t.ir.values import Arg, Array, Const, ListRef, Tuple
+from k2t.lower import text as t
+from k2t.lower.edits import (
+    IGNORED,
+    Edits,
+    batch_option,
+    cast,
+    data_loader,
+    float_input,
+    is_sequence,
+    loader,
+    need,
+    target,
+    weight_parts,
+    with_weights,
+)
+from k2t.lower.model import Draft
+
+FIT_CARRIED = {
+    "x", "y", "batch_size", "epochs", "verbose", "validation_split", "validation_data", "shuffle",
+    "class_weight", "sample_weight", "validation_batch_size", "validation_x", "validation_y",
+    "validation_w",
+}  # fmt: skip
+
+
+def fit(edits: Edits, use: Use) -> None:
+    draft = edits.draft(use)
+    if draft.loss is None:
+        raise NotMigrated("K2T701", "fit of a model that is not compiled", use.call)
+    check_fit(use)
+    if not use.alone and use.how != "name":
+        raise NotMigrated("K2T702", "the result of fit is used in an expression", use.call)
+    x = need(use, "x")
+    y = use.args.get("y")
+    split = use.args.get("validation_split")
+    splitting = (
+        split is not None and not t.same_value(split.value, 0.0) and not t.is_none(split.value)
+    )
+    shuffle = shuffle_text(edits, use)
+    values: dict[str, object] = {"trainer": edits.name("trainer"), "model": (use.receiver,)}
+    batch = batch_option(use)
+    if splitting:
+        assert split is not None
+        values |= split_loaders(edits, use, draft, x, y, split, batch, shuffle)
+    else:
+        weights = weight_parts(edits, use, y)
+        values["train"] = with_weights(
+            data_loader(edits, use, draft, x, y, batch, shuffle), weights
+        )
+        values["val"] = validation_loader(edits, use, draft)
+    values["epochs"] = (use.args["epochs"].span,) if "epochs" in use.args else "1"
+    values["quiet"] = quiet(use)
+    values["lazy"] = lazy_sample(edits, use, draft, x)
+    history = history_variable(edits, use)
+    values["history"] = history
+    if history:
+        edits.training.setdefault("History", edits.name("History"))
+        values["History"] = edits.name("History")
+    edits.trainers[use.scope] = min(use.stmt.start, edits.trainers.get(use.scope, use.stmt.start))
+    edits.edits.append(Edit(use.stmt, Snippet("fit", values)))
+
+
+def lazy_sample(edits: Edits, use: Use, draft: Draft, x: Arg) -> Code | None:
+    """One batch for the dry run that gives lazy layers their sizes."""
+    if not edits.classes[draft.model.id].lazy:
+        return None
+    assert x.span is not None
+    if is_sequence(x.value):
+        return code("torch.as_tensor(", x.span, "[0][0])")
+    return code("torch.as_tensor(", cast(edits, x.value, x.span, float_input(draft)), "[:1])")
+
+
+def check_fit(use: Use) -> None:
+    for name, arg in use.args.items():
+        if name in FIT_CARRIED or name in IGNORED or arg.span is None:
+            continue
+        if t.is_none(arg.value) or (name == "initial_epoch" and t.same_value(arg.value, 0)):
+            continue
+        if (
+            name == "callbacks"
+            and isinstance(arg.value, Tuple | ListRef)
+            and arg.value == Tuple(())
+        ):
+            continue
+        raise NotMigrated("K2T703", f"fit({name}=...) is not carried over", arg.span)
+
+
+def shuffle_text(edits: Edits, use: Use) -> str:
+    arg = use.args.get("shuffle")
+    if arg is None or t.same_value(arg.value, True):
+        return "True"
+    if t.same_value(arg.value, False):
+        return ""
+    if arg.span is None or isinstance(arg.value, Const):
+        raise NotMigrated("K2T703", "fit(shuffle=...) is not carried over", arg.span or use.call)
+    return edits.program.source.slice(arg.span)
+
+
+def split_loaders(
+    edits: Edits,
+    use: Use,
+    draft: Draft,
+    x: Arg,
+    y: Arg | None,
+    split: Arg,
+    batch: list[Code],
+    shuffle: str,
+) -> dict[str, object]:
+    """``validation_split``: the tail of the arrays, taken before shuffling."""
+    if is_sequence(x.value) or y is None or x.span is None or y.span is None or split.span is None:
+        raise NotMigrated("K2T604", "validation_split of this kind of data", use.call)
+    if "class_weight" in use.args or "sample_weight" in use.args:
+        weights = weight_parts(edits, use, y)
+    else:
+        weights = None
+    at = edits.name("split")
+    floats = float_input(draft)
+
+    def part(arg: Arg, cut: str) -> Arg:
+        return arg
+
+    xs = cast_name(edits, x, floats)
+    ys = target(y.value, y.span)
+    train = [code(xs, f"[:{at}]"), code(ys, f"[:{at}]")]
+    val = [code(xs, f"[{at}:]"), code(ys, f"[{at}:]")]
+    if weights is not None:
+        train.append(code(weights, f"[:{at}]"))
+        val += [code(weights, f"[{at}:]")] if "sample_weight" in use.args else []
+    options = [*batch, *([(f"shuffle={shuffle}",)] if shuffle else [])]
+    val_batch = batch_option(use, "validation_batch_size") or batch
+    return {
+        "split": at,
+        "x": (x.span,),
+        "fraction": (split.span,),
+        "train": loader(edits, use, train, options),
+        "val": loader(edits, use, val, val_batch),
+    }
+
+
+def cast_name(edits: Edits, x: Arg, floats: bool) -> Code:
+    assert x.span is not None
+    return cast(edits, x.value, x.span, floats)
+
+
+def validation_loader(edits: Edits, use: Use, draft: Draft) -> Code | None:
+    data = use.args.get("validation_data")
+    if data is None or t.is_none(data.value) or data.span is None:
+        return None
+    batch = batch_option(use, "validation_batch_size") or batch_option(use)
+    if "validation_x" in use.args:
+        x, y = use.args["validation_x"], use.args["validation_y"]
+        made = data_loader(edits, use, draft, x, y, batch)
+        weight = use.args.get("validation_w")
+        return (
+            with_weights(made, cast(edits, weight.value, weight.span, True))
+            if (weight is not None and weight.span is not None)
+            else made
+        )
+    if is_sequence(data.value):
+        return data_loader(edits, use, draft, data, None, [])
+    if isinstance(data.value, Tuple) and len(data.value.items) in (2, 3):
+        dtypes = [v.dtype if isinstance(v, Array) else None for v in data.value.items]
+        if float_input(draft) and dtypes[0] not in ("float32", None):
+            raise NotMigrated("K2T606", "validation_data needs a cast to float32", data.span)
+        return loader(edits, use, [code("*", data.span)], batch)
+    raise NotMigrated("K2T606", "what validation_data holds is not known", data.span)
+
+
+def quiet(use: Use) -> object:
+    """``enable_progress_bar`` for ``verbose``: False for 0, an expression for a variable."""
+    arg = use.args.get("verbose")
+    if arg is None or arg.span is None:
+        return None
+    if isinstance(arg.value, Const):
+        return "False" if arg.value.value == 0 else None
+    return code("bool(", arg.span, ")")
+
+
+def history_variable(edits: Edits, use: Use) -> str | None:
+    """The variable of ``history = model.fit(...)``, if anything reads it."""
+    if use.target is None:
+        return None
+    reads = any(u.kind == "history" and use.call in u.data["fits"] for u in edits.program.uses)
+    return edits.program.source.slice(use.target) if reads else None

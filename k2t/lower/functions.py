@@ -1,0 +1,195 @@
+"""Functions and classes of Keras that are no models: data utilities, data sets, Sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from k2t.ir.finding import NotMigrated, Severity
+from k2t.ir.program import Use
+from k2t.ir.source import Code, Span, code
+from k2t.ir.torch import Edit
+from k2t.ir.values import Array, as_int
+from k2t.lower import text as t
+from k2t.lower.edits import Edits, need
+
+
+def util(edits: Edits, use: Use) -> None:
+    name = str(use.data.get("row"))
+    if use.data.get("dataset"):
+        return dataset(edits, use, name)
+    handlers: dict[str, Callable[[Edits, Use], None]] = {
+        "to_categorical": to_categorical,
+        "pad_sequences": pad_sequences,
+        "sequences_to_matrix": sequences_to_matrix,
+        "normalize": lambda e, u: helper_call(e, u, "normalize"),
+        "imdb_word_index": lambda e, u: word_index(e, u, "imdb"),
+        "reuters_word_index": lambda e, u: word_index(e, u, "reuters"),
+    }
+    handlers[name](edits, use)
+    return None
+
+
+def emit(edits: Edits, helper: str, name: str, use: Use) -> str:
+    """Ask for a data helper; returns the name it gets."""
+    chosen = edits.name(name)
+    edits.data[helper] = chosen
+    edits.data_uses.append(use.stmt)
+    return chosen
+
+
+def dataset(edits: Edits, use: Use, name: str) -> None:
+    row = edits.ctx.table.rows["datasets"][name]
+    helper = str(row.data["helper"])
+    if name == "cifar100" and t.data(t.get(use.args, "label_mode")) != "fine":
+        helper = "load_cifar100_full"
+    chosen = emit(edits, helper, str(row.data["helper"]), use)
+    parts = [
+        code(f"{key}=", arg.span)
+        for key, arg in use.args.items()
+        if arg.span is not None and key != "path" and helper != "load_cifar100"
+    ]
+    edits.edits.append(Edit(use.call, code(chosen, "(", *separated(parts), ")")))
+
+
+def separated(parts: list[Code]) -> list[Code]:
+    out: list[Code] = []
+    for part in parts:
+        if out:
+            out.append((", ",))
+        out.append(part)
+    return out
+
+
+def helper_call(edits: Edits, use: Use, helper: str) -> None:
+    chosen = emit(edits, helper, helper, use)
+    assert use.receiver is not None
+    edits.edits.append(Edit(callee(edits, use), (chosen,)))
+
+
+def callee(edits: Edits, use: Use) -> Span:
+    """The span of what is called, up to the bracket."""
+    assert use.receiver is not None
+    text = edits.program.source.text
+    return Span(use.call.start, text.index("(", max(use.receiver.end, use.call.start)))
+
+
+def word_index(edits: Edits, use: Use, name: str) -> None:
+    chosen = emit(edits, "load_word_index", "load_word_index", use)
+    edits.edits.append(Edit(use.call, (f'{chosen}("{name}")',)))
+
+
+def to_categorical(edits: Edits, use: Use) -> None:
+    x, classes = need(use, "x"), use.args["num_classes"]
+    if "dtype" in use.args and t.data(use.args["dtype"].value) not in (None, "float32"):
+        raise NotMigrated("K2T607", "to_categorical(dtype=...) is not carried over", use.call)
+    assert x.span is not None
+    array = x.value if isinstance(x.value, Array) else Array()
+    integer = array.dtype is not None and array.dtype.startswith(("int", "uint"))
+    if integer and classes.span is not None and array.shape is not None:
+        column = len(array.shape) == 2 and as_int(array.shape[1]) == 1
+        if len(array.shape) == 1 or column:
+            rows = code(x.span, ".ravel()") if column else code(x.span)
+            edits.edits.append(
+                Edit(use.call, code("np.eye(", classes.span, ', dtype="float32")[', rows, "]"))
+            )
+            return
+    helper_call(edits, use, "to_categorical")
+
+
+def pad_sequences(edits: Edits, use: Use) -> None:
+    given = {k for k, a in use.args.items() if a.span is not None}
+    simple = (
+        given <= {"sequences", "maxlen"}
+        and "maxlen" in given
+        and not t.is_none(use.args["maxlen"].value)
+    )
+    others = [
+        u for u in edits.program.uses if u.kind == "util" and u.data.get("row") == "pad_sequences"
+    ]
+    plain = simple and all(
+        {k for k, a in u.args.items() if a.span is not None} == {"sequences", "maxlen"}
+        for u in others
+    )
+    chosen = emit(edits, "pad_sequences" if plain else "pad_sequences_full", "pad_sequences", use)
+    edits.edits.append(Edit(callee(edits, use), (chosen,)))
+
+
+def sequences_to_matrix(edits: Edits, use: Use) -> None:
+    words = use.args["num_words"]
+    sequences = need(use, "sequences")
+    mode = use.args.get("mode")
+    if words.span is None or t.is_none(words.value):
+        raise NotMigrated("K2T608", "Tokenizer without num_words is not carried over", use.call)
+    if mode is not None and t.data(mode.value) not in ("binary", "count", "freq"):
+        raise NotMigrated(
+            "K2T608", "sequences_to_matrix of this mode is not carried over", use.call
+        )
+    chosen = emit(edits, "sequences_to_matrix", "sequences_to_matrix", use)
+    parts: list[Code] = [code(sequences.span or ""), (edits.program.source.slice(words.span),)]
+    if mode is not None and mode.span is not None and t.data(mode.value) != "binary":
+        parts.append(code("mode=", mode.span))
+    edits.edits.append(Edit(use.call, code(chosen, "(", *separated(parts), ")")))
+
+
+def seed(edits: Edits, use: Use) -> None:
+    value = use.data["seed"]
+    assert isinstance(value, Span)
+    edits.edits.append(Edit(use.call, code("L.seed_everything(", value, ")")))
+    edits.note(
+        "K2T610", Severity.INFO, "the same seed gives other random numbers in torch", use.call
+    )
+
+
+def drop(edits: Edits, use: Use) -> None:
+    edits.removed.append(use.stmt)
+    edits.note(
+        "K2T710", Severity.INFO, f"{use.data['path']} has no counterpart and needs none", use.call
+    )
+
+
+def constant(edits: Edits, use: Use) -> None:
+    edits.edits.append(Edit(use.call, (t.literal(use.data["value"]),)))
+
+
+def static_if(edits: Edits, use: Use) -> None:
+    """An ``if`` about Keras itself: the branch that is taken stays."""
+    kept = use.data["kept"]
+    edits.note(
+        "K2T140",
+        Severity.INFO,
+        "the condition is settled by Keras's channels_last; the other branch is gone",
+        use.call,
+    )
+    if isinstance(kept, Span):
+        edits.edits.append(Edit(use.call, (kept,), dedent=True))
+    else:
+        edits.removed.append(use.call)
+
+
+def sequence(edits: Edits, use: Use) -> None:
+    """A ``keras.utils.Sequence`` becomes a torch Dataset of ready batches."""
+    if use.data.get("base") not in ("keras.utils.PyDataset", "keras.utils.Sequence"):
+        raise NotMigrated(
+            "K2T902", f"a subclass of {use.data.get('base')} is not migrated", use.call
+        )
+    methods = use.data["methods"]
+    assert isinstance(methods, tuple)
+    if "on_epoch_end" in methods:
+        raise NotMigrated("K2T611", "a Sequence with on_epoch_end is not carried over", use.call)
+    for base in use.data["bases"]:
+        edits.edits.append(Edit(base, ("Dataset",)))
+    kwargs, parent = use.data["kwargs"], use.data["super"]
+    if isinstance(kwargs, Span):
+        edits.edits.append(Edit(kwargs, ()))
+    if isinstance(parent, Span):
+        edits.removed.append(parent)
+    for number, (span, dtype) in enumerate(use.data["returns"]):
+        if number == 0 and dtype != "float32" and dtype is not None and not dtype.startswith("int"):
+            edits.edits.append(Edit(span, code(bracketed(edits, span), '.astype("float32")')))
+        elif number == 0 and dtype is None:
+            edits.edits.append(Edit(span, code("np.asarray(", span, ', dtype="float32")')))
+
+
+def bracketed(edits: Edits, span: Span) -> Code:
+    text = edits.program.source.slice(span)
+    return (span,) if text.replace("_", "").replace(".", "").isalnum() else ("(", span, ")")

@@ -1,0 +1,158 @@
+"""The vocabulary of lowering a layer: torch operations, and the context it happens in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from k2t.ir.finding import NotMigrated
+from k2t.ir.source import Source, Span
+from k2t.ir.values import Const, Dim, Obj, Shape
+from k2t.lower import text as t
+from k2t.table import Row, Table
+
+GENERAL = {
+    "name",
+    "input_shape",
+    "batch_input_shape",
+    "batch_shape",
+    "input_dim",
+    "input_length",
+    "batch_size",
+}
+"""Arguments whose meaning the analysis has used up."""
+
+
+@dataclass(frozen=True)
+class ParamInit:
+    """How a parameter starts: its torch name, and the text that fills ``{p}``."""
+
+    torch: str
+    init: str
+    words: str
+    keras: str
+
+
+@dataclass(frozen=True)
+class Op:
+    """One torch operation of a lowered layer.
+
+    ``module`` is a constructor; ``call`` an expression of the input ``{x}`` (and of the module,
+    ``{m}``, where both are given); ``first`` the same for channels-first data. ``layout`` is what
+    the input must be, ``out`` what comes out (None: as it went in).
+    """
+
+    module: str | None = None
+    call: str | None = None
+    first: str | None = None
+    lines: tuple[str, ...] = ()
+    layout: str = "any"
+    out: str | None = None
+    stem: str = ""
+    comment: str = ""
+    activation: str | None = None
+    params: tuple[ParamInit, ...] = ()
+    penalties: tuple[tuple[str, str], ...] = ()
+    lazy: bool = False
+    widens: bool = False
+    rank: int | None = None
+    mask: bool = False
+    frozen: tuple[str, ...] = ()
+
+
+@dataclass
+class Context:
+    """What lowering a layer may ask for, and what it notes on the way."""
+
+    table: Table
+    dialect: str
+    fidelity: str
+    helpers: dict[str, None] = field(default_factory=dict)
+    tables: dict[str, dict[str, str]] = field(default_factory=dict)
+    notes: list[tuple[str, str, str]] = field(default_factory=list)
+    batch_size: int | None = None
+    source: Source | None = None
+
+    def source_text(self, span: Span) -> str:
+        assert self.source is not None
+        return self.source.slice(span)
+
+    def row(self, layer: Obj) -> Row:
+        return self.table.rows["layers"][layer.row]
+
+    def note(self, code: str, severity: str, message: str) -> None:
+        if (code, severity, message) not in self.notes:
+            self.notes.append((code, severity, message))
+
+
+@contextmanager
+def located(span: Span | None) -> Iterator[None]:
+    """A refusal inside gets this place, if it has none of its own."""
+    try:
+        yield
+    except NotMigrated as error:
+        error.span = error.span or span
+        raise
+
+
+Lowering = Callable[[Context, Row, Obj, Shape | None, str | None], list[Op]]
+
+
+def used(row: Row, name: str) -> bool:
+    return any("{" + name + "}" in str(row.get(k, "")) for k in ("torch", "call", "first", "lazy"))
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        template = template.replace("{" + name + "}", value)
+    return template
+
+
+def with_options(module: str, row: Row, layer: Obj) -> str:
+    """Add the keyword arguments whose values differ from torch's defaults."""
+    extra = []
+    for keras, torch in row.get("options", {}).items():
+        value = t.get(layer.args, keras)
+        if not t.same_value(value, row.get("torch_defaults", {}).get(keras)):
+            extra.append(f"{torch}={t.text(value)}")
+    if not extra:
+        return module
+    return add_arguments(module, *extra)
+
+
+def add_arguments(module: str, *extra: str) -> str:
+    inner = module[:-1]
+    separator = "" if inner.endswith("(") else ", "
+    return f"{inner}{separator}{', '.join(extra)})"
+
+
+def stem(name: str) -> str:
+    """An attribute name for a layer class: Conv2D -> conv, LSTM -> lstm."""
+    special = {
+        "BatchNormalization": "norm",
+        "LayerNormalization": "norm",
+        "Bidirectional": "rnn",
+        "SimpleRNN": "rnn",
+    }
+    if name in special:
+        return special[name]
+    base = name.rstrip("123D") if name.endswith("D") else name
+    return base.lower() if base.isupper() else snake(base)
+
+
+def snake(name: str) -> str:
+    out = ""
+    for i, char in enumerate(name):
+        if char.isupper() and i and not name[i - 1].isupper():
+            out += "_"
+        out += char.lower()
+    return out
+
+
+def dim_text(dim: Dim) -> str | None:
+    if dim is None:
+        return None
+    if dim.expr is not None:
+        return dim.expr.text
+    return str(dim.value) if isinstance(dim, Const) else None

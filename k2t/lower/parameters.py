@@ -1,0 +1,105 @@
+"""Initial values and regularizers of a layer's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from k2t.ir.finding import NotMigrated
+from k2t.ir.values import Arg, Const, Obj, Ref, Value
+from k2t.lower import text as t
+from k2t.lower.ops import Context, ParamInit, fill
+from k2t.table import Row
+
+
+def param_inits(ctx: Context, row: Row, layer: Obj) -> tuple[ParamInit, ...]:
+    found = []
+    for torch, keras in row.get("weights", {}).items():
+        value = t.get(layer.args, f"{keras}_initializer")
+        text_, words = initializer(ctx, value)
+        found.append(ParamInit(torch, text_, words, keras))
+    return tuple(found)
+
+
+def initializer(ctx: Context, value: Value) -> tuple[str, str]:
+    """The statement that initialises ``{p}`` and its name in words.
+
+    Raises:
+        NotMigrated: the initializer has no row.
+    """
+    table = ctx.table
+    if isinstance(value, Const) and isinstance(value.value, str):
+        row = table.string("initializers", value.value)
+        args: Mapping[str, Arg] = {}
+        if row is not None and value.expr is not None and value.expr.text.isidentifier():
+            values = ctx.tables.setdefault("INITIALIZERS", {})
+            values[value.value] = function_of(ctx, fill_row(row, {}))
+            return f"INITIALIZERS[{value.expr.text}]({{p}})", "its own"
+    elif isinstance(value, Ref):
+        row, args = table.find(value.path), {}
+    elif isinstance(value, Obj):
+        row, args = table.rows["initializers"].get(value.row), value.args
+    else:
+        row = None
+    if row is None or row.section != "initializers":
+        raise NotMigrated("K2T200", "the initializer is not known")
+    statement = fill_row(row, args)
+    for helper in ("glorot_normal_", "he_normal_", "lecun_normal_"):
+        if statement.startswith(helper):
+            ctx.helpers[helper] = None
+    return statement, str(row.get("words", row.name))
+
+
+def fill_row(row: Row, args: Mapping[str, Arg]) -> str:
+    template = row.data["torch"]
+    when = row.get("short_when", {})
+    if when and all(t.same_value(value_or_default(row, args, k), v) for k, v in when.items()):
+        template = row.data["short"]
+    values = {p.name: t.text(value_or_default(row, args, p.name)) for p in row.params}
+    return fill(template, values)
+
+
+def value_or_default(row: Row, args: Mapping[str, Arg], name: str) -> Value:
+    if name in args:
+        return args[name].value
+    return Const(next(p.default for p in row.params if p.name == name))
+
+
+def function_of(ctx: Context, statement: str) -> str:
+    """``nn.init.zeros_({p})`` as a function of the parameter."""
+    name, _, rest = statement.partition("(")
+    if rest == "{p})":
+        if not name.startswith("nn."):
+            ctx.helpers[name] = None
+        return name
+    return "lambda p: " + statement.replace("{p}", "p")
+
+
+def penalties(ctx: Context, row: Row, layer: Obj) -> tuple[tuple[str, str], ...]:
+    """(torch parameter, penalty of ``{p}``) for each regularizer."""
+    found = []
+    for torch, keras in row.get("weights", {}).items():
+        value = t.get(layer.args, f"{keras}_regularizer")
+        if t.is_none(value):
+            continue
+        found.append((torch, regularizer(ctx, value)))
+    return tuple(found)
+
+
+def regularizer(ctx: Context, value: Value) -> str:
+    args: Mapping[str, Arg] = {}
+    row = None
+    if isinstance(value, Const) and isinstance(value.value, str):
+        row = ctx.table.string("regularizers", value.value)
+    elif isinstance(value, Obj):
+        row, args = ctx.table.rows["regularizers"].get(value.row), value.args
+    if row is None:
+        raise NotMigrated("K2T300", "the regularizer is not known")
+    if row.name == "L1L2":
+        parts = []
+        for name, shape in (("l1", "abs"), ("l2", "square")):
+            factor = value_or_default(row, args, name)
+            if not t.same_value(factor, 0.0):
+                parts.append(f"{t.text(factor)} * {{p}}.{shape}().sum()")
+        return " + ".join(parts)
+    values = {p.name: t.text(value_or_default(row, args, p.name)) for p in row.params}
+    return fill(row.data["penalty"], values)
