@@ -1,4 +1,4 @@
-"""The rule table: rows of ``rules/*.toml``, compiled to ``_table.json`` so that loading costs a millisecond."""
+"""The rule table: ``rules/*.toml``, compiled to ``_table.json``, which loads in a millisecond."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RULES = HERE.parent / "rules"
 
 @dataclass(frozen=True)
 class Param:
-    """A constructor parameter; ``default`` is Python data, meaningful when ``required`` is false."""
+    """A constructor parameter; ``default`` is Python data, of no meaning where ``required``."""
 
     name: str
     default: Any = None
@@ -26,7 +26,7 @@ class Param:
 
 @dataclass(frozen=True)
 class Row:
-    """One rule: the Keras names it answers to, its signature, and what its room reads in ``data``."""
+    """One rule: the Keras names it answers to, its signature, and its fields (``data``)."""
 
     name: str
     section: str

@@ -19,21 +19,22 @@ from pathlib import Path
 
 from k2t.parse.script import Unreadable
 from k2t.pipeline import Migration, migrate
-from k2t.verify.compare import FIRST, Report
+from k2t.verify.compare import FIRST, Limits, Report
 from k2t.verify.run import Comparison, ProbeFailed, Setting, run_pair
 
 from .conftest import STUBS
 
 HERE = Path(__file__).parent
 ENGINES = {"keras224": str(HERE / "reference" / "keras224.py"), "keras3": "keras3"}
+CONTROLS = (1e-7,)
 NAMES = {"keras224": "2.2.4", "keras3": "3 (installed)"}
 HEADER = (
     "script",
     "steps",
-    "Keras",
+    "Keras, fidelity",
     f"first {FIRST} losses",
     "all losses",
-    "control",
+    "control: first, all",
     "epoch metrics",
     "evaluate, predict",
     "final weights",
@@ -49,6 +50,9 @@ class Script:
     path: Path
     engine: str
     edits: tuple[tuple[str, str, str], ...]
+    controls: tuple[float, ...]
+    allow: dict[str, float]
+    fidelity: str
 
     def text(self) -> str:
         """The script with its sizes cut. Raises ValueError for an edit that changes nothing."""
@@ -64,7 +68,14 @@ def scripts(folders: list[Path], only: list[str]) -> list[Script]:
     """The scripts of real.toml that are in one of the folders."""
     tables = tomllib.loads((HERE / "real.toml").read_text(encoding="utf-8"))
     return [
-        Script(folder / f"{name}.py", table["engine"], tuple(map(tuple, table["edits"])))
+        Script(
+            folder / f"{name}.py",
+            table["engine"],
+            tuple(map(tuple, table["edits"])),
+            tuple(table.get("controls", CONTROLS)),
+            table.get("allow", {}),
+            table.get("fidelity", "faithful"),
+        )
         for name, table in tables.items()
         for folder in folders
         if (folder / f"{name}.py").exists() and (not only or name in only)
@@ -74,7 +85,7 @@ def scripts(folders: list[Path], only: list[str]) -> list[Script]:
 def train(script: Script, cache: Path | None) -> tuple[Migration, Comparison | str]:
     """Migrates a script and trains both; a text instead of the comparison says why it did not."""
     data = script.text().encode()
-    migration = migrate(data, script.path.name)
+    migration = migrate(data, script.path.name, fidelity=script.fidelity)
     if migration.text is None:
         return migration, "no Keras found"
     ast.parse(migration.text)
@@ -89,14 +100,17 @@ def train(script: Script, cache: Path | None) -> tuple[Migration, Comparison | s
         before.write_bytes(data)
         after.write_text(migration.text, encoding="utf-8")
         try:
-            return migration, run_pair(before, after, setting)
+            limits = Limits(allow=script.allow)
+            return migration, run_pair(
+                before, after, setting, controls=script.controls, limits=limits
+            )
         except ProbeFailed as error:
             side = "Keras" if "before.py" in str(error).splitlines()[0] else "port"
             return migration, f"{side} does not run: {str(error).splitlines()[-1]}"
 
 
 def row(script: Script, migration: Migration, result: Comparison | str) -> list[str]:
-    first = [script.path.stem, "", NAMES[script.engine]]
+    first = [script.path.stem, "", f"{NAMES[script.engine]}, {script.fidelity}"]
     if isinstance(result, str):
         return [*first, *[""] * 6, severities(migration), result]
     report, control = result.report, result.control
@@ -105,10 +119,11 @@ def row(script: Script, migration: Migration, result: Comparison | str) -> list[
     verdict = "follows" if result.verdict.passed else "; ".join(result.verdict.failures)
     if not report.fits:
         verdict = "nothing was trained"
-    figures = (report.first_ten, report.overall, control.overall)
     return [
         *first,
-        *(f"{figure:.0e}" for figure in figures),
+        f"{report.first_ten:.0e}",
+        f"{report.overall:.0e}",
+        f"{control.first_ten:.0e}, {control.overall:.0e}",
         worst_metric(report),
         ", ".join(f"{o.call} {o.difference:.0e}" for o in report.outputs) or "none",
         f"{report.weights:.0e}",

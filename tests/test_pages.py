@@ -114,9 +114,10 @@ def test_the_script_before_gives_the_finding(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", scripts())
-def test_what_is_refused_stops_the_script_and_the_rest_is_as_shown(code: str) -> None:
+def test_what_is_refused_stops_or_stays_and_the_rest_is_as_shown(code: str) -> None:
     if severity(code) == "error":
-        assert "raise NotImplementedError(" in migrated(before(code), "faithful")[0]
+        output, _ = migrated(before(code), "faithful")
+        assert "raise NotImplementedError(" in output or output == before(code)
         return
     shown = blocks(sections(code)["After"])
     assert shown

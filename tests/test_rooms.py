@@ -19,16 +19,7 @@ THIRD_PARTY = {"render": {"jinja2", "black"}}
 FRAMEWORKS = {"torch", "torchvision", "torchmetrics", "lightning", "keras", "tf_keras"}
 FRAMEWORKS |= {"tensorflow", "numpy", "h5py"}
 EXECUTED = (PACKAGE / "verify", PACKAGE / "render" / "helpers")
-LONG = {  # may only become fewer
-    "analyse/arrays.py",
-    "analyse/build.py",
-    "analyse/interpreter.py",
-    "analyse/keras.py",
-    "analyse/models.py",
-    "lower/chain.py",
-    "lower/layers.py",
-    "lower/uses.py",
-}
+LONG: set[str] = set()  # may only become fewer
 
 
 def imports(path: Path) -> set[str]:

@@ -13,6 +13,16 @@ from tests.rows.torch_side import execute, migrated
 from tests.rows.training import all_cases, optimizer_script
 
 TABLE = table.load()
+
+
+def alpha_dropout(rate):
+    """What AlphaDropout makes of a dropped one and of a kept one, by its source."""
+    floor = -1.7580993408473766
+    scale = ((1 - rate) * (1 + rate * floor**2)) ** -0.5
+    shift = -scale * floor * rate
+    return [scale * floor + shift, scale + shift]
+
+
 PROVED = (
     "layers",
     "activations",
@@ -23,10 +33,12 @@ PROVED = (
     "optimizers",
 )
 CASES = all_cases()
+# layer, shape of the input, axes that are dropped as a whole, what ones become
 DROPOUTS = [
-    ("Dropout(0.3)", (50, 40), (1, 1)),
-    ("SpatialDropout1D(0.3)", (8, 200), (8, 1)),
-    ("SpatialDropout2D(0.3)", (4, 5, 100), (4, 5, 1)),
+    ("Dropout(0.3)", (50, 40), (), [0, 1 / 0.7]),
+    ("SpatialDropout1D(0.3)", (8, 200), (1,), [0, 1 / 0.7]),
+    ("SpatialDropout2D(0.3)", (4, 5, 100), (1, 2), [0, 1 / 0.7]),
+    ("AlphaDropout(0.3)", (50, 40), (), alpha_dropout(0.3)),
 ]
 
 
@@ -71,17 +83,13 @@ def test_optimizer_by_string_is_the_class(name):
     )
 
 
-@pytest.mark.parametrize(("layer", "shape", "whole"), DROPOUTS)
-def test_dropout_drops_what_keras_drops(layer, shape, whole):
-    """Ones become 0 or 1 / (1 - rate), together along the axes that are dropped as a whole."""
+@pytest.mark.parametrize(("layer", "shape", "whole", "values"), DROPOUTS)
+def test_dropout_drops_what_keras_drops(layer, shape, whole, values):
     text = f"{HEAD}model = keras.Sequential([keras.Input({shape}), layers.{layer}])\n"
     model = execute(migrated(text, "keras3"))["model"].train()
     torch.manual_seed(0)
     out = model(torch.ones(16, *shape)).numpy()
-    np.testing.assert_allclose(np.unique(out), [0, 1 / 0.7], rtol=1e-6)
-    assert (out == 0).mean() == pytest.approx(0.3, abs=0.03)
-    blocks = out[(slice(None), *(slice(0, None, step) for step in whole))]
-    assert (np.repeat(blocks, whole[0], 1) if whole[0] > 1 else blocks).shape[1] == shape[0]
-    for axis, step in enumerate(whole, start=1):
-        if step > 1:
-            assert (out.max(axis) == out.min(axis)).all()
+    np.testing.assert_allclose(np.unique(out), values, rtol=1e-6)
+    assert (out == out.min()).mean() == pytest.approx(0.3, abs=0.03)
+    for axis in range(1, out.ndim):
+        assert (out.max(axis) == out.min(axis)).all() == (axis in whole)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 from k2t.analyse import dialects, names
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.keras import Keras
-from k2t.analyse.models import Builder, comments_above, is_docstring
+from k2t.analyse.models import Builder
 from k2t.analyse.sequences import sequence_class
+from k2t.analyse.sources import comments_above, is_docstring
 from k2t.analyse.state import Event, ModelState, statements, versions_of
+from k2t.analyse.statements import Layout
 from k2t.ir.finding import Finding, Severity
 from k2t.ir.program import Compile, Home, Import, Leftover, Model, Program, Use
 from k2t.ir.source import Span
-from k2t.ir.values import Const, History, ModelRef, Obj, Ref, Tensor, Value
+from k2t.ir.values import History, ModelRef, Obj, Ref, Tensor, Value
 from k2t.parse.script import Script
 from k2t.table import Table
 
@@ -57,14 +60,7 @@ class Assembly:
     def __init__(self, interp: Interpreter) -> None:
         self.interp = interp
         self.spans = interp.spans
-        self.parents: dict[int, ast.AST] = {
-            id(child): node
-            for node in ast.walk(interp.tree)
-            for child in ast.iter_child_nodes(node)
-        }
-        self.static = {id(e.node): bool(e["taken"]) for e in interp.events if e.kind == "static_if"}
-        self.consumed = self.consumed_statements()
-        self.spent = self.spent_functions()
+        self.layout = Layout(interp)
 
     def program(self) -> Program:
         interp = self.interp
@@ -74,12 +70,12 @@ class Assembly:
             dialect=interp.dialect,
             models=models,
             uses=tuple(self.uses()),
-            removed=self.removed(),
+            removed=self.layout.removed(),
             imports=tuple(self.imports()),
             bound_names=self.bound_names(),
-            findings=(*interp.findings, *self.argument_findings()),
+            findings=tuple(self.argument_findings()),
             leftovers=tuple(self.leftovers()),
-            top_level=tuple(self.with_comments(s) for s in interp.tree.body),
+            top_level=tuple(self.layout.with_comments(s) for s in interp.tree.body),
         )
 
     # ------------------------------------------------------------------ models
@@ -92,27 +88,23 @@ class Assembly:
 
     def model(self, group: list[ModelState]) -> Model:
         interp = self.interp
-        builder = Builder(interp, group, interp.ghosts, versions_of(interp.module))
-        builder.static = self.static
-        builder.consumed = frozenset(self.consumed)
-        builder.variables = self.variables()
-        builder.home_class = self.home_class(group)
-        builder.prepare()
+        home = self.home_class(group)
+        builder = Builder(
+            interp, group, home, self.variables(), self.layout.static, self.layout.consumed
+        )
         compiled = self.compile(group, builder)
         model = builder.build()
         first = group[0]
         stmts = [a.stmt for a in first.added if a.stmt is not first.stmt]
         ready = stmts[-1] if stmts else first.stmt
-        top = self.top_level(self.first_statement(first, model))
-        return Model(
-            **{
-                **model.__dict__,
-                "compile": compiled,
-                "ready": self.spans.of(self.outermost(ready, first.stmt)),
-                "anchor": self.with_comments(top),
-                "created": self.spans.of(first.stmt),
-                "renames": self.renames(builder.home_class),
-            }
+        top = self.layout.top_level(self.first_statement(first))
+        return replace(
+            model,
+            compile=compiled,
+            ready=self.spans.of(self.layout.outermost(ready, first.stmt)),
+            anchor=self.layout.with_comments(top),
+            created=self.spans.of(first.stmt),
+            renames=self.renames(home),
         )
 
     def renames(self, home: Home | None) -> tuple[Span, ...]:
@@ -125,38 +117,27 @@ class Assembly:
             if isinstance(n, ast.Name) and n.id == home.name and isinstance(n.ctx, ast.Load)
         )
 
-    def first_statement(self, state: ModelState, model: Model) -> ast.stmt:
-        """The first statement that belongs to a model: an Input may stand far above ``Model(...)``."""
+    def first_statement(self, state: ModelState) -> ast.stmt:
+        """The first statement of a model: an Input may stand far above ``Model(...)``."""
         if state.kind == "sequential":
             return state.stmt
         ids = {*state.inputs, *state.outputs}
         found = [self.interp.graph[i].stmt for i in ids] + [state.stmt]
-        tops = [self.top_level(s) for s in found]
+        tops = [self.layout.top_level(s) for s in found]
         return min(tops, key=lambda s: s.lineno)
 
-    def outermost(self, stmt: ast.stmt, beside: ast.stmt) -> ast.stmt:
-        """The ancestor of a statement that stands in the same block as another."""
-        home = self.parents.get(id(beside))
-        current: ast.AST = stmt
-        while self.parents.get(id(current)) is not home and id(current) in self.parents:
-            current = self.parents[id(current)]
-        return current if isinstance(current, ast.stmt) else stmt
-
-    def top_level(self, stmt: ast.stmt) -> ast.stmt:
-        return self.outermost(stmt, self.interp.tree.body[0])
-
     def home_class(self, group: list[ModelState]) -> Home | None:
-        """The function that becomes the class: it builds this model, returns it and does no more."""
+        """The function that becomes the class: it builds this model and does no more."""
         scope = group[0].frame.scope
         if not isinstance(scope, ast.FunctionDef) or scope.decorator_list:
             return None
-        if self.top_level(scope) is not scope or scope.args.vararg or scope.args.kwarg:
+        if self.layout.top_level(scope) is not scope or scope.args.vararg or scope.args.kwarg:
             return None
         inside = {id(s) for s in statements(scope.body)}
         made = [m for m in self.interp.models.values() if id(m.stmt) in inside]
         if {id(m.node) for m in made} != {id(group[0].node)}:
             return None
-        if not self.returns_model(scope, group) or not self.only_called(scope):
+        if not self.returns_model(scope, group) or not self.layout.only_called(scope):
             return None
         allowed = {"layer", "object", "add", "apply", "model", "compile", "bind", "constant"}
         for event in self.interp.events:
@@ -177,18 +158,6 @@ class Assembly:
             return False
         return isinstance(frame.names.get(value.id), ModelRef)
 
-    def only_called(self, scope: ast.FunctionDef) -> bool:
-        """Whether every use of a function's name is a call of it."""
-        loads = [
-            n
-            for n in ast.walk(self.interp.tree)
-            if isinstance(n, ast.Name) and n.id == scope.name and isinstance(n.ctx, ast.Load)
-        ]
-        calls = [self.parents.get(id(n)) for n in loads]
-        return all(
-            isinstance(c, ast.Call) and c.func is n for n, c in zip(loads, calls, strict=True)
-        )
-
     def compile(self, group: list[ModelState], builder: Builder) -> Compile | None:
         ids = {m.id for m in group}
         found: Compile | None = None
@@ -198,7 +167,7 @@ class Assembly:
             state = self.interp.models[event["model"]]
             versions = versions_of(self.interp.frames[event.frame])
             args = {
-                name: arg.__class__(self.clean(builder, arg.value, versions), arg.span)
+                name: arg.__class__(builder.scope.clean(arg.value, versions), arg.span)
                 for name, arg in event["args"].items()
             }
             comments = (*self.object_comments(event), *comments_above(self.interp, event.stmt))
@@ -207,11 +176,6 @@ class Assembly:
                 state.broken = "it is compiled more than once"
             found = found or made
         return found
-
-    def clean(self, builder: Builder, value: Value, versions: Any) -> Value:
-        if isinstance(value, Obj):
-            return builder.clean_layer(value, {**versions})
-        return builder.clean(value, versions)
 
     def object_comments(self, event: Event) -> tuple[str, ...]:
         """Comments above the statements that made the optimizer and the loss."""
@@ -239,69 +203,6 @@ class Assembly:
                 found[node] = (*found.get(node, ()), event["name"])
         return found
 
-    # ------------------------------------------------------------------ statements that go
-
-    def consumed_statements(self) -> set[int]:
-        """Statements (by id) whose meaning moves into a class, with their block structure."""
-        consumed: set[int] = set()
-        for event in self.interp.events:
-            stmt = event.stmt
-            if event.kind == "bind" and isinstance(
-                stmt, ast.Assign | ast.AugAssign | ast.AnnAssign
-            ):
-                consumed.add(id(stmt))
-            if event.kind in ("add", "compile") and isinstance(stmt, ast.Expr):
-                if stmt.value is event.node:
-                    consumed.add(id(stmt))
-            if event.kind == "model" and isinstance(stmt, ast.Assign | ast.AnnAssign):
-                if stmt.value is event.node:
-                    consumed.add(id(stmt))
-        for stmt in reversed(list(statements(self.interp.tree.body))):
-            if isinstance(stmt, ast.For | ast.If) and id(stmt) not in self.static:
-                inner = [*stmt.body, *stmt.orelse]
-                if all(id(s) in consumed for s in inner):
-                    consumed.add(id(stmt))
-        return consumed
-
-    def spent_functions(self) -> list[ast.FunctionDef]:
-        """Helper functions that only apply layers, and are called from consumed code only."""
-        spent = []
-        for stmt in self.interp.tree.body:
-            if not isinstance(stmt, ast.FunctionDef):
-                continue
-            inner = list(statements(stmt.body))
-            tensors = [e for e in self.interp.events if e.kind == "apply" and e.stmt in inner]
-            if not tensors or not self.only_called(stmt):
-                continue
-            if any(
-                e.kind in ("model", "fit", "compile") and e.stmt in inner
-                for e in self.interp.events
-            ):
-                continue
-            spent.append(stmt)
-        return spent
-
-    def with_comments(self, stmt: ast.stmt) -> Span:
-        """The span of a statement from the first comment line directly above it."""
-        span = self.spans.of(stmt)
-        lines = len(comments_above(self.interp, stmt))
-        if not lines:
-            return span
-        first = self.interp.source.line_of(span.start) - lines
-        line = self.interp.source.line_starts[first - 1]
-        text = self.interp.source.text
-        indent = len(text[line:]) - len(text[line:].lstrip())
-        return Span(line + indent, span.end)
-
-    def removed(self) -> tuple[Span, ...]:
-        spans = [
-            self.with_comments(s)
-            for s in statements(self.interp.tree.body)
-            if id(s) in self.consumed
-        ]
-        spans += [self.with_comments(s) for s in self.spent]
-        return tuple(spans)
-
     # ------------------------------------------------------------------ uses
 
     def uses(self) -> list[Use]:
@@ -316,9 +217,10 @@ class Assembly:
                 old = found[key]
                 merged = tuple(dict.fromkeys((*old.models, *models)))
                 data = dict(old.data)
-                if "fit" in event.data:
-                    data["fits"] = (*data["fits"], event["fit"])
-                found[key] = Use(**{**old.__dict__, "models": merged, "data": data})
+                fits = data.get("fits")
+                if isinstance(fits, tuple):
+                    data["fits"] = (*fits, event["fit"])
+                found[key] = replace(old, models=merged, data=data)
             else:
                 found[key] = self.use(event, span, models)
         return list(found.values())
@@ -359,33 +261,15 @@ class Assembly:
             alone=isinstance(stmt, ast.Expr) and value is node,
             target=target,
             targets=count,
-            how=self.how(node, stmt),
-            scope=self.scope(node),
+            how=self.layout.how(node, stmt),
+            scope=self.layout.scope(node),
             data=data,
         )
 
-    def scope(self, node: ast.AST) -> Span | None:
-        """The function a node stands in."""
-        current = self.parents.get(id(node))
-        while current is not None and not isinstance(current, ast.FunctionDef):
-            current = self.parents.get(id(current))
-        return self.spans.of(current) if current is not None else None
-
-    def how(self, node: ast.AST, stmt: ast.stmt) -> str:
-        """How the value of a call is consumed: nothing, unpack, index, name, value."""
-        parent = self.parents.get(id(node))
-        if parent is stmt and isinstance(stmt, ast.Expr):
-            return "nothing"
-        if isinstance(parent, ast.Assign):
-            return "unpack" if isinstance(parent.targets[0], ast.Tuple | ast.List) else "name"
-        if isinstance(parent, ast.Subscript):
-            return "index"
-        return "value"
-
     def static_parts(self, node: Any) -> dict[str, Any]:
         """The statements of the branch that is kept."""
-        taken = node.body if self.static[id(node)] else node.orelse
-        spans = [self.with_comments(s) for s in taken]
+        taken = node.body if self.layout.static[id(node)] else node.orelse
+        spans = [self.layout.with_comments(s) for s in taken]
         return {"kept": Span(spans[0].start, spans[-1].end) if spans else None}
 
     # ------------------------------------------------------------------ imports and names
@@ -459,10 +343,10 @@ class Assembly:
             return
         path = value.path if isinstance(value, Ref) else node.id
         current: ast.AST = node
-        parent = self.parents.get(id(current))
+        parent = self.layout.parents.get(id(current))
         while isinstance(parent, ast.Attribute) and isinstance(value, Ref):
             path = names.canonical(f"{path}.{parent.attr}")
-            current, parent = parent, self.parents.get(id(parent))
+            current, parent = parent, self.layout.parents.get(id(parent))
         span = self.spans.of(current)
         if span not in found:
             found[span] = Leftover(span, self.spans.of(stmt), path)
@@ -490,6 +374,3 @@ def own_names(stmt: ast.stmt) -> list[ast.Name]:
             found.append(node)
         stack.extend(c for c in ast.iter_child_nodes(node) if not isinstance(c, ast.stmt))
     return found
-
-
-__all__ = ["Const", "analyse"]

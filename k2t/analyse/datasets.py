@@ -5,19 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from k2t.ir.values import (
-    NONE,
-    UNKNOWN,
-    Arg,
-    Array,
-    Const,
-    Dim,
-    Shape,
-    Sym,
-    Tuple,
-    Value,
-    known,
-)
+from k2t.ir.values import NONE, UNKNOWN, Arg, Array, Const, Dim, Shape, Sym, Tuple, Value, known
 from k2t.table import Row
 
 

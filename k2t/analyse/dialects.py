@@ -53,9 +53,9 @@ KERAS2_ARGUMENTS = {
 def infer(tree: ast.Module) -> str:
     """The dialect by the script's imports and spellings.
 
-    ``tensorflow.keras`` means tf.keras 2.x unless Keras 3 names are used; standalone ``keras`` means
-    Keras 3 unless something is spelled as only Keras 2 had it, or ``print_function`` is imported
-    from ``__future__`` (a script of the Python 2 years).
+    ``tensorflow.keras`` means tf.keras 2.x unless Keras 3 names are used; standalone ``keras``
+    means Keras 3 unless something is spelled as only Keras 2 had it, or ``print_function`` is
+    imported from ``__future__`` (a script of the Python 2 years).
     """
     tf, old, new = False, False, False
     for node in ast.walk(tree):

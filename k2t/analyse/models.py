@@ -1,39 +1,20 @@
-"""From what the interpreter saw of a model to its class: body with loops kept, shapes, parameters."""
+"""From what the interpreter saw of a model to its class: body, shapes and parameters."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 
 from k2t.analyse import shapes
+from k2t.analyse.inputs import fed_array, input_shape
 from k2t.analyse.interpreter import Interpreter
-from k2t.analyse.state import (
-    Added,
-    Frame,
-    GraphNode,
-    ModelState,
-    Versions,
-    statements,
-    still_bound,
-    versions_of,
-)
+from k2t.analyse.scope import ClassScope
+from k2t.analyse.sources import all_comments, comments_above, comments_between, is_docstring
+from k2t.analyse.state import Added, Frame, GraphNode, ModelState, statements, versions_of
 from k2t.ir.program import Branch, Home, Item, Leaf, Loop, Model, Node, Parameter, Plain
 from k2t.ir.source import Span
-from k2t.ir.values import (
-    Arg,
-    Array,
-    Const,
-    Dim,
-    Expr,
-    Instance,
-    ListRef,
-    Obj,
-    Shape,
-    Sym,
-    Tuple,
-    Value,
-)
+from k2t.ir.values import Const, Value
 
 
 class Tangled(Exception):
@@ -46,12 +27,16 @@ class Builder:
 
     interp: Interpreter
     group: list[ModelState]
-    ghosts: list[tuple[int, tuple[Added, ...]]]
-    final: Versions = field(default_factory=dict)
-    moved: set[str] = field(default_factory=set)
-    used: dict[str, None] = field(default_factory=dict)
-    variables: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    static: Mapping[int, bool] = field(default_factory=dict)
+    home_class: Home | None
+    variables: Mapping[int, tuple[str, ...]]
+    static: Mapping[int, bool]
+    consumed: Set[int]
+    scope: ClassScope = field(init=False)
+
+    def __post_init__(self) -> None:
+        frames = frozenset(m.frame.id for m in self.group)
+        self.scope = ClassScope(self.interp, frames, whole=self.home_class is not None)
+        self.find_moved()
 
     @property
     def first(self) -> ModelState:
@@ -61,78 +46,11 @@ class Builder:
     def home(self) -> Frame:
         return self.first.frame
 
-    # ------------------------------------------------------------------ what may be written where
-
-    def usable(self, expr: Expr | None, versions: Versions) -> bool:
-        """Whether an expression means the same inside the class as where the script has it."""
-        if expr is None:
-            return False
-        if not still_bound(expr.names, versions):
-            return False
-        for use in expr.names:
-            if use.name in self.moved:
-                continue
-            if use.frame == 0:
-                if self.final.get((0, use.name)) != use.version:
-                    return False
-            elif use.frame not in self.home_frames() or (
-                self.home_class is None and not self.stable(use.frame, use.name, use.version)
-            ):
-                return False
-        for use in expr.names:
-            if use.frame != 0 and use.name not in self.moved:
-                self.used[use.name] = None
-        return True
-
-    def stable(self, frame: int, name: str, version: int) -> bool:
-        return self.interp.frames[frame].versions.get(name) == version
-
-    def home_frames(self) -> set[int]:
-        return {m.frame.id for m in self.group}
-
-    home_class: Home | None = None
-
-    def clean(self, value: Value, versions: Versions) -> Value:
-        """The value with source text only where that text may be used inside the class."""
-        if isinstance(value, Const | Sym | Tuple | ListRef):
-            expr = getattr(value, "expr", None)
-            if isinstance(value, Tuple):
-                items = tuple(self.clean(i, versions) for i in value.items)
-                return Tuple(items, expr if self.usable(expr, versions) else None)
-            if isinstance(value, ListRef):
-                content = self.interp.heap.get(value.id)
-                if isinstance(content, tuple):
-                    items = tuple(self.clean(i, versions) for i in content)
-                    return Tuple(items, expr if self.usable(expr, versions) else None)
-                return value
-            if not self.usable(expr, versions):
-                return replace(value, expr=None)
-            return value
-        if isinstance(value, Obj):
-            return self.clean_layer(value, versions)
-        return value
-
-    def clean_layer(self, layer: Obj, versions: Versions) -> Obj:
-        args = {
-            name: Arg(self.clean(arg.value, versions), arg.span) for name, arg in layer.args.items()
-        }
-        return replace(layer, args=args)
-
-    def clean_dim(self, dim: Dim, versions: Versions) -> Dim:
-        if dim is None or self.usable(dim.expr, versions):
-            return dim
-        if isinstance(dim, Const):
-            return Const(dim.value)
-        return None
-
-    def clean_shape(self, shape: Shape | None, versions: Versions) -> Shape | None:
-        return None if shape is None else tuple(self.clean_dim(d, versions) for d in shape)
-
     # ------------------------------------------------------------------ Sequential
 
     def chain(self, model: ModelState, added: Sequence[Added]) -> list[Node]:
         """The applications of a Sequential's layers, with shapes from the first layer on."""
-        shape = self.input_shape(model, added)
+        shape = input_shape(self.interp, model, added)
         nodes: list[Node] = []
         rows = self.interp.table.rows["layers"]
         for number, entry in enumerate(added):
@@ -145,51 +63,15 @@ class Builder:
             nodes.append(
                 Node(
                     number,
-                    self.clean_layer(layer, entry.versions),
+                    self.scope.clean_layer(layer, entry.versions),
                     (number - 1,),
-                    (self.clean_shape(shape, entry.versions),),
-                    self.clean_shape(out, entry.versions),
+                    (self.scope.clean_shape(shape, entry.versions),),
+                    self.scope.clean_shape(out, entry.versions),
                     self.interp.spans.of(entry.stmt),
                 )
             )
             shape = out
         return nodes
-
-    def input_shape(self, model: ModelState, added: Sequence[Added]) -> Shape | None:
-        if not added:
-            return None
-        first = added[0].layer
-        if first.row == "Input":
-            return self.interp.graph[first.id].shape
-        given = self.declared_shape(first)
-        if given is not None:
-            return given
-        return self.fed_shape(model)
-
-    def declared_shape(self, layer: Obj) -> Shape | None:
-        """``input_shape=``, ``batch_input_shape=``, ``input_dim=`` or ``input_length=``."""
-        args = layer.args
-        if "input_shape" in args:
-            return self.interp.keras.shape_value(args["input_shape"].value)
-        for name in ("batch_input_shape", "batch_shape"):
-            if name in args:
-                shape: Shape | None = self.interp.keras.shape_value(args[name].value)
-                return shape[1:] if shape else None
-        length = args.get("input_length")
-        if layer.row == "Embedding":
-            return (shapes.dim(length.value),) if length else None
-        if "input_dim" in args:
-            width = shapes.dim(args["input_dim"].value)
-            return (shapes.dim(length.value), width) if length else (width,)
-        return None
-
-    def fed_shape(self, model: ModelState) -> Shape | None:
-        array = self.fed_array(model)
-        return array.shape[1:] if array is not None and array.shape is not None else None
-
-    def fed_array(self, model: ModelState) -> Array | None:
-        """The array ``fit`` is given, or the first element of a batch of a Sequence."""
-        return fed_array(self.interp, model.fed)
 
     def sites(self) -> dict[Span, list[Node]]:
         """Applications by the place their layer is constructed, over all instances."""
@@ -198,7 +80,7 @@ class Builder:
             for node in self.chain(model, model.added):
                 assert node.layer is not None
                 found.setdefault(node.layer.span, []).append(node)
-        for model_id, added in self.ghosts:
+        for model_id, added in self.interp.ghosts:
             for model in self.group:
                 if model.id == model_id:
                     node = self.chain(model, added)[-1]
@@ -211,7 +93,7 @@ class Builder:
         try:
             return tuple(self.walk(self.home_body(), sites, self.home_class is not None))
         except Tangled:
-            self.moved.clear()
+            self.scope.moved.clear()
             nodes = self.chain(self.first, self.first.added)
             return tuple(Leaf((node,)) for node in nodes)
 
@@ -252,8 +134,6 @@ class Builder:
         if isinstance(stmt, ast.Return | ast.Pass) or is_docstring(stmt):
             return False
         return id(stmt) not in self.consumed
-
-    consumed: frozenset[int] = frozenset()
 
     def loop(self, stmt: ast.For, sites: Mapping[Span, list[Node]]) -> Loop:
         if self.home_class is None and not self.movable(stmt):
@@ -341,16 +221,19 @@ class Builder:
             if value is None:
                 operands.append(None)
             else:
-                text = value_text(self.clean(value, made.versions))
+                text = value_text(self.scope.clean(value, made.versions))
                 if text is None:
                     raise Tangled
                 operands.append(text)
         return Node(
             made.id,
-            self.clean_layer(made.layer, made.versions) if made.layer else None,
+            self.scope.clean_layer(made.layer, made.versions) if made.layer else None,
             made.inputs,
-            tuple(self.clean_shape(self.interp.graph[i].shape, made.versions) for i in made.inputs),
-            self.clean_shape(made.shape, made.versions),
+            tuple(
+                self.scope.clean_shape(self.interp.graph[i].shape, made.versions)
+                for i in made.inputs
+            ),
+            self.scope.clean_shape(made.shape, made.versions),
             self.interp.spans.of(made.stmt),
             self.variables.get(made.id, ()),
             made.operator,
@@ -361,12 +244,12 @@ class Builder:
 
     # ------------------------------------------------------------------ the class
 
-    def prepare(self) -> None:
+    def find_moved(self) -> None:
         """Find the loops that can move into the class; the names they bind move with them."""
         if self.first.kind != "sequential" or self.home_class is not None:
             return
         spans = {a.layer.span for m in self.group for a in m.added}
-        spans |= {a.layer.span for _, added in self.ghosts for a in added}
+        spans |= {a.layer.span for _, added in self.interp.ghosts for a in added}
         moved: set[str] = set()
         for stmt in statements(self.home_body()):
             whole = self.interp.spans.of(stmt)
@@ -374,7 +257,7 @@ class Builder:
                 if not self.movable(stmt):
                     return
                 moved |= {n.id for n in ast.walk(stmt) if isinstance(n, ast.Name) and store(n)}
-        self.moved = moved
+        self.scope.moved = moved
 
     def movable(self, stmt: ast.For) -> bool:
         """Whether a loop does nothing but stack layers, so that it can move as a whole."""
@@ -423,9 +306,9 @@ class Builder:
             name=model.name,
             variable=model.variable,
             home=self.home_class or self.plain_home(),
-            local_names=frozenset(self.moved),
+            local_names=frozenset(self.scope.moved),
             problem=problem,
-            fed=self.fed_array(model),
+            fed=fed_array(interp, model.fed),
         )
 
     def plain_home(self) -> Home | None:
@@ -436,7 +319,7 @@ class Builder:
 
     def sequential_input(self) -> Node:
         added = self.first.added
-        shape = self.input_shape(self.first, added)
+        shape = input_shape(self.interp, self.first, added)
         end = versions_of(self.interp.module)
         dtype = None
         if added and added[0].layer.row == "Input":
@@ -449,7 +332,7 @@ class Builder:
             None,
             (),
             (),
-            self.clean_shape(shape, end),
+            self.scope.clean_shape(shape, end),
             self.interp.spans.of(self.first.stmt),
             ("x",),
             dtype=dtype,
@@ -467,22 +350,7 @@ class Builder:
             defaults += spec.kw_defaults
             spans = [self.interp.spans.of(d) if d is not None else None for d in defaults]
             return tuple(Parameter(n, d) for n, d in zip(names, spans, strict=True)), ()
-        return tuple(Parameter(n) for n in self.used), tuple(self.used)
-
-
-def fed_array(interp: Interpreter, fed: Value) -> Array | None:
-    if isinstance(fed, Array):
-        return fed
-    if isinstance(fed, Instance):
-        method = interp.find_method(fed, "__getitem__")
-        if method is not None:
-            count = len(interp.events)
-            result = interp.call_method(fed, method, [Sym(type="int")], {}, interp.module)
-            del interp.events[count:]
-            items = interp.items(result)
-            if items and isinstance(items[0], Array):
-                return items[0]
-    return None
+        return tuple(Parameter(n) for n in self.scope.used), tuple(self.scope.used)
 
 
 def value_text(value: Value) -> str | None:
@@ -495,35 +363,3 @@ def value_text(value: Value) -> str | None:
 
 def store(node: ast.Name) -> bool:
     return isinstance(node.ctx, ast.Store)
-
-
-def is_docstring(stmt: ast.stmt) -> bool:
-    return (
-        isinstance(stmt, ast.Expr)
-        and isinstance(stmt.value, ast.Constant)
-        and isinstance(stmt.value.value, str)
-    )
-
-
-def comments_above(interp: Interpreter, stmt: ast.stmt) -> tuple[str, ...]:
-    """The comment lines that stand directly above a statement."""
-    by_line = {c.line: c for c in interp.source.comments if c.own_line}
-    first = interp.source.line_of(interp.spans.of(stmt).start)
-    texts: list[str] = []
-    line = first - 1
-    while line in by_line:
-        texts.append(by_line[line].text)
-        line -= 1
-    return tuple(reversed(texts))
-
-
-def comments_between(interp: Interpreter, start: int, end: int) -> tuple[str, ...]:
-    return tuple(c.text for c in interp.source.comments if start <= c.span.start < end)
-
-
-def all_comments(interp: Interpreter, stmt: ast.stmt) -> tuple[str, ...]:
-    """The comments above a statement and inside it or at its end."""
-    span = interp.spans.of(stmt)
-    end = interp.source.text.find("\n", span.end)
-    inner = comments_between(interp, span.start, end if end >= 0 else len(interp.source.text))
-    return comments_above(interp, stmt) + inner

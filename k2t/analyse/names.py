@@ -53,7 +53,7 @@ def is_foreign(path: str) -> bool:
 
 
 def canonical(path: str) -> str:
-    """One name for all spellings: ``tensorflow.keras.layers.core.Dense`` -> ``keras.layers.Dense``."""
+    """One name for all spellings: ``tf_keras.layers.core.Dense`` -> ``keras.layers.Dense``."""
     for prefix in KERAS_PREFIXES:
         if path + "." == prefix:
             return "keras"
@@ -74,7 +74,7 @@ def canonical(path: str) -> str:
 
 
 def shorten(parts: list[str]) -> list[str]:
-    """Drop the file a name once lived in: ``keras.layers.core.Dense``, ``keras.optimizers.legacy.SGD``."""
+    """Drop the file a name once lived in (the ``core`` of ``keras.layers.core.Dense``)."""
     section, inner = parts[1], parts[2:-1]
     if section == "preprocessing" or inner == ["schedules"]:
         return parts

@@ -1,10 +1,11 @@
-"""``keras.utils.Sequence`` subclasses: the places that must change to make a torch Dataset of them."""
+"""``keras.utils.Sequence`` subclasses: what must change to make a torch Dataset of them."""
 
 from __future__ import annotations
 
 import ast
 from typing import Any
 
+from k2t.analyse import calls
 from k2t.analyse.interpreter import Interpreter
 from k2t.ir.source import Span
 from k2t.ir.values import Array, Instance, Sym, Value
@@ -66,18 +67,20 @@ def returned(
     )
 
 
+def batch(interp: Interpreter, sequence: Instance) -> list[Value] | None:
+    """The elements of one batch of a Sequence, if they are known."""
+    recorded = len(interp.events)
+    result = calls.call_method(interp, sequence, "__getitem__", [Sym(type="int")])
+    del interp.events[recorded:]
+    return interp.items(result)
+
+
 def batch_values(interp: Interpreter, cls: ast.ClassDef, count: int) -> list[Value | None]:
     """What one batch of the first instance of the class consists of."""
     for frame in list(interp.frames.values()):
         for value in list(frame.names.values()):
             if isinstance(value, Instance) and interp.definitions[value.cls][0] is cls:
-                method = interp.find_method(value, "__getitem__")
-                if method is None:
-                    continue
-                before = len(interp.events)
-                result = interp.call_method(value, method, [Sym(type="int")], {}, interp.module)
-                del interp.events[before:]
-                items = interp.items(result)
+                items = batch(interp, value)
                 if items is not None and len(items) == count:
                     return list(items)
     return [None] * count

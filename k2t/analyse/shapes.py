@@ -5,7 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from k2t.ir.values import Arg, Const, Dim, Expr, Obj, Shape, Sym, Tuple, Value, as_int, known
+from k2t.ir.values import (
+    Arg,
+    Const,
+    Dim,
+    Expr,
+    NameUse,
+    Obj,
+    Shape,
+    Sym,
+    Tuple,
+    Value,
+    as_int,
+    known,
+)
 
 Args = Mapping[str, Arg]
 Rule = Callable[[Args, Sequence[Shape | None], "Items"], Shape | None]
@@ -103,7 +116,7 @@ def product(dims: Sequence[Dim]) -> Dim:
     if any(f is None for f in factors):
         return None
     texts: list[str] = []
-    names = []
+    names: list[NameUse] = []
     for factor in factors:
         assert factor is not None
         expr = factor.expr
@@ -253,7 +266,8 @@ def total(dims: Sequence[Dim]) -> Dim:
     """The sum of axes, written out where names take part."""
     if any(d is None for d in dims):
         return None
-    texts, names = [], []
+    texts: list[str] = []
+    names: list[NameUse] = []
     for d in dims:
         assert d is not None
         if d.expr is None and isinstance(d, Sym):

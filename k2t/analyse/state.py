@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from k2t.ir.values import UNKNOWN, NameUse, Obj, Shape, Value
 
 Versions = dict[tuple[int, str], int]
 """(frame, name) -> which binding of the variable is in force."""
+
+Content = tuple[Value, ...] | dict[Any, Value]
+"""What a list (its elements) or a dict (by constant key) holds."""
 
 
 @dataclass
@@ -22,7 +25,6 @@ class Frame:
     parent: Frame | None = None
     names: dict[str, Value] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
-    parameters: frozenset[str] = frozenset()
 
     def bind(self, name: str, value: Value) -> None:
         self.names[name] = value
@@ -49,7 +51,7 @@ class GraphNode:
     id: int
     layer: Obj | None
     inputs: tuple[int, ...]
-    shape: Shape
+    shape: Shape | None
     stmt: ast.stmt
     frame: int
     iteration: tuple[int, ...]
@@ -88,10 +90,18 @@ class ModelState:
     outputs: tuple[int, ...] = ()
     input_kind: str = "one"
     output_kind: str = "one"
-    input_keys: tuple[str, ...] = ()
-    output_keys: tuple[str, ...] = ()
     fed: Value = UNKNOWN
     broken: str | None = None
+
+
+class Snapshot(NamedTuple):
+    """All that a branch which may not be taken can change."""
+
+    names: dict[str, Value]
+    versions: dict[str, int]
+    heap: dict[int, Content]
+    attributes: dict[int, dict[str, Value]]
+    added: dict[int, tuple[Added, ...]]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from k2t.ir.source import Span
 
 
 class Severity(StrEnum):
-    """info: rewritten and proven; warning: rewritten, differs as it says; error: left to a human."""
+    """info: rewritten, proven; warning: rewritten, differs as it says; error: left to a human."""
 
     INFO = "info"
     WARNING = "warning"
@@ -27,7 +27,7 @@ class Finding:
 
 
 class NotMigrated(Exception):
-    """Raised where a construct cannot be carried over; the pipeline turns it into an error finding."""
+    """Raised where a construct cannot be carried over; it becomes an error finding."""
 
     def __init__(self, code: str, message: str, span: Span | None = None) -> None:
         super().__init__(message)

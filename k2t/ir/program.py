@@ -121,7 +121,6 @@ class Model:
     compile: Compile | None = None
     anchor: Span | None = None
     ready: Span | None = None
-    statements: tuple[Span, ...] = ()
     local_names: frozenset[str] = frozenset()
     problem: tuple[str, str, Span] | None = None
     fed: Value | None = None
@@ -180,7 +179,7 @@ class Import:
 
 @dataclass(frozen=True)
 class Leftover:
-    """A use of a Keras name; unless an edit covers it, it is reported and the script stops there."""
+    """A use of a Keras name; where no edit covers it, it is reported and the script stops."""
 
     span: Span
     stmt: Span

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 
 
@@ -43,7 +44,7 @@ def join(separator: str, parts: list[Code]) -> Code:
 
 @dataclass(frozen=True)
 class Comment:
-    """A comment of the user: its text from ``#`` on, where it stands, and whether alone on its line."""
+    """A comment: its text from ``#`` on, where it stands, and whether alone on its line."""
 
     text: str
     span: Span
@@ -65,15 +66,8 @@ class Source:
 
     def line_of(self, offset: int) -> int:
         """The line number of a character offset."""
-        import bisect
-
         return bisect.bisect_right(self.line_starts, offset)
 
     def column_of(self, offset: int) -> int:
         """The column of a character offset, counted from one as editors do."""
         return offset - self.line_starts[self.line_of(offset) - 1] + 1
-
-    def line_span(self, first: int, last: int) -> Span:
-        """Whole lines ``first`` to ``last``, with their line ends."""
-        end = self.line_starts[last] if last < len(self.line_starts) else len(self.text)
-        return Span(self.line_starts[first - 1], end)

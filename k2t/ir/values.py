@@ -101,7 +101,6 @@ class Obj:
     args: Mapping[str, Arg] = field(hash=False)
     span: Span
     stmt: Span
-    variable: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,9 +144,9 @@ class Class:
 class Instance:
     """An object of a class of the script; ``keras_base`` is the Keras class it extends, if any."""
 
+    id: int
     cls: int
     keras_base: str | None = None
-    args: tuple[Value, ...] = field(default=(), hash=False)
 
 
 @dataclass(frozen=True)

@@ -214,7 +214,7 @@ class Graph:
             if op.layout in ("first", "last") and op.layout != layout and (rank or 0) > 1:
                 text, remark = self.converted(text, rank, op.layout)
                 layout, note = op.layout, join_notes(note, remark)
-            if op.module is not None and not (op.call and "{m}" not in op.call):
+            if op.module is not None and (op.lines or not op.call or "{m}" in op.call):
                 attribute = base if modules == 0 else f"{base}_{op.stem}"
                 modules += 1
                 if not known:

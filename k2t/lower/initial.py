@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -154,31 +155,41 @@ def plan(ctx: Context, made: Iterable[Made]) -> Plan:
     return Plan({cls: starts[cls, counter.most_common(1)[0][0]] for cls, counter in seen.items()})
 
 
-def special_lines(ctx: Context, common: Plan, made: list[Made]) -> tuple[Line, ...]:
+def special_lines(
+    ctx: Context, common: Plan, made: list[Made], loop_names: frozenset[str]
+) -> tuple[Line, ...]:
     """Lines after ``apply`` for modules of one class that start differently.
 
     Raises:
         NotMigrated: such a module is made in a loop and cannot be addressed.
     """
-    special = [
-        (path, start_of(ctx, op, layer), op, layer)
-        for path, op, layer in made
-        if op.module is not None and (op.params or layer.row in RECURRENT)
-    ]
-    differing = [
-        (path, start, op, layer)
-        for path, start, op, layer in special
-        if key_of(start) != key_of(common.common.get(torch_class(op)))
-    ]
-    if any(path.endswith("[?]") for path, *_ in differing):
-        return looped(differing, special)
+    own: list[tuple[str, Start, Op]] = []
+    others: list[tuple[str, Op]] = []
+    for path, op, layer in made:
+        if op.module is None or not (op.params or layer.row in RECURRENT):
+            continue
+        start, base = start_of(ctx, op, layer), common.common.get(torch_class(op))
+        if key_of(start) == key_of(base):
+            others.append((path, op))
+        elif start is None:
+            raise NotMigrated(
+                "K2T201", "a layer with torch's own start among others", layer.span
+            )
+        else:
+            own.append((path, start, op))
+    if any(path.endswith("[?]") for path, _, _ in own):
+        return (*looped(common, own, others, loop_names), *frozen_lines(made))
     lines: list[Line] = []
-    for path, start, op, _ in differing:
-        base = common.common.get(torch_class(op))
-        for text in start.lines if start is not None else ():
-            if base is None or text not in base.lines or text.startswith(("for", " ")):
-                lines.append(Line(text.replace("{m}", path)))
+    for path, start, op in own:
+        for text in beyond(start, common.common.get(torch_class(op))):
+            lines.append(Line(text.replace("{m}", path)))
     return (*lines, *frozen_lines(made))
+
+
+def beyond(start: Start, base: Start | None) -> list[str]:
+    """What a start says that the common one of its class does not."""
+    known = base.lines if base is not None else ()
+    return [t for t in start.lines if t not in known or t.startswith(("for", " "))]
 
 
 def frozen_lines(made: list[Made]) -> tuple[Line, ...]:
@@ -197,28 +208,32 @@ def key_of(start: Start | None) -> tuple[str, ...]:
 
 
 def looped(
-    differing: list[tuple[str, Start | None, Op, Obj]],
-    special: list[tuple[str, Start | None, Op, Obj]],
+    common: Plan,
+    own: list[tuple[str, Start, Op]],
+    others: list[tuple[str, Op]],
+    loop_names: frozenset[str],
 ) -> tuple[Line, ...]:
     """Modules made in a loop: reached through their Sequential, which holds no others of the kind
     but at its end."""
-    classes = {torch_class(op) for _, _, op, _ in differing}
-    bases = {path.partition("[")[0] for path, *_ in differing}
-    keys = {key_of(start) for _, start, _, _ in differing}
+    classes = {torch_class(op) for _, _, op in own}
+    bases = {path.partition("[")[0] for path, _, _ in own}
+    keys = {key_of(start) for _, start, _ in own}
     if len(classes) != 1 or len(bases) != 1 or len(keys) != 1:
         raise NotMigrated("K2T201", "initializers that differ inside a loop are not carried over")
-    cls, base, lines = classes.pop(), bases.pop(), keys.pop()
-    paths = [path for path, *_ in differing]
-    others = [p for p, _, op, _ in special if torch_class(op) == cls and p not in paths]
-    ends = [int(p.partition("[")[2][:-1]) for p in others if p.startswith(base + "[-")]
-    if len(ends) != len(others):
+    cls, base = classes.pop(), bases.pop()
+    beside = [path for path, op in others if torch_class(op) == cls and path.startswith(base)]
+    ends = [int(p.partition("[")[2][:-1]) for p in beside if p.startswith(base + "[-")]
+    if len(ends) != len(beside):
         raise NotMigrated("K2T201", "initializers that differ inside a loop are not carried over")
+    texts = beyond(own[0][1], common.common.get(cls))
+    words = {word for text in texts for word in re.findall(r"\w+", text)}
+    if words & loop_names:
+        raise NotMigrated("K2T201", "an initializer that changes from round to round")
     part = f"{base}[:{min(ends)}]" if ends else base
-    texts = [line.replace("{m}", "module") for line in lines if "weight" in line or "_ih" in line]
     return (
         Line(f"for module in {part}:"),
         Line(f"    if isinstance(module, {cls}):"),
-        *(Line(f"        {text}") for text in texts),
+        *(Line("        " + text.replace("{m}", "module")) for text in texts),
     )
 
 
@@ -264,11 +279,8 @@ def penalty_lines(made: list[Made], parameters: dict[str, str]) -> tuple[Line, .
 
 def own_names(text: str, parameters: dict[str, str]) -> str:
     """Constructor parameters read in another method come from ``self``."""
-    import re
-
     for name, attribute in parameters.items():
         text = re.sub(rf"(?<![\w.\"']){re.escape(name)}\b(?!=[^=])", attribute, text)
     return text
 
 
-__all__ = ["t"]

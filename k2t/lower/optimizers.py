@@ -101,8 +101,8 @@ def construct(ctx: Context, row: Row, args: Mapping[str, Arg], params: str) -> s
         torch = str(row.get("plain", torch))
         ctx.note("K2T403", "warning", f"{row.name}: {row.get('price', 'differs from Keras')}")
     elif helper:
-        torch = str(helper)
-        ctx.helpers[torch] = None
+        ctx.helpers[str(helper)] = None
+        torch = str(helper).removesuffix("Full")
     if weight_decay(signature, args) and row.name == "Adam":
         torch = "torch.optim.AdamW"
     values = {

@@ -224,6 +224,10 @@ def carried(edit: Edit) -> list[Span]:
     return [part for part in edit.code if isinstance(part, Span)]
 
 
+def is_error(finding: Finding) -> bool:
+    return finding.severity is Severity.ERROR
+
+
 def leftovers(
     edits: Edits, removed: list[Span], findings: list[Finding], refused: list[Use]
 ) -> list[tuple[Span, str]]:
@@ -232,14 +236,12 @@ def leftovers(
     for leftover in edits.program.leftovers:
         if covered(leftover.span, edits, removed):
             continue
-        if any(f.severity is Severity.ERROR and leftover.span in f.span for f in findings):
-            code_ = next(f.code for f in findings if leftover.span in f.span)
-        else:
-            code_ = "K2T900"
-            findings.append(
-                Finding(code_, Severity.ERROR, f"{leftover.path} is not migrated", leftover.span)
-            )
-        stops.setdefault(leftover.stmt, f"{code_}: {leftover.path} is not migrated")
+        about = next((f for f in findings if is_error(f) and leftover.span in f.span), None)
+        if about is None:
+            message = f"{leftover.path} is not migrated"
+            about = Finding("K2T900", Severity.ERROR, message, leftover.span)
+            findings.append(about)
+        stops.setdefault(leftover.stmt, f"{about.code}: {about.message}")
     for use in refused:
         if covered(use.call, edits, removed):
             continue

@@ -55,7 +55,8 @@ def cell(ctx: Context, row: Row, layer: Obj, width: str | None) -> tuple[str, bo
             f"{row.name} became nn.{kind}: its activations, recurrent dropout "
             "or reset_after=False are not kept (outputs differ by 0.03 and more)",
         )
-        return f"nn.{kind}({head}, batch_first=True)", True
+        extra = "" if bias else ", bias=False"
+        return f"nn.{kind}({head}, batch_first=True{extra})", True
     if not bias:
         raise NotMigrated(
             "K2T123",

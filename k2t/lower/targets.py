@@ -64,14 +64,23 @@ def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
     prediction = "y_pred"
     call, each = str(row.data["call"]), str(row.data["each"])
     if tail is not None:
-        if output.tail == tail and not logits:
-            folded, prediction = tail, "logits"
+        recovered = output.tail in ("softmax", "sigmoid") and ctx.dialect != "keras2"
+        if logits and output.tail in ("softmax", "sigmoid"):
+            if not recovered:
+                raise NotMigrated(
+                    "K2T302", f"from_logits=True although the model ends in a {output.tail}"
+                )
+            ctx.note(
+                "K2T302",
+                "warning",
+                f"from_logits=True although the model ends in a {output.tail}: Keras on TensorFlow "
+                "takes the logits before it, and so does this",
+            )
+        if recovered or output.tail == tail:
+            # Keras finds the logits of any softmax or sigmoid, and applies the loss's own to them
+            folded, prediction = output.tail, "logits"
         elif logits:
             prediction = "logits"
-            if output.tail in ("softmax", "sigmoid"):
-                raise NotMigrated(
-                    "K2T302", f"from_logits=True after a {output.tail}: a double activation"
-                )
         else:
             call, each = on_probabilities(ctx, row)
     smoothing = t.get(args, "label_smoothing")
@@ -216,6 +225,10 @@ def lower_metric(ctx: Context, value: Value, output: Output, loss: Loss, y: Arra
         return Metric(log, accuracy(ctx, row, args, output, loss, y))
     if code == "auc":
         return auc(row, args, log)
+    if row.name == "BinaryCrossentropy" and output.tail in ("softmax", "sigmoid"):
+        if loss.folded is None:
+            raise NotMigrated("K2T504", "binary crossentropy as a metric beside another loss")
+        return Metric(log, "F.binary_cross_entropy_with_logits({raw}, {y})")
     if row.get("object"):
         return Metric(log, None, row.data["object"], row.data["update"], row.data["imports"])
     return Metric(log, row.data["call"])

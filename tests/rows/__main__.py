@@ -1,4 +1,4 @@
-"""`python -m tests.rows [SECTION]`: a table of the rows, their samples, and the worst error of each."""
+"""`python -m tests.rows [SECTION]`: a table: row, samples, worst error."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Case:
 
 
 def layer_cases() -> list[Case]:
-    """Each sample of each layer row in a Sequential and, behind another layer, in a Functional model."""
+    """Each sample of each layer row, as `spelled`, and the layers of several inputs."""
     rows = table.load().section("layers")
     cases = [case for row in rows.values() for case in row_cases(row)]
     for layer in ("LSTM(5)", "GRU(5)", "GRU(5, reset_after=True)"):

@@ -1,4 +1,4 @@
-"""What Keras makes of the cases: `python -m tests.rows.keras_side CASES OUT`, in a process of its own."""
+"""What Keras makes of the cases: `python -m tests.rows.keras_side CASES OUT`."""
 
 from __future__ import annotations
 

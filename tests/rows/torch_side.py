@@ -31,7 +31,7 @@ def migrated(script: str, dialect: str) -> str:
 
 
 def relative(ours: Any, theirs: Any, scale: float = 0.0) -> float:
-    """max|a - b| / max|b| (or `scale`); infinite where the shapes differ or a value is no number."""
+    """max|a - b| / max|b| (or `scale`); infinite for other shapes and for NaN."""
     ours, theirs = np.asarray(ours, dtype="float64"), np.asarray(theirs, dtype="float64")
     if ours.shape != theirs.shape:
         return float("inf")

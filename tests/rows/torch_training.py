@@ -1,4 +1,4 @@
-"""Our side of the scripts that train: `Trained` cases of training.py, as errors relative to Keras."""
+"""Our side of the scripts that train: `Trained` cases of training.py, as errors."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def travel(ours: list[Entry], keras: dict[str, Any]) -> dict[str, float]:
 
 
 def initial(case: Trained, model: Any, theirs: list[Entry]) -> dict[str, float]:
-    """Standard deviation, mean and 99.5 % quantile; constants and patterns are compared as they are."""
+    """Errors of standard deviation, mean and 99.5 % quantile; constants are compared as such."""
     partners = torch_weights.pair(theirs, list(range(len(theirs))), model)
     errors: dict[str, float] = {}
     for ours, entry in zip(read(model, partners), theirs, strict=True):

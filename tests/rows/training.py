@@ -299,7 +299,7 @@ def optimizer_script(optimizer: str, scale: str = "1.0") -> str:
     )
 
 
-# ------------------------------------------------------------------------------------ initial values
+# ----------------------------------------------------------------------------------- initial values
 
 ARGUMENTS = {
     "RandomNormal": "mean=0.1, stddev=0.2",

@@ -1,0 +1,105 @@
+"""The arguments of a Keras call, by the names of its parameters."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.state import Frame
+from k2t.ir.values import Arg, Const, ListRef, Tuple, Value
+from k2t.table import Row
+
+BASE_ARGUMENTS = (
+    "name",
+    "trainable",
+    "dtype",
+    "input_shape",
+    "batch_input_shape",
+    "batch_shape",
+    "input_dim",
+    "input_length",
+    "batch_size",
+    "weights",
+    "autocast",
+    "activity_regularizer",
+)
+"""Arguments that every layer takes besides its own."""
+
+
+def evaluated(interp: Interpreter, node: ast.Call, frame: Frame) -> list[Value]:
+    values = interp.elements(node.args, frame)
+    return values + [interp.eval(k.value, frame) for k in node.keywords]
+
+
+def bind_row(interp: Interpreter, row: Row, node: ast.Call, frame: Frame) -> dict[str, Arg]:
+    """Arguments by parameter name, defaults included."""
+    extra = BASE_ARGUMENTS if row.section == "layers" else tuple(row.get("extra", ()))
+    legacy = row.get("legacy", {})
+    params = row.signature(interp.dialect)
+    written = given(interp, node, frame, [p.name for p in params], legacy)
+    args = {p.name: Arg(default(p.default)) for p in params}
+    allowed = {p.name for p in params} | set(extra) | set(row.get("ignores", ()))
+    if row.section != "layers":
+        allowed.add("name")
+    for name, arg in written.items():
+        if name not in allowed:
+            interp.event("bad_argument", node, frame, row=row.name, name=name)
+            continue
+        args[name] = arg
+    return args
+
+
+def default(value: Any) -> Value:
+    if isinstance(value, list):
+        return Tuple(tuple(default(v) for v in value))
+    return Const(value)
+
+
+def given(
+    interp: Interpreter,
+    node: ast.Call,
+    frame: Frame,
+    positional: list[str],
+    legacy: dict[str, str],
+) -> dict[str, Arg]:
+    """The arguments written in a call, by parameter name."""
+    args: dict[str, Arg] = {}
+    for position, item in enumerate(node.args):
+        value = interp.written(item, frame)
+        if isinstance(item, ast.Starred) or position >= len(positional):
+            interp.unsupported("positional arguments", item, frame)
+            continue
+        args[positional[position]] = Arg(value, interp.span(item))
+    for keyword in node.keywords:
+        value = interp.written(keyword.value, frame)
+        if keyword.arg is None:
+            content = interp.heap.get(value.id) if isinstance(value, ListRef) else None
+            if isinstance(content, dict):
+                args.update({legacy.get(str(k), str(k)): Arg(v) for k, v in content.items()})
+            else:
+                interp.unsupported("arguments given as **", keyword.value, frame)
+            continue
+        name = legacy.get(keyword.arg, keyword.arg)
+        args[name] = Arg(value, interp.span(keyword.value))
+    return args
+
+
+def split_validation(interp: Interpreter, args: dict[str, Arg], node: ast.Call) -> None:
+    """The parts of a ``validation_data=(x, y)`` that is written as a tuple or list."""
+    data = args.get("validation_data")
+    if data is None:
+        return
+    values = interp.items(data.value)
+    literal = next(
+        (
+            n
+            for n in ast.walk(node)
+            if isinstance(n, ast.Tuple | ast.List) and interp.span(n) == data.span
+        ),
+        None,
+    )
+    if values is None or literal is None or len(values) != len(literal.elts):
+        return
+    for name, value, element in zip(("x", "y", "w"), values, literal.elts, strict=False):
+        args[f"validation_{name}"] = Arg(value, interp.span(element))

@@ -1,0 +1,185 @@
+"""Calls: of the script's own functions and classes, of methods, of numpy and of Keras."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from k2t.analyse import arrays, numpy_calls
+from k2t.analyse.state import Frame
+from k2t.ir.values import (
+    NONE,
+    UNKNOWN,
+    Array,
+    Bound,
+    Class,
+    Const,
+    Function,
+    Instance,
+    ListRef,
+    Module,
+    Sym,
+    Tuple,
+    Unknown,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from k2t.analyse.interpreter import Interpreter
+
+MAX_DEPTH = 16
+
+
+def call(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
+    if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args:
+        return Unknown()
+    callee = interp.eval(node.func, frame)
+    if interp.keras.owns(callee):
+        return interp.keras.call(callee, node, frame)
+    args = interp.elements(node.args, frame)
+    keywords: dict[str, Value] = {}
+    for keyword in node.keywords:
+        value = interp.eval(keyword.value, frame)
+        if keyword.arg is not None:
+            keywords[keyword.arg] = value
+        elif isinstance(value, ListRef):
+            content = interp.heap[value.id]
+            if isinstance(content, dict):
+                keywords.update({str(k): v for k, v in content.items()})
+    match callee:
+        case Function(index=index):
+            return call_function(interp, index, args, keywords)
+        case Class(index=index):
+            return instantiate(interp, index, args, keywords)
+        case Bound(receiver=receiver, name=name):
+            return bound_call(interp, receiver, name, args, keywords)
+        case Module(path=path):
+            return numpy_calls.call(interp, path, args, keywords)
+        case Instance():
+            return call_method(interp, callee, "__call__", args, keywords)
+    return UNKNOWN
+
+
+def bound_call(
+    interp: Interpreter,
+    receiver: Value,
+    name: str,
+    args: list[Value],
+    keywords: dict[str, Value],
+) -> Value:
+    match receiver:
+        case ListRef():
+            return container_method(interp, receiver, name, args)
+        case Array():
+            return arrays.method(receiver, name, args, keywords)
+        case Instance():
+            return call_method(interp, receiver, name, args, keywords)
+        case Const(value=str()) | Sym(type="str"):
+            return Sym(type="str") if name in ("format", "join", "lower", "upper") else UNKNOWN
+    return UNKNOWN
+
+
+def container_method(interp: Interpreter, ref: ListRef, name: str, args: list[Value]) -> Value:
+    content = interp.heap[ref.id]
+    if isinstance(content, tuple):
+        if name == "append" and args:
+            interp.heap[ref.id] = (*content, args[0])
+            return NONE
+        if name == "extend" and args:
+            interp.heap[ref.id] = (*content, *(interp.items(args[0]) or [UNKNOWN]))
+            return NONE
+        if name == "pop" and content:
+            interp.heap[ref.id] = content[:-1]
+            return content[-1]
+    elif isinstance(content, dict):
+        if name == "items":
+            pairs = [Tuple((Const(k), v)) for k, v in content.items()]
+            return interp.new_list(tuple(pairs))
+        if name == "values":
+            return interp.new_list(tuple(content.values()))
+        if name == "keys":
+            return interp.new_list(tuple(Const(k) for k in content))
+        if name == "get" and args and isinstance(args[0], Const):
+            return content.get(args[0].value, args[1] if len(args) > 1 else NONE)
+    return UNKNOWN
+
+
+def call_function(
+    interp: Interpreter,
+    index: int,
+    args: list[Value],
+    keywords: dict[str, Value],
+) -> Value:
+    node, home = interp.definitions[index]
+    interp.called.add(index)
+    if interp.depth >= MAX_DEPTH or not isinstance(node, ast.FunctionDef | ast.Lambda):
+        return UNKNOWN
+    frame = Frame(interp.fresh(), node, home)
+    interp.frames[frame.id] = frame
+    parameters(interp, node.args, args, keywords, frame, home)
+    interp.depth += 1
+    outer = interp.iteration
+    try:
+        if isinstance(node, ast.Lambda):
+            return interp.eval(node.body, frame)
+        completion = interp.block(node.body, frame)
+    finally:
+        interp.depth -= 1
+        interp.iteration = outer
+    return completion[1] if completion and completion[0] == "return" else NONE
+
+
+def parameters(
+    interp: Interpreter,
+    spec: ast.arguments,
+    args: list[Value],
+    keywords: dict[str, Value],
+    frame: Frame,
+    home: Frame,
+) -> None:
+    positional = [a.arg for a in [*spec.posonlyargs, *spec.args]]
+    values: dict[str, Value] = {}
+    for name, default in zip(reversed(positional), reversed(spec.defaults), strict=False):
+        values[name] = quiet(interp, default, home)
+    for argument, default_ in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
+        values[argument.arg] = quiet(interp, default_, home) if default_ else UNKNOWN
+    values.update(zip(positional, args, strict=False))
+    values.update(keywords)
+    for name in [*positional, *(a.arg for a in spec.kwonlyargs)]:
+        frame.bind(name, values.get(name, UNKNOWN))
+    for star in (spec.vararg, spec.kwarg):
+        if star is not None:
+            frame.bind(star.arg, UNKNOWN)
+
+
+def quiet(interp: Interpreter, node: ast.expr, frame: Frame) -> Value:
+    """Evaluate without recording events (a default was evaluated where it is written)."""
+    count = len(interp.events)
+    value = interp.eval(node, frame)
+    del interp.events[count:]
+    return value
+
+
+def instantiate(
+    interp: Interpreter, index: int, args: list[Value], keywords: dict[str, Value]
+) -> Value:
+    instance = Instance(interp.fresh(), index, interp.keras.base_of(index))
+    call_method(interp, instance, "__init__", args, keywords)
+    return instance
+
+
+def call_method(
+    interp: Interpreter,
+    instance: Instance,
+    name: str,
+    args: list[Value],
+    keywords: dict[str, Value] | None = None,
+) -> Value:
+    """What a method returns; UNKNOWN where the class itself does not define it."""
+    node, home = interp.definitions[instance.cls]
+    if isinstance(node, ast.ClassDef):
+        for item in node.body:
+            if isinstance(item, ast.FunctionDef) and item.name == name:
+                index = interp.function(item, home).index
+                return call_function(interp, index, [instance, *args], keywords or {})
+    return UNKNOWN

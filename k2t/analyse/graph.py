@@ -1,0 +1,221 @@
+"""Models and the graphs of layers they are made of, as the calls in a script build them."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from k2t.analyse import arguments, shapes
+from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.state import Added, Frame, GraphNode, ModelState, versions_of
+from k2t.ir.values import (
+    NONE,
+    UNKNOWN,
+    Arg,
+    Array,
+    Const,
+    ListRef,
+    ModelRef,
+    Obj,
+    Shape,
+    Sym,
+    Tensor,
+    Unknown,
+    Value,
+    known,
+)
+from k2t.table import Row
+
+
+def new_model(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value:
+    sequential = path == "keras.Sequential"
+    positional = ["layers", "name"] if sequential else ["inputs", "outputs", "name"]
+    args = arguments.given(
+        interp, node, frame, positional, {"input": "inputs", "output": "outputs"}
+    )
+    model = ModelState(
+        interp.fresh(), "sequential" if sequential else "functional", node, interp.stmt, frame
+    )
+    interp.models[model.id] = model
+    name = args.get("name", Arg(NONE)).value
+    model.name = str(name.value) if known(name, str) else None  # type: ignore[union-attr]
+    interp.event("model", node, frame, model=model.id)
+    if sequential:
+        content = args.get("layers", Arg(NONE)).value
+        layers = interp.items(content)
+        if content != NONE and layers is None:
+            model.broken = "the list of layers is not known"
+        for layer in layers or []:
+            add(interp, model, layer, node, frame)
+    else:
+        connect(interp, model, args)
+    return ModelRef(model.id)
+
+
+def connect(interp: Interpreter, model: ModelState, args: dict[str, Arg]) -> None:
+    """Record the inputs and outputs of a functional model."""
+    for end in ("inputs", "outputs"):
+        value = args.get(end, Arg(NONE)).value
+        kind, values = "one", [value]
+        content = interp.heap[value.id] if isinstance(value, ListRef) else None
+        if isinstance(content, dict):
+            kind, values = "dict", list(content.values())
+        elif interp.items(value) is not None:
+            kind, values = "list", interp.items(value) or []
+        ids = tuple(v.node for v in values if isinstance(v, Tensor))
+        if len(ids) != len(values):
+            model.broken = f"its {end} are not known"
+        if end == "inputs":
+            model.inputs, model.input_kind = ids, kind
+        else:
+            model.outputs, model.output_kind = ids, kind
+
+
+def new_input(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
+    positional = ["shape", "batch_size", "dtype", "sparse", "batch_shape", "name"]
+    legacy = {"input_shape": "shape", "batch_input_shape": "batch_shape"}
+    args = arguments.given(interp, node, frame, positional, legacy)
+    shape = shape_value(interp, args.get("shape", Arg(NONE)).value)
+    batch = shape_value(interp, args.get("batch_shape", Arg(NONE)).value)
+    if shape is None and batch is not None:
+        shape = batch[1:]
+    name = args.get("name", Arg(NONE)).value
+    dtype = args.get("dtype", Arg(NONE)).value
+    node_ = GraphNode(
+        interp.fresh(),
+        None,
+        (),
+        shape,
+        interp.stmt,
+        frame.id,
+        interp.iteration,
+        versions_of(frame),
+        name=str(name.value) if known(name, str) else None,  # type: ignore[union-attr]
+        dtype=str(dtype.value) if known(dtype, str) else None,  # type: ignore[union-attr]
+    )
+    interp.graph[node_.id] = node_
+    interp.event("apply", node, frame, tensor=node_.id)
+    return Tensor(node_.id)
+
+
+def shape_value(interp: Interpreter, value: Value) -> Shape | None:
+    items = interp.items(value)
+    if items is None:
+        return (value,) if known(value, int) else None  # type: ignore[return-value]
+    dims = [i if isinstance(i, Const | Sym) else None for i in items]
+    return tuple(None if d == NONE else d for d in dims)
+
+
+def add(interp: Interpreter, model: ModelState, layer: Value, node: ast.AST, frame: Frame) -> None:
+    if isinstance(layer, Tensor) and interp.graph[layer.node].layer is None:
+        layer = Obj(layer.node, "Input", {}, interp.span(node), interp.span(interp.stmt))
+    if isinstance(layer, ModelRef):
+        model.broken = "a model is used as a layer"
+        return
+    if not isinstance(layer, Obj):
+        why = layer.why if isinstance(layer, Unknown) else None
+        model.broken = f"{why} is not migrated" if why else "a layer of it is not known"
+        return
+    model.added = (
+        *model.added,
+        Added(
+            layer,
+            interp.stmt,
+            frame.id,
+            interp.iteration,
+            versions_of(frame),
+            hypothetical=bool(interp.hypothetical),
+        ),
+    )
+    if interp.hypothetical:
+        interp.ghosts.append((model.id, model.added))
+
+
+def functional_layer(interp: Interpreter, row: Row, node: ast.Call, frame: Frame) -> Value:
+    """``keras.layers.add([a, b])``: a layer made and applied at once."""
+    if not node.args:
+        return interp.unsupported(row.keras[0], node, frame)
+    inputs = interp.eval(node.args[0], frame)
+    rest = ast.Call(node.func, node.args[1:], node.keywords)
+    args = arguments.bind_row(interp, row, ast.copy_location(rest, node), frame)
+    layer = Obj(interp.fresh(), row.name, args, interp.span(node), interp.span(interp.stmt))
+    return apply_to(interp, layer, inputs, node, frame)
+
+
+def apply(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> Value:
+    """A layer called on tensors."""
+    if interp.table.rows["layers"].get(layer.row) is None:
+        arguments.evaluated(interp, node, frame)
+        return interp.unsupported(f"a call of {layer.row}", node, frame)
+    inputs = interp.eval(node.args[0], frame) if node.args else UNKNOWN
+    extra = [k.arg for k in node.keywords]
+    for keyword in node.keywords:
+        interp.eval(keyword.value, frame)
+    if extra or len(node.args) > 1:
+        return interp.unsupported(
+            f"{layer.row} called with {extra or 'two arguments'}", node, frame
+        )
+    return apply_to(interp, layer, inputs, node, frame)
+
+
+def apply_to(interp: Interpreter, layer: Obj, inputs: Value, node: ast.AST, frame: Frame) -> Value:
+    many = interp.items(inputs)
+    tensors = [t for t in (many if many is not None else [inputs]) if isinstance(t, Tensor)]
+    if not tensors or (many is not None and len(tensors) != len(many)):
+        if isinstance(inputs, Array):
+            return interp.unsupported(f"{layer.row} called on an array", node, frame)
+        why = inputs.why if isinstance(inputs, Unknown) else None
+        return Unknown(why or f"{layer.row} called on something unknown")
+    row = interp.table.rows["layers"][layer.row]
+    ins = [interp.graph[t.node].shape for t in tensors]
+    shape = shapes.RULES[row.get("shape", "same")](layer.args, ins, interp.items)
+    return new_node(interp, layer, tensors, shape, node, frame)
+
+
+def new_node(
+    interp: Interpreter,
+    layer: Obj | None,
+    inputs: list[Tensor],
+    shape: Shape | None,
+    node: ast.AST,
+    frame: Frame,
+    operator: str | None = None,
+    other: tuple[Any, ...] = (),
+) -> Tensor:
+    made = GraphNode(
+        interp.fresh(),
+        layer,
+        tuple(t.node for t in inputs),
+        shape,
+        interp.stmt,
+        frame.id,
+        interp.iteration,
+        versions_of(frame),
+        operator=operator,
+        other=other,
+    )
+    interp.graph[made.id] = made
+    interp.event("apply", node, frame, tensor=made.id)
+    return Tensor(made.id)
+
+
+def tensor_operator(
+    interp: Interpreter, op: ast.AST, left: Value, right: Value | None, node: ast.AST, frame: Frame
+) -> Value:
+    symbols: dict[type[ast.AST], str] = {
+        ast.Add: " + ",
+        ast.Sub: " - ",
+        ast.Mult: " * ",
+        ast.Div: " / ",
+        ast.USub: "-",
+    }
+    symbol = symbols.get(type(op))
+    values = [v for v in (left, right) if v is not None]
+    tensors = [v for v in values if isinstance(v, Tensor)]
+    scalars = [v for v in values if isinstance(v, Const | Sym)]
+    if symbol is None or len(tensors) + len(scalars) != len(values):
+        return interp.unsupported(f"{type(op).__name__} on a Keras tensor", node, frame)
+    ins = [interp.graph[t.node].shape for t in tensors]
+    shape = shapes.merge({}, ins, interp.items)
+    other = tuple(None if isinstance(v, Tensor) else v for v in values)
+    return new_node(interp, None, tensors, shape, node, frame, operator=symbol, other=other)

@@ -1,0 +1,53 @@
+"""The input shape of a Sequential: declared by its first layer, or that of the data it is fed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from k2t.analyse import shapes
+from k2t.analyse.graph import shape_value
+from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.sequences import batch
+from k2t.analyse.state import Added, ModelState
+from k2t.ir.values import Array, Instance, Obj, Shape, Value
+
+
+def input_shape(interp: Interpreter, model: ModelState, added: Sequence[Added]) -> Shape | None:
+    if not added:
+        return None
+    first = added[0].layer
+    if first.row == "Input":
+        return interp.graph[first.id].shape
+    given = declared_shape(interp, first)
+    if given is not None:
+        return given
+    array = fed_array(interp, model.fed)
+    return array.shape[1:] if array is not None and array.shape is not None else None
+
+
+def declared_shape(interp: Interpreter, layer: Obj) -> Shape | None:
+    """``input_shape=``, ``batch_input_shape=``, ``input_dim=`` or ``input_length=``."""
+    args = layer.args
+    if "input_shape" in args:
+        return shape_value(interp, args["input_shape"].value)
+    for name in ("batch_input_shape", "batch_shape"):
+        if name in args:
+            shape: Shape | None = shape_value(interp, args[name].value)
+            return shape[1:] if shape else None
+    length = args.get("input_length")
+    if layer.row == "Embedding":
+        return (shapes.dim(length.value),) if length else None
+    if "input_dim" in args:
+        width = shapes.dim(args["input_dim"].value)
+        return (shapes.dim(length.value), width) if length else (width,)
+    return None
+
+
+def fed_array(interp: Interpreter, fed: Value) -> Array | None:
+    if isinstance(fed, Array):
+        return fed
+    if isinstance(fed, Instance):
+        items = batch(interp, fed)
+        if items and isinstance(items[0], Array):
+            return items[0]
+    return None

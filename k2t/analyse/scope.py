@@ -1,0 +1,83 @@
+"""What may be written inside a model class: expressions that mean there what they mean outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.state import Versions, still_bound
+from k2t.ir.values import Arg, Const, Dim, Expr, ListRef, NameUse, Obj, Shape, Sym, Tuple, Value
+
+
+@dataclass
+class ClassScope:
+    """The names that a model class can see, and those it turned out to use.
+
+    ``frames`` are the calls the model is built in; ``whole``: the function becomes the class.
+    Variables in ``moved`` are bound by statements that move into the class.
+    """
+
+    interp: Interpreter
+    frames: frozenset[int]
+    whole: bool
+    moved: set[str] = field(default_factory=set)
+    used: dict[str, None] = field(default_factory=dict)
+
+    def usable(self, expr: Expr | None, versions: Versions) -> bool:
+        """Whether an expression means the same inside the class as where the script has it."""
+        if expr is None:
+            return False
+        if not still_bound(expr.names, versions):
+            return False
+        if not all(self.reaches(use) for use in expr.names):
+            return False
+        for use in expr.names:
+            if use.frame != 0 and use.name not in self.moved:
+                self.used[use.name] = None
+        return True
+
+    def reaches(self, use: NameUse) -> bool:
+        """Whether a variable still has, where the class stands, the value an expression read."""
+        if use.name in self.moved:
+            return True
+        if use.frame == 0:
+            return self.interp.module.versions.get(use.name) == use.version
+        if use.frame not in self.frames:
+            return False
+        return self.whole or self.interp.frames[use.frame].versions.get(use.name) == use.version
+
+    def clean(self, value: Value, versions: Versions) -> Value:
+        """The value with source text only where that text may be used inside the class."""
+        if isinstance(value, Const | Sym | Tuple | ListRef):
+            expr = getattr(value, "expr", None)
+            if isinstance(value, Tuple):
+                items = tuple(self.clean(i, versions) for i in value.items)
+                return Tuple(items, expr if self.usable(expr, versions) else None)
+            if isinstance(value, ListRef):
+                content = self.interp.heap.get(value.id)
+                if isinstance(content, tuple):
+                    items = tuple(self.clean(i, versions) for i in content)
+                    return Tuple(items, expr if self.usable(expr, versions) else None)
+                return value
+            if not self.usable(expr, versions):
+                return replace(value, expr=None)
+            return value
+        if isinstance(value, Obj):
+            return self.clean_layer(value, versions)
+        return value
+
+    def clean_layer(self, layer: Obj, versions: Versions) -> Obj:
+        args = {
+            name: Arg(self.clean(arg.value, versions), arg.span) for name, arg in layer.args.items()
+        }
+        return replace(layer, args=args)
+
+    def clean_dim(self, dim: Dim, versions: Versions) -> Dim:
+        if dim is None or self.usable(dim.expr, versions):
+            return dim
+        if isinstance(dim, Const):
+            return Const(dim.value)
+        return None
+
+    def clean_shape(self, shape: Shape | None, versions: Versions) -> Shape | None:
+        return None if shape is None else tuple(self.clean_dim(d, versions) for d in shape)

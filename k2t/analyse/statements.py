@@ -1,0 +1,130 @@
+"""The statements of a script: how they nest, and which of them a migration takes out."""
+
+from __future__ import annotations
+
+import ast
+
+from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.sources import comments_above
+from k2t.analyse.state import statements
+from k2t.ir.source import Span
+
+
+class Layout:
+    """Where statements stand, and which go.
+
+    ``static`` has the outcome of every ``if`` that is decided, ``consumed`` the statements whose
+    meaning moves into a class (both by ``id`` of the statement), ``spent`` the functions.
+    """
+
+    def __init__(self, interp: Interpreter) -> None:
+        self.interp = interp
+        self.spans = interp.spans
+        self.parents: dict[int, ast.AST] = {
+            id(child): node
+            for node in ast.walk(interp.tree)
+            for child in ast.iter_child_nodes(node)
+        }
+        self.static = {id(e.node): bool(e["taken"]) for e in interp.events if e.kind == "static_if"}
+        self.consumed = self.consumed_statements()
+        self.spent = self.spent_functions()
+
+    def consumed_statements(self) -> set[int]:
+        """Statements (by id) whose meaning moves into a class, with their block structure."""
+        consumed: set[int] = set()
+        for event in self.interp.events:
+            stmt = event.stmt
+            if event.kind == "bind" and isinstance(
+                stmt, ast.Assign | ast.AugAssign | ast.AnnAssign
+            ):
+                consumed.add(id(stmt))
+            alone = isinstance(stmt, ast.Expr) and event.kind in ("add", "compile")
+            bound = isinstance(stmt, ast.Assign | ast.AnnAssign) and event.kind == "model"
+            if (alone or bound) and getattr(stmt, "value", None) is event.node:
+                consumed.add(id(stmt))
+        for stmt in reversed(list(statements(self.interp.tree.body))):
+            if isinstance(stmt, ast.For | ast.If) and id(stmt) not in self.static:
+                inner = [*stmt.body, *stmt.orelse]
+                if all(id(s) in consumed for s in inner):
+                    consumed.add(id(stmt))
+        return consumed
+
+    def spent_functions(self) -> list[ast.FunctionDef]:
+        """Helper functions that only apply layers, and are called from consumed code only."""
+        spent = []
+        for stmt in self.interp.tree.body:
+            if not isinstance(stmt, ast.FunctionDef):
+                continue
+            inner = list(statements(stmt.body))
+            tensors = [e for e in self.interp.events if e.kind == "apply" and e.stmt in inner]
+            if not tensors or not self.only_called(stmt):
+                continue
+            if any(
+                e.kind in ("model", "fit", "compile") and e.stmt in inner
+                for e in self.interp.events
+            ):
+                continue
+            spent.append(stmt)
+        return spent
+
+    def with_comments(self, stmt: ast.stmt) -> Span:
+        """The span of a statement from the first comment line directly above it."""
+        span = self.spans.of(stmt)
+        lines = len(comments_above(self.interp, stmt))
+        if not lines:
+            return span
+        first = self.interp.source.line_of(span.start) - lines
+        line = self.interp.source.line_starts[first - 1]
+        text = self.interp.source.text
+        indent = len(text[line:]) - len(text[line:].lstrip())
+        return Span(line + indent, span.end)
+
+    def removed(self) -> tuple[Span, ...]:
+        spans = [
+            self.with_comments(s)
+            for s in statements(self.interp.tree.body)
+            if id(s) in self.consumed
+        ]
+        spans += [self.with_comments(s) for s in self.spent]
+        return tuple(spans)
+
+    def outermost(self, stmt: ast.stmt, beside: ast.stmt) -> ast.stmt:
+        """The ancestor of a statement that stands in the same block as another."""
+        home = self.parents.get(id(beside))
+        current: ast.AST = stmt
+        while self.parents.get(id(current)) is not home and id(current) in self.parents:
+            current = self.parents[id(current)]
+        return current if isinstance(current, ast.stmt) else stmt
+
+    def top_level(self, stmt: ast.stmt) -> ast.stmt:
+        return self.outermost(stmt, self.interp.tree.body[0])
+
+    def only_called(self, scope: ast.FunctionDef) -> bool:
+        """Whether every use of a function's name is a call of it."""
+        loads = [
+            n
+            for n in ast.walk(self.interp.tree)
+            if isinstance(n, ast.Name) and n.id == scope.name and isinstance(n.ctx, ast.Load)
+        ]
+        calls = [self.parents.get(id(n)) for n in loads]
+        return all(
+            isinstance(c, ast.Call) and c.func is n for n, c in zip(loads, calls, strict=True)
+        )
+
+    def how(self, node: ast.AST, stmt: ast.stmt) -> str:
+        """How the value of a call is consumed: nothing, unpack, index, name, value."""
+        parent = self.parents.get(id(node))
+        if parent is stmt and isinstance(stmt, ast.Expr):
+            return "nothing"
+        if isinstance(parent, ast.Assign):
+            return "unpack" if isinstance(parent.targets[0], ast.Tuple | ast.List) else "name"
+        if isinstance(parent, ast.Subscript):
+            return "index"
+        return "value"
+
+    def scope(self, node: ast.AST) -> Span | None:
+        """The function a node stands in."""
+        current = self.parents.get(id(node))
+        while current is not None and not isinstance(current, ast.FunctionDef):
+            current = self.parents.get(id(current))
+        return self.spans.of(current) if current is not None else None
