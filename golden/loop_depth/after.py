@@ -58,32 +58,18 @@ class Model(L.LightningModule):
                 nn.Tanh(),
             ]
             in_features = tail_units
-        # output
-        if n_classes == 2:
-            layers += [
-                nn.Linear(in_features, 1),
-                nn.Sigmoid(),
-            ]
-            loss = "binary_crossentropy"
-        else:
-            layers += [
-                nn.Linear(in_features, n_classes),
-                nn.Softmax(-1),
-            ]
-            loss = "sparse_categorical_crossentropy"
+        layers.append(nn.Linear(in_features, n_classes))
         self.layers = nn.Sequential(*layers)
         self.apply(init_weights)
 
     def forward(self, x):
-        return self.layers(x)
+        return self.layers(x)  # logits: the softmax is in the loss
 
     def step(self, batch, prefix=""):
         x, y = batch
-        y_pred = self(x)
-        loss = F.nll_loss(y_pred.clamp(1e-7, 1 - 1e-7).log(), y)
-        accuracy = tm.accuracy(
-            y_pred, y, task="multiclass", num_classes=y_pred.shape[1]
-        )
+        logits = self(x)
+        loss = F.cross_entropy(logits, y)
+        accuracy = tm.accuracy(logits, y, task="multiclass", num_classes=n_classes)
         logs = {f"{prefix}loss": loss, f"{prefix}accuracy": accuracy}
         self.log_dict(logs, on_step=False, on_epoch=True, prog_bar=True)
         return loss

@@ -12,7 +12,7 @@ from k2t.analyse.keras import Keras
 from k2t.analyse.models import Builder
 from k2t.analyse.sequences import sequence_class
 from k2t.analyse.sources import comments_above, is_docstring
-from k2t.analyse.state import Event, ModelState, statements, versions_of
+from k2t.analyse.state import Event, ModelState, statements
 from k2t.analyse.statements import Layout
 from k2t.ir.finding import Finding, Severity
 from k2t.ir.program import Compile, Home, Import, Leftover, Model, Program, Use
@@ -165,16 +165,19 @@ class Assembly:
             if event.kind != "compile" or event["model"] not in ids:
                 continue
             state = self.interp.models[event["model"]]
-            versions = versions_of(self.interp.frames[event.frame])
+            versions = event["versions"]
             args = {
                 name: arg.__class__(builder.scope.clean(arg.value, versions), arg.span)
                 for name, arg in event["args"].items()
             }
             comments = (*self.object_comments(event), *comments_above(self.interp, event.stmt))
             made = Compile(self.spans.of(event.node), args, comments)
-            if found is not None and found.span != made.span:
+            if found is None:
+                found = made
+            elif found.span != made.span:
                 state.broken = "it is compiled more than once"
-            found = found or made
+            else:
+                found = replace(found, others=(*found.others, args))
         return found
 
     def object_comments(self, event: Event) -> tuple[str, ...]:

@@ -168,6 +168,13 @@ def instantiate(
     return instance
 
 
+def defines(interp: Interpreter, instance: Instance, name: str) -> bool:
+    """Whether the class of an instance has a method of that name."""
+    node, _ = interp.definitions[instance.cls]
+    methods = [i.name for i in getattr(node, "body", []) if isinstance(i, ast.FunctionDef)]
+    return name in methods
+
+
 def call_method(
     interp: Interpreter,
     instance: Instance,

@@ -217,6 +217,8 @@ def attribute(
             return interp.keras.member(owner, attr, node, frame)
         case ListRef() | Sym() | Const() | Tuple() | Class():
             return Bound(owner, attr)
+        case Unknown() if attr in ("astype", "reshape"):  # so it is an array
+            return Bound(Array(), attr)
     return UNKNOWN
 
 

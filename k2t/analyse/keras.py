@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
-from k2t.analyse import arguments, datasets, graph, names
+from k2t.analyse import arguments, calls, datasets, graph, names
 from k2t.analyse.interpreter import Interpreter
-from k2t.analyse.state import Frame
+from k2t.analyse.state import Frame, versions_of
 from k2t.ir.values import (
     NONE,
     UNKNOWN,
@@ -338,5 +339,11 @@ class Keras:
             "predict": Array(None, "float32"),
         }
         result = results.get(name, NONE)
-        interp.event(name, node, frame, model=model, args=args, result=result)
+        seen: dict[str, Any] = {"repeated": bool(interp.iteration)}
+        fed = args.get("x", Arg(UNKNOWN)).value
+        if name == "fit" and isinstance(fed, Instance):
+            seen["on_epoch_end"] = calls.defines(interp, fed, "on_epoch_end")
+        if name == "compile":
+            seen["versions"] = versions_of(frame)
+        interp.event(name, node, frame, model=model, args=args, result=result, **seen)
         return result

@@ -35,7 +35,9 @@ class Builder:
 
     def __post_init__(self) -> None:
         frames = frozenset(m.frame.id for m in self.group)
-        self.scope = ClassScope(self.interp, frames, whole=self.home_class is not None)
+        whole = self.home_class is not None
+        rounds = frozenset() if whole else self.round_names()
+        self.scope = ClassScope(self.interp, frames, whole, rounds)
         self.find_moved()
 
     @property
@@ -115,6 +117,8 @@ class Builder:
                 yield from self.walk(taken, sites, inside)
             elif isinstance(stmt, ast.For) and here:
                 yield self.loop(stmt, sites)
+            elif isinstance(stmt, ast.If) and here and self.settled(stmt, body):
+                yield from self.walk(self.taken(stmt), sites, False)
             elif isinstance(stmt, ast.If) and here:
                 head = self.interp.spans.of(stmt.test)
                 yield Branch(
@@ -129,6 +133,24 @@ class Builder:
                 yield from self.leaves(stmt, here, sites)
             elif inside and self.plain(stmt):
                 yield Plain(span, comments_above(self.interp, stmt))
+
+    def settled(self, stmt: ast.If, body: list[ast.stmt]) -> bool:
+        """Whether only the branch taken goes into the class: where the condition also settles
+        other things of the script, or the end of the model (its loss goes with it)."""
+        if self.home_class is not None or body is not self.home_body() or len(self.group) > 1:
+            return False
+        inner = [s for s in statements([*stmt.body, *stmt.orelse]) if not isinstance(s, ast.If)]
+        spans = [a.layer.span for a in self.first.added]
+        last = bool(spans) and spans[-1] in self.interp.spans.of(stmt)
+        return last or any(id(s) not in self.consumed for s in inner)
+
+    def taken(self, stmt: ast.If) -> list[ast.stmt]:
+        """The branch of an ``if`` that has the model's layers."""
+        spans = {a.layer.span for a in self.first.added}
+        for branch in (stmt.body, stmt.orelse):
+            if any(s in self.interp.spans.of(b) for b in branch for s in spans):
+                return branch
+        return []
 
     def plain(self, stmt: ast.stmt) -> bool:
         if isinstance(stmt, ast.Return | ast.Pass) or is_docstring(stmt):
@@ -184,7 +206,32 @@ class Builder:
 
     def functional_body(self) -> tuple[tuple[Item, ...], tuple[Node, ...], tuple[int, ...]]:
         graph = self.interp.graph
-        model = self.first
+        orders = [self.graph_order(model) for model in self.group]
+        places = [[self.place(graph[i]) for i in order] for order in orders]
+        if any(p != places[0] for p in places):
+            raise Tangled
+        items: list[Item] = []
+        done: set[int] = set()
+        for column in zip(*orders, strict=True):
+            made = graph[column[0]]
+            comments: tuple[str, ...] = ()
+            if id(made.stmt) not in done:
+                comments = all_comments(self.interp, made.stmt)
+                done.add(id(made.stmt))
+            items.append(Leaf(tuple(self.graph_node(graph[i]) for i in column), comments))
+        if self.home_class is not None:
+            items = [*self.plain_statements(), *items]
+        inputs = tuple(self.graph_node(graph[i]) for i in self.first.inputs)
+        return tuple(items), inputs, self.first.outputs
+
+    def place(self, made: GraphNode) -> tuple[int, Span | None, str | None]:
+        """What the same node of another instance has in common."""
+        layer = made.layer.span if made.layer else None
+        return id(made.stmt), layer, made.operator
+
+    def graph_order(self, model: ModelState) -> list[int]:
+        """The nodes between a model's inputs and outputs, in the order they were made."""
+        graph = self.interp.graph
         reachable: set[int] = set()
         stack = list(model.outputs)
         while stack:
@@ -196,19 +243,7 @@ class Builder:
         order = sorted(reachable - set(model.inputs))
         if any(graph[i].layer is None and graph[i].operator is None for i in order):
             raise Tangled
-        items: list[Item] = []
-        done: set[int] = set()
-        for node_id in order:
-            made = graph[node_id]
-            comments: tuple[str, ...] = ()
-            if id(made.stmt) not in done:
-                comments = all_comments(self.interp, made.stmt)
-                done.add(id(made.stmt))
-            items.append(Leaf((self.graph_node(made),), comments))
-        if self.home_class is not None:
-            items = [*self.plain_statements(), *items]
-        inputs = tuple(self.graph_node(graph[i]) for i in model.inputs)
-        return tuple(items), inputs, model.outputs
+        return order
 
     def plain_statements(self) -> Iterable[Item]:
         for stmt in self.home_body():
@@ -243,6 +278,23 @@ class Builder:
         )
 
     # ------------------------------------------------------------------ the class
+
+    def round_names(self) -> frozenset[str]:
+        """The variables of loops around the whole model, where nothing else binds them."""
+        made = self.interp.spans.of(self.first.node)
+        loops = [
+            s
+            for s in statements(self.home_body())
+            if isinstance(s, ast.For) and made in self.interp.spans.of(s)
+        ]
+        targets = [n for loop in loops for n in ast.walk(loop.target) if isinstance(n, ast.Name)]
+        bound = [
+            n.id
+            for stmt in self.home_body()
+            for n in ast.walk(stmt)
+            if isinstance(n, ast.Name) and store(n)
+        ]
+        return frozenset(n.id for n in targets if bound.count(n.id) == 1)
 
     def find_moved(self) -> None:
         """Find the loops that can move into the class; the names they bind move with them."""

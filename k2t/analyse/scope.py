@@ -14,12 +14,14 @@ class ClassScope:
     """The names that a model class can see, and those it turned out to use.
 
     ``frames`` are the calls the model is built in; ``whole``: the function becomes the class.
-    Variables in ``moved`` are bound by statements that move into the class.
+    Variables in ``moved`` are bound by statements that move into the class; those in ``rounds``
+    by a loop around the whole model: they are handed to the constructor.
     """
 
     interp: Interpreter
     frames: frozenset[int]
     whole: bool
+    rounds: frozenset[str] = frozenset()
     moved: set[str] = field(default_factory=set)
     used: dict[str, None] = field(default_factory=dict)
 
@@ -32,13 +34,14 @@ class ClassScope:
         if not all(self.reaches(use) for use in expr.names):
             return False
         for use in expr.names:
-            if use.frame != 0 and use.name not in self.moved:
+            own = use.frame != 0 or use.name in self.rounds
+            if own and use.name not in self.moved:
                 self.used[use.name] = None
         return True
 
     def reaches(self, use: NameUse) -> bool:
         """Whether a variable still has, where the class stands, the value an expression read."""
-        if use.name in self.moved:
+        if use.name in self.moved or use.name in self.rounds:
             return True
         if use.frame == 0:
             return self.interp.module.versions.get(use.name) == use.version

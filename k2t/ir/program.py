@@ -93,11 +93,15 @@ class Home:
 
 @dataclass(frozen=True)
 class Compile:
-    """The arguments of ``compile`` and the comments that stood above it and its optimizer."""
+    """The arguments of ``compile`` and the comments that stood above it and its optimizer.
+
+    ``others`` are the arguments the same call had for other instances of the model.
+    """
 
     span: Span
     args: Mapping[str, Arg] = field(hash=False)
     comments: tuple[str, ...] = ()
+    others: tuple[Mapping[str, Arg], ...] = field(default=(), hash=False)
 
 
 @dataclass(frozen=True)

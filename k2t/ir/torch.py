@@ -104,6 +104,7 @@ class ModuleClass:
     validates: bool = False
     tests: bool = False
     objects: tuple[tuple[str, str], ...] = ()
+    epoch_hook: bool = False
 
 
 @dataclass(frozen=True)

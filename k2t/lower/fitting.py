@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from k2t.ir.finding import NotMigrated
+from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Use
 from k2t.ir.source import Code, code
 from k2t.ir.torch import Edit, Snippet
@@ -36,6 +36,7 @@ def fit(edits: Edits, use: Use) -> None:
     if draft.loss is None:
         raise NotMigrated("K2T701", "fit of a model that is not compiled", use.call)
     check_fit(use)
+    note_repeated(edits, use)
     if not use.alone and use.how != "name":
         raise NotMigrated("K2T702", "the result of fit is used in an expression", use.call)
     x = need(use, "x")
@@ -66,6 +67,23 @@ def fit(edits: Edits, use: Use) -> None:
         values["History"] = edits.name("History")
     edits.trainers[use.scope] = min(use.stmt.start, edits.trainers.get(use.scope, use.stmt.start))
     edits.edits.append(Edit(use.stmt, Snippet("fit", values)))
+
+
+def note_repeated(edits: Edits, use: Use) -> None:
+    """Fitted again, a model goes on with its optimizer in Keras; a Trainer makes a new one."""
+    earlier = [
+        u
+        for u in edits.program.uses
+        if u.kind == "fit" and u.call.start < use.call.start and set(u.models) & set(use.models)
+    ]
+    if earlier or (use.data.get("repeated") and len(use.models) == 1):
+        edits.note(
+            "K2T720",
+            Severity.WARNING,
+            "the model is fitted again: Keras goes on with the optimizer's state (momentum, step "
+            "count), a new Trainer starts afresh",
+            use.call,
+        )
 
 
 def lazy_sample(edits: Edits, use: Use, draft: Draft, x: Arg) -> Code | None:

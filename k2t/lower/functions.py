@@ -175,7 +175,12 @@ def sequence(edits: Edits, use: Use) -> None:
     methods = use.data["methods"]
     assert isinstance(methods, tuple)
     if "on_epoch_end" in methods:
-        raise NotMigrated("K2T611", "a Sequence with on_epoch_end is not carried over", use.call)
+        edits.note(
+            "K2T611",
+            Severity.INFO,
+            "on_epoch_end is called after the validation of an epoch, in Keras before it",
+            use.call,
+        )
     for base in use.data["bases"]:
         edits.edits.append(Edit(base, ("Dataset",)))
     kwargs, parent = use.data["kwargs"], use.data["super"]

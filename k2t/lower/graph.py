@@ -46,9 +46,11 @@ class Graph:
     flows: dict[int, Flow] = field(default_factory=dict)
     attributes: dict[int, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    others: dict[int, tuple[Node, ...]] = field(default_factory=dict)
 
     def lower(self) -> Chain:
         nodes = [i.node for i in self.model.body if isinstance(i, Leaf)]
+        self.others = {i.node.id: i.seen[1:] for i in self.model.body if isinstance(i, Leaf)}
         comments = {i.node.id: i.comments for i in self.model.body if isinstance(i, Leaf)}
         uses = self.uses(nodes)
         names = self.name_tensors(nodes, uses)
@@ -199,6 +201,12 @@ class Graph:
         width = dim_text(shape[-1]) if shape else None
         with located(layer.span):
             ops = lower(self.ctx, layer, shape, width)
+            for other in self.others.get(node.id, ()):
+                assert other.layer is not None
+                last = other.in_shapes[0]
+                again = lower(self.ctx, other.layer, last, dim_text(last[-1]) if last else None)
+                if again != ops:
+                    raise NotMigrated("K2T115", f"{layer.row} is built in several ways here")
         if t.get(layer.args, "mask_zero") == Const(True):
             raise NotMigrated(
                 "K2T114", "masks in functional models are not carried over", layer.span

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from k2t.ir.finding import NotMigrated
 from k2t.ir.torch import InitCase, Line
 from k2t.ir.values import Obj
-from k2t.lower import text as t
 from k2t.lower.ops import Context, Op
 from k2t.lower.recurrent import inner_layer, recurrent_inits
 
@@ -172,9 +171,7 @@ def special_lines(
         if key_of(start) == key_of(base):
             others.append((path, op))
         elif start is None:
-            raise NotMigrated(
-                "K2T201", "a layer with torch's own start among others", layer.span
-            )
+            raise NotMigrated("K2T201", "a layer with torch's own start among others", layer.span)
         else:
             own.append((path, start, op))
     if any(path.endswith("[?]") for path, _, _ in own):
@@ -282,5 +279,3 @@ def own_names(text: str, parameters: dict[str, str]) -> str:
     for name, attribute in parameters.items():
         text = re.sub(rf"(?<![\w.\"']){re.escape(name)}\b(?!=[^=])", attribute, text)
     return text
-
-

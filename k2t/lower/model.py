@@ -96,6 +96,7 @@ def draft(ctx: Context, model: Model, targets: Value | None, weighted: bool) -> 
             made.metrics = lower_metrics(ctx, t.get(args, "metrics"), output, loss, y)
         with located(args["optimizer"].span if "optimizer" in args else None):
             made.optimizer = lower_optimizer(ctx, t.get(args, "optimizer"))
+        check_others(ctx, model, made, output, y)
     return made
 
 
@@ -114,6 +115,19 @@ def note_embedding(ctx: Context, model: Model, chain: Chain) -> None:
             f"{row.name}: Keras 3 on TensorFlow squares the gradient of each occurrence of a token "
             "in an Embedding, torch that of their sum (23 % of a step's loss in one script)",
         )
+
+
+def check_others(ctx: Context, model: Model, made: Draft, output: Output, y: Array | None) -> None:
+    """What one compile call says for other instances of the model must come to the same."""
+    assert model.compile is not None
+    for args in model.compile.others:
+        loss = lower_loss(ctx, t.get(args, "loss"), output)
+        metrics = lower_metrics(ctx, t.get(args, "metrics"), output, loss, y)
+        optimizer = lower_optimizer(ctx, t.get(args, "optimizer"))
+        if (loss, metrics, optimizer) != (made.loss, made.metrics, made.optimizer):
+            raise NotMigrated(
+                "K2T306", "compile says different things in different rounds", model.compile.span
+            )
 
 
 def check_compile(model: Model) -> None:
@@ -231,9 +245,15 @@ def finish(
         predict=prediction_text(made) if predicts and trained else None,
         optimizer=optimizer,
         validates=validating,
+        epoch_hook=any(refreshes(u) for u in uses),
         objects=tuple((m.log, m.object) for m in made.metrics if m.object is not None),
         tests=any(u.kind == "evaluate" for u in uses),
     )
+
+
+def refreshes(use: Use) -> bool:
+    """Whether the data of a fit is a Sequence that wants to hear of the end of an epoch."""
+    return use.kind == "fit" and bool(use.data.get("on_epoch_end"))
 
 
 def applies(ctx: Context, common: initial.Plan, made: Draft) -> bool:

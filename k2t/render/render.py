@@ -262,6 +262,7 @@ class Writer:
             "optimizer": cls.optimizer,
             "validates": cls.validates,
             "tests": cls.tests,
+            "epoch_hook": cls.epoch_hook,
         }
         return str(environment().get_template("module.py.j2").render(values))
 
