@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from k2t.analyse import shapes
 from k2t.analyse.inputs import fed_array, input_shape
 from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.loops import movable, round_names, stored
 from k2t.analyse.scope import ClassScope
 from k2t.analyse.sources import all_comments, comments_above, comments_between, is_docstring
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, statements, versions_of
@@ -36,7 +37,9 @@ class Builder:
     def __post_init__(self) -> None:
         frames = frozenset(m.frame.id for m in self.group)
         whole = self.home_class is not None
-        rounds = frozenset() if whole else self.round_names()
+        rounds = (
+            frozenset() if whole else round_names(self.interp, self.home_body(), self.first.node)
+        )
         self.scope = ClassScope(self.interp, frames, whole, rounds)
         self.find_moved()
 
@@ -158,19 +161,11 @@ class Builder:
         return id(stmt) not in self.consumed
 
     def loop(self, stmt: ast.For, sites: Mapping[Span, list[Node]]) -> Loop:
-        if self.home_class is None and not self.movable(stmt):
+        if self.home_class is None and not movable(self.interp, stmt, self.consumed):
             raise Tangled
         header = Span(self.interp.spans.of(stmt).start, self.interp.spans.of(stmt.iter).end)
         body = tuple(self.walk(stmt.body, sites, True))
         return Loop(header, body, comments_above(self.interp, stmt))
-
-    def names_read_outside(self, stmt: ast.stmt) -> set[str]:
-        inner = {id(n) for n in ast.walk(stmt)}
-        return {
-            n.id
-            for n in ast.walk(self.interp.tree)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and id(n) not in inner
-        }
 
     def leaves(
         self, stmt: ast.stmt, here: list[Span], sites: Mapping[Span, list[Node]]
@@ -279,23 +274,6 @@ class Builder:
 
     # ------------------------------------------------------------------ the class
 
-    def round_names(self) -> frozenset[str]:
-        """The variables of loops around the whole model, where nothing else binds them."""
-        made = self.interp.spans.of(self.first.node)
-        loops = [
-            s
-            for s in statements(self.home_body())
-            if isinstance(s, ast.For) and made in self.interp.spans.of(s)
-        ]
-        targets = [n for loop in loops for n in ast.walk(loop.target) if isinstance(n, ast.Name)]
-        bound = [
-            n.id
-            for stmt in self.home_body()
-            for n in ast.walk(stmt)
-            if isinstance(n, ast.Name) and store(n)
-        ]
-        return frozenset(n.id for n in targets if bound.count(n.id) == 1)
-
     def find_moved(self) -> None:
         """Find the loops that can move into the class; the names they bind move with them."""
         if self.first.kind != "sequential" or self.home_class is not None:
@@ -306,22 +284,10 @@ class Builder:
         for stmt in statements(self.home_body()):
             whole = self.interp.spans.of(stmt)
             if isinstance(stmt, ast.For) and any(s in whole for s in spans):
-                if not self.movable(stmt):
+                if not movable(self.interp, stmt, self.consumed):
                     return
-                moved |= {n.id for n in ast.walk(stmt) if isinstance(n, ast.Name) and store(n)}
+                moved |= stored(stmt)
         self.scope.moved = moved
-
-    def movable(self, stmt: ast.For) -> bool:
-        """Whether a loop does nothing but stack layers, so that it can move as a whole."""
-        for inner in statements(stmt.body):
-            if isinstance(inner, ast.Break | ast.Continue | ast.Try | ast.With | ast.While):
-                return False
-            if isinstance(inner, ast.If | ast.For) or id(inner) in self.consumed:
-                continue
-            if not isinstance(inner, ast.Assign | ast.AugAssign):
-                return False
-        names = {n.id for n in ast.walk(stmt) if isinstance(n, ast.Name) and store(n)}
-        return not names & self.names_read_outside(stmt)
 
     def build(self) -> Model:
         model = self.first
@@ -411,7 +377,3 @@ def value_text(value: Value) -> str | None:
     if expr is not None:
         return str(expr.text)
     return repr(value.value) if isinstance(value, Const) else None
-
-
-def store(node: ast.Name) -> bool:
-    return isinstance(node.ctx, ast.Store)
