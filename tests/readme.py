@@ -1,6 +1,6 @@
 """The example in README.md: the Lightning script below the Keras one is what k2t makes of it.
 
-    python -m tests.readme     writes it anew
+python -m tests.readme     writes it anew
 """
 
 from __future__ import annotations

@@ -162,3 +162,106 @@ def test_a_condition_about_keras_keeps_its_branch() -> None:
     text = migrate(script.encode(), "script.py").text
     assert text is not None
     assert text.strip().endswith("# the usual one\nshape = (28, 28, 1)\nprint(shape)")
+
+
+def migrated(script: str) -> tuple[str, list[str]]:
+    """The migrated text and the codes of its warnings and errors."""
+    migration = migrate(script.encode(), "script.py")
+    assert migration.text is not None
+    ast.parse(migration.text)
+    codes = [f.code for f in migration.findings if f.severity is not Severity.INFO]
+    return migration.text, codes
+
+
+HEAD = """\
+import keras
+import numpy as np
+from keras import layers
+x = np.zeros((64, 8), dtype="float32")
+y = np.zeros((64, 1), dtype="float32")
+"""
+
+
+def test_models_made_in_a_loop_get_its_variable() -> None:
+    text, codes = migrated(
+        HEAD
+        + """\
+for rate in [0.1, 0.01]:
+    model = keras.Sequential([layers.Dense(4), layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(rate), "mse")
+    model.fit(x, y)
+"""
+    )
+    assert codes == []
+    assert "def __init__(self, rate):" in text
+    assert "torch.optim.SGD(self.parameters(), lr=self.rate)" in text
+    assert "    model = Model(rate)\n" in text
+
+
+def test_models_of_one_loop_with_other_losses_are_refused() -> None:
+    text, codes = migrated(
+        HEAD
+        + """\
+for loss in ["mse", "mae"]:
+    model = keras.Sequential([layers.Dense(1)])
+    model.compile("sgd", loss)
+    model.fit(x, y)
+"""
+    )
+    assert "K2T306" in codes
+    assert "raise NotImplementedError(" in text
+
+
+def test_initializers_that_change_from_round_to_round_are_refused() -> None:
+    _, codes = migrated(
+        HEAD
+        + """\
+model = keras.Sequential([keras.Input((8,))])
+for start in ["he_normal", "glorot_normal"]:
+    model.add(layers.Dense(8, kernel_initializer=start))
+model.compile("sgd", "mse")
+model.fit(x, y)
+"""
+    )
+    assert "K2T201" in codes
+
+
+def test_a_second_fit_is_a_warning() -> None:
+    _, codes = migrated(
+        HEAD
+        + """\
+model = keras.Sequential([layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit(x, y)
+model.fit(x, y, epochs=3)
+"""
+    )
+    assert codes == ["K2T720"]
+
+
+def test_statements_that_share_a_line() -> None:
+    text, codes = migrated(
+        HEAD
+        + """\
+a = keras.Input((8,)); b = layers.Dense(1)(a); print("built")
+model = keras.Model(a, b); model.compile("sgd", "mse")
+if len(x) > 3: model.fit(x, y)
+"""
+    )
+    assert codes == []
+    assert 'print("built")' in text
+    assert "if len(x) > 3:\n    trainer = L.Trainer(" in text
+
+
+def test_a_model_that_ends_in_softmax_trains_on_its_logits_whatever_the_loss() -> None:
+    text, _ = migrated(
+        HEAD
+        + """\
+model = keras.Sequential([layers.Dense(4, activation="softmax")])
+model.compile("sgd", "binary_crossentropy")
+model.fit(x, np.zeros((64, 4), dtype="float32"))
+probabilities = model.predict(x)
+"""
+    )
+    assert "F.binary_cross_entropy_with_logits(logits, y)" in text
+    assert "return self(batch[0]).softmax(1)" in text

@@ -31,6 +31,7 @@ USES = (
     "load_weights",
     "load_model",
     "count_params",
+    "metrics_names",
     "call",
     "history",
     "history_key",

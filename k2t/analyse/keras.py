@@ -208,6 +208,9 @@ class Keras:
             args = arguments.bind_row(self.interp, row, node, frame)
             self.interp.event("util", node, frame, row=row.name, args=args, dataset=True)
             return datasets.dataset(row)
+        if row is not None and row.section == "activations":
+            arguments.evaluated(self.interp, node, frame)
+            return self.interp.unsupported(f"a call of {path}", node, frame)
         if row is not None:
             return self.construct(row, node, frame)
         if path in CONSTANTS and not node.args:
@@ -254,7 +257,10 @@ class Keras:
                     return Bound(owner, attr)
                 if attr == "output_shape":
                     return self.output_shape(owner, node, frame)
-                if attr in ("input_shape", "metrics_names", "layers", "stop_training"):
+                if attr == "metrics_names":
+                    self.interp.event("metrics_names", node, frame, model=owner.id)
+                    return UNKNOWN
+                if attr in ("input_shape", "layers", "stop_training"):
                     return self.interp.unsupported(f"model.{attr}", node, frame)
                 return Bound(owner, attr)
             case History(model=model, fit=fit):

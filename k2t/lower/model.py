@@ -9,7 +9,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.program import Branch, Item, Leaf, Loop, Model, Node, Use
 from k2t.ir.source import Code
 from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
-from k2t.ir.values import Array, NameUse, Shape, Value
+from k2t.ir.values import Array, NameUse, Shape, Value, as_int
 from k2t.lower import initial
 from k2t.lower import text as t
 from k2t.lower.chain import conversion, lower_items
@@ -149,7 +149,9 @@ def model_output(ctx: Context, model: Model) -> Output:
         node = nodes.get(model.outputs[0]) if model.outputs else None
         shape = node.shape if node else None
     tail = tail_of(ctx, node) if node is not None else None
-    classes = dim_text(shape[-1]) if shape else None
+    # torchmetrics wants an int, and what the script computes may be one of numpy's
+    known = bool(shape) and as_int(shape[-1]) is not None  # type: ignore[index]
+    classes = dim_text(shape[-1]) if shape and known else None
     if classes is not None and any(n.name in model.local_names for n in names_in(shape)):
         classes = None
     return Output(shape, tail, classes)

@@ -68,13 +68,20 @@ def evaluate(edits: Edits, use: Use) -> None:
     single = not draft.metrics
     if as_dict:
         result = code("dict(sorted(", call, ".items()))") if len(draft.metrics) else call
-    elif single:
+    elif single and use.how != "nothing":
         result = code(call, '["loss"]')
-    elif use.how in ("unpack", "nothing"):
-        result = code(call, ".values()") if use.how == "unpack" else call
+    elif use.how == "nothing":
+        result = code(f"{trainer}.test(", use.receiver, ", ", made, quiet_test(use), ")")
+    elif use.how == "unpack":
+        result = code(call, ".values()")
     else:
         result = code("list(", call, ".values())")
     edits.edits.append(Edit(use.call, result))
+
+
+def quiet_test(use: Use) -> str:
+    """Where the result of evaluate is not used it is printed, unless verbose is 0."""
+    return ", verbose=False" if t.same_value(t.get(use.args, "verbose"), 0) else ""
 
 
 def predict(edits: Edits, use: Use) -> None:
@@ -175,6 +182,16 @@ def load_model(edits: Edits, use: Use) -> None:
     edits.edits.append(Edit(use.stmt, Snippet("code", {"code": text})))
 
 
+def metrics_names(edits: Edits, use: Use) -> None:
+    """The names as Keras gives them (Keras 3 gives all compiled metrics one name)."""
+    draft = edits.draft(use)
+    names = [m.log for m in draft.metrics]
+    if edits.program.dialect == "keras3" and names:
+        names = ["compile_metrics"]
+    listed = ", ".join(t.literal(name) for name in ("loss", *names))
+    edits.edits.append(Edit(use.call, (f"[{listed}]",)))
+
+
 def count_params(edits: Edits, use: Use) -> None:
     edits.draft(use)
     edits.edits.append(
@@ -193,6 +210,7 @@ HANDLERS = {
     "load_weights": load_weights,
     "load_model": load_model,
     "count_params": count_params,
+    "metrics_names": metrics_names,
     "util": util,
     "seed": seed,
     "drop": drop,

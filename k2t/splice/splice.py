@@ -47,7 +47,7 @@ def splice(
         Unsplicable: the result would not parse.
     """
     source = program.source
-    gone = outer(list(removed))
+    gone = on_one_line(source, outer(list(removed)))
     needed = emptied(source, gone)
     pieces = [
         filled(source, span) if span.start in needed else deletion(source, span) for span in gone
@@ -103,6 +103,17 @@ def outer(spans: list[Span]) -> list[Span]:
     """Spans that lie in no other, without doubles, in order."""
     unique = sorted(set(spans))
     return [s for s in unique if not any(s in o and s != o for o in unique)]
+
+
+def on_one_line(source: Source, spans: list[Span]) -> list[Span]:
+    """Statements that only semicolons part are deleted as one."""
+    merged: list[Span] = []
+    for span in spans:
+        if merged and source.text[merged[-1].end : span.start].strip(" \t") == ";":
+            merged[-1] = Span(merged[-1].start, span.end)
+        else:
+            merged.append(span)
+    return merged
 
 
 def line_start(source: Source, offset: int) -> int:

@@ -209,8 +209,11 @@ def relative(a: Any, b: Any) -> float:
 
 
 def compare_outputs(a: Output, b: Output) -> OutputReport:
-    """By position: `evaluate` of Keras returns a list, Lightning a dict in the order of logging."""
+    """By name where both have names, else by position: `evaluate` of Keras may return a list,
+    Lightning returns a dict in the order of logging."""
     x, y = list(a.values.values()), list(b.values.values())
+    if a.values.keys() == b.values.keys():
+        y = [b.values[name] for name in a.values]
     if len(x) != len(y):
         return OutputReport(
             a.call, math.inf, f"{len(x)} values {list(a.values)}, {len(y)} {list(b.values)}"

@@ -1,5 +1,5 @@
 """Neutralises a quirk of Keras 3 on TensorFlow: a token that occurs twice in a batch has its two
-gradients squared one by one (`tf.IndexedSlices`); with this they are added up first, as in torch."""
+gradients squared one by one (`tf.IndexedSlices`); with this they are added up first as in torch."""
 
 
 def install_keras(keras):
