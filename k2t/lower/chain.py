@@ -13,17 +13,14 @@ from k2t.lower.ops import Context, Op, dim_text, located
 from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST, AnyPiece, BlockPiece, Piece, State
 
 
-def width_of(leaf: Leaf, state: State, running: str | None) -> str | None:
-    """The text for the input width of a layer site; ``running`` is the loop's variable, if any."""
-    texts = {dim_text(n.in_shapes[0][-1]) if n.in_shapes[0] else None for n in leaf.seen}
-    if running is not None:
-        return running
+def widths(leaf: Leaf) -> set[str | None]:
+    """The texts for the input width of a layer site, over all its applications."""
+    return {dim_text(n.in_shapes[0][-1]) if n.in_shapes[0] else None for n in leaf.seen}
+
+
+def width_of(leaf: Leaf) -> str | None:
+    texts = widths(leaf)
     return texts.pop() if len(texts) == 1 else None
-
-
-def uniform(leaf: Leaf) -> bool:
-    texts = {dim_text(n.in_shapes[0][-1]) if n.in_shapes[0] else None for n in leaf.seen}
-    return len(texts) == 1
 
 
 def lower_site(ctx: Context, leaf: Leaf, width: str | None) -> list[Op]:
@@ -73,9 +70,7 @@ def by_reference(ctx: Context, leaf: Leaf) -> Op:
     return Op(module=text, layout="any", stem="layer")
 
 
-def lower_items(
-    ctx: Context, items: tuple[Item, ...], state: State, loop: Loop | None = None
-) -> list[AnyPiece]:
+def lower_items(ctx: Context, items: tuple[Item, ...], state: State) -> list[AnyPiece]:
     """The pieces of a body, with layout conversions put in."""
     pieces: list[AnyPiece] = []
     for item in items:
@@ -108,13 +103,13 @@ def lower_loop(ctx: Context, item: Loop, state: State) -> Iterator[AnyPiece]:
         yield conversion(state, wanted)
     before = None
     body_tail: list[AnyPiece] = []
-    if first is not None and not uniform(first):
+    if first is not None and len(widths(first)) > 1:
         name = (
             "in_channels"
             if "Conv" in (first.node.layer.row if first.node.layer else "")
             else "in_features"
         )
-        before = f"{name} = {width_of(Leaf((first.seen[0],)), state, state.running) or 'None'}"
+        before = f"{name} = {state.running or width_of(Leaf(first.seen[:1]))}"
         if before.endswith("None"):
             raise NotMigrated("K2T117", "the input width of this loop is not known")
         if before == f"{name} = {name}":
@@ -185,7 +180,7 @@ def lower_leaf(ctx: Context, leaf: Leaf, state: State) -> Iterator[Piece]:
     layer = leaf.node.layer
     assert layer is not None
     running = state.running if widening(ctx, leaf) else None
-    ops = lower_site(ctx, leaf, running or width_of(leaf, state, None))
+    ops = lower_site(ctx, leaf, running or width_of(leaf))
     if running is not None:
         state.running = None
     shape = leaf.node.in_shapes[0]

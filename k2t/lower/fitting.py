@@ -142,10 +142,7 @@ def split_loaders(
     at = edits.name("split")
     floats = float_input(draft)
 
-    def part(arg: Arg, cut: str) -> Arg:
-        return arg
-
-    xs = cast_name(edits, x, floats)
+    xs = cast(edits, x.value, x.span, floats)
     ys = target(y.value, y.span)
     train = [code(xs, f"[:{at}]"), code(ys, f"[:{at}]")]
     val = [code(xs, f"[{at}:]"), code(ys, f"[{at}:]")]
@@ -161,11 +158,6 @@ def split_loaders(
         "train": loader(edits, use, train, options),
         "val": loader(edits, use, val, val_batch),
     }
-
-
-def cast_name(edits: Edits, x: Arg, floats: bool) -> Code:
-    assert x.span is not None
-    return cast(edits, x.value, x.span, floats)
 
 
 def validation_loader(edits: Edits, use: Use, draft: Draft) -> Code | None:

@@ -30,7 +30,6 @@ class Flow:
     text: str
     layout: str
     rank: int | None
-    last_use: int = 0
 
 
 @dataclass

@@ -25,17 +25,8 @@ def regular(piece: AnyPiece) -> bool:
     """Whether a piece can stand in an ``nn.Sequential``."""
     if isinstance(piece, Piece):
         op = piece.op
-        return (
-            op.module is not None
-            and not op.lines
-            and (op.call is None or "{m}" not in op.call)
-            and not op_prefers_call(op)
-        )
+        return op.module is not None and not op.lines and (op.call is None or "{m}" not in op.call)
     return True
-
-
-def op_prefers_call(op: Op) -> bool:
-    return op.module is None
 
 
 def split(pieces: list[AnyPiece]) -> list[list[AnyPiece]]:

@@ -212,9 +212,7 @@ def drop_tail(pieces: list[AnyPiece], folded: str) -> None:
 # ---------------------------------------------------------------------- the class
 
 
-def finish(
-    ctx: Context, made: Draft, common: initial.Plan, uses: Sequence[Use], names: set[str]
-) -> ModuleClass:
+def finish(ctx: Context, made: Draft, common: initial.Plan, uses: Sequence[Use]) -> ModuleClass:
     """The module class of a draft, once the common initialisation is settled."""
     model = made.model
     params = {p.name: f"self.{p.name}" for p in model.parameters}

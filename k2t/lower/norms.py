@@ -40,8 +40,20 @@ def batch_norm(
 
 
 def batch_norm_class(ctx: Context, name: str, shape: Shape | None) -> str:
-    """torch's class where its unbiased running variance is within 1/500, else the helper."""
+    """torch's class where its unbiased running variance is within 1/500, else the helper.
+
+    tf.keras 2 on maps uses TensorFlow's fused kernel, which hands back the unbiased variance too
+    (tf-keras 2.21, measured; not so on other ranks).
+    """
+    if ctx.dialect == "tf_keras" and name == "BatchNorm2d":
+        return f"nn.{name}"
     if ctx.dialect == "keras2":
+        ctx.note(
+            "K2T112",
+            "warning",
+            f"nn.{name} starts its running statistics at mean 0 and variance 1; those of Keras 2.2 "
+            "equal the first batch after one step: validation differs early in training",
+        )
         return f"nn.{name}"
     sizes_ = [as_int(d) for d in shape[:-1]] if shape is not None else [None]
     positions = math.prod(s for s in sizes_ if s is not None) if None not in sizes_ else 0

@@ -16,10 +16,6 @@ from k2t.lower.uses import lower_use
 from k2t.table import Table
 
 VERBS = ("build_", "create_", "make_", "get_", "define_", "construct_", "new_")
-LAYER_HELPERS = (
-    "SameConv", "CausalConv", "SameMaxPool", "SameAvgPool", "BatchNorm", "LSTM", "GRU", "SimpleRNN",
-    "Masked", "ResetBefore", "hard_sigmoid", "mask_mean",
-)  # fmt: skip
 
 
 def lower_program(
@@ -50,7 +46,7 @@ def lower_program(
     for made in modules:
         uses = [u for u in program.uses if set(u.models) & set(made.model.instances)]
         try:
-            classes[made.model.id] = finish(ctx, made, common, uses, set())
+            classes[made.model.id] = finish(ctx, made, common, uses)
         except NotMigrated as error:
             findings.append(refusal(error, made.model.span))
             for instance in made.model.instances:
