@@ -265,3 +265,15 @@ probabilities = model.predict(x)
     )
     assert "F.binary_cross_entropy_with_logits(logits, y)" in text
     assert "return self(batch[0]).softmax(1)" in text
+
+
+@pytest.mark.parametrize("fidelity", ["plain", "exact"])
+@pytest.mark.parametrize("case", CASES)
+def test_every_fidelity_gives_a_whole_script(case: Case, fidelity: str) -> None:
+    migration = case.migrate(fidelity)
+    assert migration.text is not None
+    ast.parse(migration.text)
+    assert not [f for f in migration.findings if f.severity is Severity.ERROR]
+    if fidelity == "plain":
+        assert "on_before_optimizer_step" not in migration.text
+        assert "class RMSprop(" not in migration.text

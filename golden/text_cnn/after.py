@@ -118,7 +118,7 @@ class TextCnn(L.LightningModule):
     def __init__(self):
         super().__init__()
         # map the vocabulary indices to vectors
-        self.block = nn.Sequential(
+        self.embedding = nn.Sequential(
             nn.Embedding(MAX_WORDS, EMBEDDING_DIM),
             nn.Dropout(0.2),
         )
@@ -137,7 +137,7 @@ class TextCnn(L.LightningModule):
         self.apply(init_weights)
 
     def forward(self, x):
-        x = self.block(x)
+        x = self.embedding(x)
         x = self.features(x.transpose(1, 2))  # NLC -> NCL
         return self.classifier(x.amax(2))  # logits: the sigmoid is in the loss
 

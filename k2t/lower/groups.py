@@ -61,7 +61,7 @@ def group_names(runs: list[list[AnyPiece]], classifies: bool) -> list[str]:
             elif convolutional:
                 name = "features"
             else:
-                name = "block"
+                name = "embedding" if next(ops_in(run)).stem == "embedding" else "block"
         elif has_module(run):
             name = next(ops_in(run)).stem
         else:
