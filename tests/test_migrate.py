@@ -277,3 +277,20 @@ def test_every_fidelity_gives_a_whole_script(case: Case, fidelity: str) -> None:
     if fidelity == "plain":
         assert "on_before_optimizer_step" not in migration.text
         assert "class RMSprop(" not in migration.text
+
+
+def test_fit_whose_history_a_function_returns() -> None:
+    text, codes = migrated(
+        HEAD
+        + """\
+def train(model, epochs):
+    model.compile("sgd", "mse")
+    return model.fit(x, y, epochs=epochs, validation_split=0.25)
+
+history = train(keras.Sequential([layers.Dense(1)]), 3)
+print(history.history["val_loss"])
+"""
+    )
+    assert codes == []
+    assert "    history_ = History()\n" in text
+    assert "    return history_\n" in text

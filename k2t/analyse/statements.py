@@ -120,6 +120,8 @@ class Layout:
             return "unpack" if isinstance(parent.targets[0], ast.Tuple | ast.List) else "name"
         if isinstance(parent, ast.Subscript):
             return "index"
+        if isinstance(parent, ast.Return):
+            return "return"
         return "value"
 
     def scope(self, node: ast.AST) -> Span | None:

@@ -37,7 +37,7 @@ def fit(edits: Edits, use: Use) -> None:
         raise NotMigrated("K2T701", "fit of a model that is not compiled", use.call)
     check_fit(use)
     note_repeated(edits, use)
-    if not use.alone and use.how != "name":
+    if not use.alone and use.how not in ("name", "return"):
         raise NotMigrated("K2T702", "the result of fit is used in an expression", use.call)
     x = need(use, "x")
     y = use.args.get("y")
@@ -61,6 +61,7 @@ def fit(edits: Edits, use: Use) -> None:
     values["quiet"] = quiet(use)
     values["lazy"] = lazy_sample(edits, use, draft, x)
     history = history_variable(edits, use)
+    values["returns"] = use.how == "return"
     values["history"] = history
     if history:
         edits.training.setdefault("History", edits.name("History"))
@@ -196,6 +197,8 @@ def quiet(use: Use) -> object:
 
 def history_variable(edits: Edits, use: Use) -> str | None:
     """The variable of ``history = model.fit(...)``, if anything reads it."""
+    if use.how == "return":
+        return edits.name("history")
     if use.target is None:
         return None
     reads = any(u.kind == "history" and use.call in u.data["fits"] for u in edits.program.uses)

@@ -175,7 +175,19 @@ class Writer:
             for k, v in snippet.values.items()
         }
         defaults = dict.fromkeys(
-            ("split", "x", "fraction", "lazy", "history", "History", "quiet", "val", "code"), None
+            (
+                "split",
+                "x",
+                "fraction",
+                "lazy",
+                "history",
+                "History",
+                "quiet",
+                "val",
+                "returns",
+                "code",
+            ),
+            None,
         )
         values = {
             **defaults,
