@@ -294,3 +294,19 @@ print(history.history["val_loss"])
     assert codes == []
     assert "    history_ = History()\n" in text
     assert "    return history_\n" in text
+
+
+def test_a_condition_that_is_not_known_stays_in_the_class() -> None:
+    text, codes = migrated(
+        "from mine import deep\n"
+        + HEAD
+        + """\
+model = keras.Sequential([keras.Input((8,)), layers.Dense(4)])
+if deep:
+    model.add(layers.Dense(1))
+model.compile("sgd", "mse")
+model.fit(x, y)
+"""
+    )
+    assert codes == []
+    assert "        if deep:\n            layers.append(nn.Linear(4, 1))\n" in text

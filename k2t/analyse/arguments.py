@@ -43,7 +43,7 @@ def bind_row(interp: Interpreter, row: Row, node: ast.Call, frame: Frame) -> dic
     if row.section != "layers":
         allowed.add("name")
     for name, arg in written.items():
-        if name not in allowed and row.section in ("utils", "datasets", "preprocessing"):
+        if name not in allowed and row.section == "preprocessing":
             interp.event("bad_argument", node, frame, row=row.name, name=name)
             continue
         args[name] = arg  # one that the row does not know is refused when it is lowered

@@ -55,6 +55,7 @@ class Interpreter:
         self.graph: dict[int, GraphNode] = {}
         self.models: dict[int, ModelState] = {}
         self.events: list[Event] = []
+        self.truths: dict[int, bool | None] = {}
         self.ghosts: list[tuple[int, tuple[Any, ...]]] = []
         self.loads: dict[int, tuple[ast.Name, ast.stmt, Value]] = {}
         self.stmt: ast.stmt = ast.Pass(lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
@@ -308,6 +309,7 @@ class Interpreter:
     def branch(self, stmt: ast.If, frame: Frame) -> Completion:
         test = self.eval(stmt.test, frame)
         truth = self.truth(test)
+        self.truths[id(stmt)] = truth
         if truth is not None and self.keras.mentions(stmt.test, frame):
             self.event("static_if", stmt, frame, taken=truth)
             return self.block(stmt.body if truth else stmt.orelse, frame)

@@ -142,6 +142,8 @@ class Builder:
         other things of the script, or the end of the model (its loss goes with it)."""
         if self.home_class is not None or body is not self.home_body() or len(self.group) > 1:
             return False
+        if self.interp.truths.get(id(stmt)) is None:
+            return False
         inner = [s for s in statements([*stmt.body, *stmt.orelse]) if not isinstance(s, ast.If)]
         spans = [a.layer.span for a in self.first.added]
         last = bool(spans) and spans[-1] in self.interp.spans.of(stmt)

@@ -15,6 +15,7 @@ from k2t.lower.edits import Edits, need
 
 def util(edits: Edits, use: Use) -> None:
     name = str(use.data.get("row"))
+    check_known(edits, use, name)
     if use.data.get("dataset"):
         return dataset(edits, use, name)
     handlers: dict[str, Callable[[Edits, Use], None]] = {
@@ -27,6 +28,17 @@ def util(edits: Edits, use: Use) -> None:
     }
     handlers[name](edits, use)
     return None
+
+
+def check_known(edits: Edits, use: Use, name: str) -> None:
+    """Every argument must be one that the function has."""
+    rows = edits.ctx.table.rows["datasets" if use.data.get("dataset") else "utils"]
+    if name not in rows:
+        return
+    known = {p.name for p in rows[name].params}
+    for argument, arg in use.args.items():
+        if arg.span is not None and argument not in known:
+            raise NotMigrated("K2T902", f"{name} has no argument {argument!r}", use.call)
 
 
 def emit(edits: Edits, helper: str, name: str, use: Use) -> str:
@@ -177,8 +189,9 @@ def sequence(edits: Edits, use: Use) -> None:
     if "on_epoch_end" in methods:
         edits.note(
             "K2T611",
-            Severity.INFO,
-            "on_epoch_end is called after the validation of an epoch, in Keras before it",
+            Severity.WARNING,
+            "on_epoch_end is called after each epoch and its validation; Keras calls it before the "
+            "first epoch too, and before the validation: a shuffle in it gives other batches",
             use.call,
         )
     for base in use.data["bases"]:

@@ -87,7 +87,7 @@ def draft(ctx: Context, model: Model, targets: Value | None, weighted: bool) -> 
         with located(model.compile.args["loss"].span):
             loss = lower_loss(ctx, loss_value, output)
     folded = loss.folded if loss is not None else None
-    chain = lower_chain(ctx, model, folded)
+    chain = lower_chain(ctx, model, folded, own_tail=loss is None or loss.row.get("tail") == folded)
     made = Draft(model, chain, output, loss, y=y, weighted=weighted)
     if loss is not None and model.compile is not None:
         note_embedding(ctx, model, chain)
@@ -177,11 +177,12 @@ def tail_of(ctx: Context, node: Node) -> str | None:
     return None
 
 
-def lower_chain(ctx: Context, model: Model, folded: str | None) -> Chain:
-    ending = {
-        "softmax": "logits: the softmax is in the loss",
-        "sigmoid": "logits: the sigmoid is in the loss",
-    }.get(folded or "", "")
+def lower_chain(ctx: Context, model: Model, folded: str | None, own_tail: bool) -> Chain:
+    ending = ""
+    if folded is not None:
+        ending = f"logits: the {folded} is in the loss"
+        if not own_tail:
+            ending = f"logits: the loss takes them from before the {folded}"
     if model.kind == "functional":
         chain = Graph(ctx, model, model.outputs[0] if folded else None).lower()
         if ending:

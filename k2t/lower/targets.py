@@ -76,6 +76,13 @@ def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
                 f"from_logits=True although the model ends in a {output.tail}: Keras on TensorFlow "
                 "takes the logits before it, and so does this",
             )
+        if recovered and output.tail != tail and not logits:
+            ctx.note(
+                "K2T302",
+                "warning",
+                f"the model ends in a {output.tail}, the loss is {row.name}: Keras applies the "
+                "loss's own activation to the logits before it, and so does this",
+            )
         if recovered or output.tail == tail:
             # Keras finds the logits of any softmax or sigmoid, and applies the loss's own to them
             folded, prediction = output.tail, "logits"
