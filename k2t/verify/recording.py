@@ -35,12 +35,63 @@ class Entry:
         return {role: tuple(array.shape) for role, array in self.arrays.items()}
 
 
+@dataclass(frozen=True)
+class Point:
+    """One call of a layer on the first batch, in eval mode: what went in and what came out.
+
+    Arrays are channels last and in Keras's order of axes; `output` is what the layer gave before
+    its own activation (recurrent layers: None). `entry`: the number of the layer's entry, None for
+    a layer without weights. `name` and `kind`: the layer's name and class.
+    """
+
+    name: str
+    kind: str
+    entry: int | None
+    input: Any
+    output: Any
+
+
+@dataclass
+class Trace:
+    """The first step of a model's first fit, looked at closely.
+
+    `points`: in order of execution. `output`: what the model gives in eval mode for the first
+    batch, `logits` the same before the last layer's activation. `gradients` (of the reported loss,
+    before clipping) and `after` (weights after the first step) are entries in the order of
+    `Fit.initial`; empty where they could not be had.
+    """
+
+    points: list[Point] = field(default_factory=list)
+    output: dict[str, Any] = field(default_factory=dict)
+    logits: dict[str, Any] = field(default_factory=dict)
+    gradients: list[Entry] = field(default_factory=list)
+    after: list[Entry] = field(default_factory=list)
+
+
+@dataclass
+class Facts:
+    """Settings of a fitted model that are often the cause when numbers part.
+
+    `layers`: one dict an entry, with "class" and its numbers (epsilon, momentum, batch_first...)
+    under the framework's own names. `modules`: class names of all layers in order of definition.
+    `optimizer`: "class" and its numbers as the first step begins. `metrics`: class and settings
+    ("average", "threshold"...) of metric objects. `loss`: its name, where there is one.
+    """
+
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    modules: list[str] = field(default_factory=list)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    loss: str = ""
+
+
 @dataclass
 class Fit:
     """One call of fit. `losses` and `sizes`: one value a training step, over all epochs.
 
     `model` counts the distinct models that were fitted, from 0. `initial` and `final` hold the
     entries in Keras's order of creation; `traversal` is another order of the same entries.
+    `running`: the metrics as they stand after each step, where the framework tells.
     """
 
     model: int
@@ -50,6 +101,9 @@ class Fit:
     losses: list[float] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     epochs: list[dict[str, float]] = field(default_factory=list)
+    running: list[dict[str, float]] = field(default_factory=list)
+    trace: Trace | None = None
+    facts: Facts = field(default_factory=Facts)
 
 
 @dataclass
@@ -75,6 +129,8 @@ class Recording:
     starts: list[tuple[str, list[Entry]]] = field(default_factory=list)
     draws: list[list[Entry]] = field(default_factory=list)
     variables: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    memory: int = 0  # bytes: the largest resident set of the child
 
     def save(self, path: Path) -> None:
         path.write_bytes(pickle.dumps(self))
