@@ -2,21 +2,85 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import random
+import resource
 import runpy
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from k2t.verify.recording import Recording
+
+START = time.perf_counter()
 Array = np.ndarray[Any, np.dtype[Any]]
 NUMERIC = (bool, int, float, np.generic, np.ndarray, list, tuple)
+SIMPLE = (bool, int, float, str)
 LARGEST = 5_000_000  # numbers: bigger variables of a script are not recorded
+
+
+class EnoughSteps(BaseException):
+    """Ends a script whose own loop has taken the steps that were asked for."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a probe is told. steps, epochs: the most that a fit takes, 0 for all.
+
+    draws: how often initial values are drawn. trace: look closely at first steps. progress: a file
+    that always holds the number of steps done.
+    """
+
+    script: str
+    out: Path
+    stubs: tuple[str, ...]
+    beside: str
+    draws: int
+    steps: int
+    epochs: int
+    trace: bool
+    progress: Path | None
+
+    @classmethod
+    def parse(cls, parser: argparse.ArgumentParser) -> tuple[Options, argparse.Namespace]:
+        """The options all probes have, and the rest."""
+        found = parser.parse_args()
+        values = {field.name: getattr(found, field.name) for field in fields(cls)}
+        return cls(**values | {"stubs": tuple(found.stubs)}), found
+
+    def tell(self, steps: int) -> None:
+        if self.progress is not None:
+            self.progress.write_text(str(steps), encoding="ascii")
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("script")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--stubs", action="append", default=[])
+    parser.add_argument("--beside", default=".")
+    parser.add_argument("--draws", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=0)
+    parser.add_argument("--trace", action="store_true")
+    parser.add_argument("--progress", type=Path)
+    return parser
+
+
+def finish(recording: Recording, options: Options) -> None:
+    """Writes the recording, with what it cost to make."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    recording.seconds = time.perf_counter() - START
+    recording.memory = usage.ru_maxrss * 1024
+    recording.save(options.out)
 
 
 def prepare() -> None:
@@ -46,7 +110,10 @@ def run_script(path: str, beside: str) -> dict[str, Any]:
     """Runs a script as __main__, imports looked up in the folder `beside`; returns its globals."""
     sys.argv = [path]
     sys.path.insert(0, beside)
-    return runpy.run_path(path, run_name="__main__")
+    try:
+        return runpy.run_path(path, run_name="__main__")
+    except EnoughSteps:
+        return {}
 
 
 def fixed_noise(shape: Sequence[int]) -> Array:
@@ -77,6 +144,17 @@ def leaves(value: Any, name: str = "") -> dict[str, Any]:
         for key, part in parts
         for k, v in leaves(part, f"{name}.{key}" if name else str(key)).items()
     }
+
+
+def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers, names and flat lists of them among the settings of a layer or optimizer."""
+
+    def keeps(value: Any) -> bool:
+        if isinstance(value, list | tuple):
+            return all(isinstance(part, SIMPLE) for part in value)
+        return isinstance(value, SIMPLE)
+
+    return {k: v for k, v in settings.items() if not k.startswith("_") and keeps(v)}
 
 
 def numeric_globals(

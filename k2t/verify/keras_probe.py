@@ -9,31 +9,37 @@ than the floor this is held against. XLA stays off, because a graph compiled by 
 
 from __future__ import annotations
 
-import argparse
 import inspect
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import GeneratorType
 from typing import Any
 
 import numpy as np
 
-from k2t.verify.child import fixed_noise, leaves, load_file, numeric_globals, prepare, run_script
+from k2t.verify.child import (
+    EnoughSteps,
+    Options,
+    finish,
+    leaves,
+    load_file,
+    numeric_globals,
+    parser,
+    prepare,
+    run_script,
+)
 from k2t.verify.engines import load_engine
+from k2t.verify.keras_chance import fix_noise, keep_order, switch_off_dropout
+from k2t.verify.keras_trace import Tracer, read_facts
 from k2t.verify.keras_weights import draw_entries, read_model, sublayers
-from k2t.verify.recording import Entry, Fit, Output, Recording
-
-IDENTITY = ("Dropout", "AlphaDropout", *(f"SpatialDropout{n}D" for n in (1, 2, 3)))
-RANDOM_CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell", "ConvLSTMCell", "ConvLSTM2DCell")
+from k2t.verify.recording import Entry, Fit, Output, Recording, Trace
 
 
 class Probe:
     """The patches and what they have seen. One object a process."""
 
-    def __init__(self, keras: Any, draws: int) -> None:
-        self.keras, self.draws = keras, draws
+    def __init__(self, keras: Any, options: Options) -> None:
+        self.keras, self.options = keras, options
         self.recording = Recording()
         self.created: dict[int, int] = {}  # id of a layer -> order of creation
         self.kept: list[Any] = []  # layers and models, so that no id is used twice
@@ -45,6 +51,8 @@ class Probe:
         self.training = False  # a train_step is being traced or run
         self.taps: list[float] = []
         self.sizes: list[int] = []
+        self.tracer = Tracer(keras, self.created) if options.trace else None
+        self.loops: dict[int, Any] = {}  # watchers of models trained by train_on_batch, by id
 
     # ------------------------------------------------------------------------------------- patches
 
@@ -52,19 +60,18 @@ class Probe:
         self.watch_layers()
         switch_off_dropout(self.keras)
         fix_noise(self.keras)
+        keep_order()
         model = self.keras.Model
         model.fit = self.hook_fit(model.fit)
         if hasattr(model, "fit_generator"):
             model.fit_generator = self.hook_fit(model.fit_generator)
         for call in ("evaluate", "predict"):
             setattr(model, call, self.hook_output(call, getattr(model, call)))
+        model.train_on_batch = self.hook_train_on_batch(model.train_on_batch)
         if hasattr(model, "train_step"):
             self.tap_losses()
-        if "tensorflow" in sys.modules:
-            import tensorflow as tf  # type: ignore[import-untyped]
-
-            if hasattr(tf.data.Dataset, "shuffle"):
-                tf.data.Dataset.shuffle = lambda self, *args, **kwargs: self
+            if self.tracer is not None:
+                self.tracer.install()
 
     def watch_layers(self) -> None:
         init = self.keras.layers.Layer.__init__
@@ -80,7 +87,7 @@ class Probe:
 
     def tap_losses(self) -> None:
         """Records in every train_step what the tracker named "loss" is told."""
-        import tensorflow as tf
+        import tensorflow as tf  # type: ignore[import-untyped]
 
         update = self.keras.metrics.Mean.update_state
 
@@ -109,6 +116,8 @@ class Probe:
         def train_step(data: Any) -> Any:
             first = next(t for t in tf.nest.flatten(data) if t is not None)
             tf.numpy_function(size, [tf.shape(first)[0]], tf.int32, stateful=True)
+            if self.tracer is not None:
+                self.tracer.see_batch(data)
             self.training = True
             try:
                 return step(data)
@@ -126,6 +135,9 @@ class Probe:
             bound = signature.bind(model, *args, **kwargs)
             arguments = bound.arguments
             arguments["shuffle"] = False
+            if self.options.epochs:
+                bound.apply_defaults()
+                arguments["epochs"] = min(arguments["epochs"], self.options.epochs)
             watcher = self.watcher(model)
             arguments["callbacks"] = [*(arguments.get("callbacks") or []), watcher]
             self.register(model)
@@ -138,6 +150,37 @@ class Probe:
             return history
 
         return hooked
+
+    def hook_train_on_batch(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A loop of the script's own is one fit, from its first call on; it has no epochs."""
+
+        def hooked(model: Any, *args: Any, **kwargs: Any) -> Any:
+            if self.busy:
+                return function(model, *args, **kwargs)
+            watcher = self.loops.get(id(model))
+            if watcher is None:
+                self.register(model)
+                watcher = self.loops[id(model)] = self.watcher(model)
+                watcher.set_model(model)
+                watcher.on_train_begin()
+            with self.working():
+                result = function(model, *args, **kwargs)
+            first = next(iter(leaves(args or tuple(kwargs.values())).values()))
+            values = leaves(result)
+            watcher.record.losses.append(float(next(iter(values.values()))))
+            watcher.record.sizes.append(len(first))
+            watcher.step_done()
+            if self.options.steps and len(watcher.record.losses) >= self.options.steps:
+                raise EnoughSteps
+            return result
+
+        return hooked
+
+    def end_loops(self) -> None:
+        """Reads what the models trained by train_on_batch have become, as the script ends."""
+        for model in self.models:
+            if id(model) in self.loops:
+                self.close(model, self.loops[id(model)].record)
 
     def hook_output(self, call: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def hooked(model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -184,6 +227,7 @@ class Probe:
 
         class Watcher(self.keras.callbacks.Callback):  # type: ignore[misc, name-defined]
             record: Fit
+            steps = 0
 
             def on_train_begin(self, logs: Any = None) -> None:
                 probe.taps.clear()
@@ -196,6 +240,18 @@ class Probe:
                     self.record.losses.append(float(np.mean(logs["loss"])))
                 if logs and "size" in logs:
                     self.record.sizes.append(int(logs["size"]))
+                running = {k: float(np.mean(v)) for k, v in (logs or {}).items()}
+                self.record.running.append(running)
+                self.step_done()
+                if probe.options.steps and self.steps >= probe.options.steps:
+                    model.stop_training = True
+
+            def step_done(self) -> None:
+                self.steps += 1
+                probe.options.tell(self.steps)
+                trace = self.record.trace
+                if self.steps == 1 and trace is not None:
+                    trace.after = probe.read(model)[0]
 
             on_batch_end = on_train_batch_end
 
@@ -210,22 +266,36 @@ class Probe:
         if number == len(self.recording.starts):
             call, initial = self.first_use.get(id(model), ("fit", entries))
             self.recording.starts.append((call, initial))
-            if self.draws:
-                drawn = draw_entries(initial, layers, self.draws, to_numpy)
+            if self.options.draws:
+                drawn = draw_entries(initial, layers, self.options.draws, to_numpy)
                 self.recording.draws.append(drawn)
-        return Fit(number, initial=entries, traversal=traversal)
+        record = Fit(number, initial=entries, traversal=traversal)
+        if self.tracer is not None:
+            record.facts = read_facts(model, self.created)
+            self.tracer.begin(model)
+            if not any(fit.model == number for fit in self.recording.fits):
+                record.trace = Trace()
+        return record
 
     def finish(self, model: Any, record: Fit, history: Any) -> None:
         if self.taps:
             record.losses = list(self.taps)
         if self.sizes:
             record.sizes = list(self.sizes)
-        record.final = self.read(model)[0]
         lengths = [len(values) for values in history.history.values()]
         record.epochs = [
             {k: float(np.mean(v[i])) for k, v in history.history.items() if i < len(v)}
             for i in range(max(lengths, default=0))
         ]
+        self.close(model, record)
+
+    def close(self, model: Any, record: Fit) -> None:
+        """Notes what training has made of the weights."""
+        record.final = self.read(model)[0]
+        if self.tracer is not None and record.trace is not None:
+            after = record.trace.after
+            record.trace = self.tracer.trace(model)
+            record.trace.after = after
         self.recording.fits.append(record)
 
 
@@ -268,86 +338,6 @@ def build(model: Any, source: Any) -> Any:
     return source
 
 
-def switch_off_dropout(keras: Any) -> None:
-    """Makes the Dropout layers the identity and takes `dropout` from recurrent cells."""
-    layers = keras.layers
-
-    def identity(self: Any, inputs: Any, training: Any = False) -> Any:
-        return inputs
-
-    classes = [getattr(layers, name) for name in IDENTITY if hasattr(layers, name)]
-    classes += [
-        cls
-        for name, cls in vars(layers).items()
-        if name.startswith("Random") and name != "RandomCrop"
-    ]
-    for cls in classes:
-        for base in cls.__mro__:
-            if base is layers.Layer:
-                break
-            if "call" in vars(base):
-                base.call = identity
-    for name in RANDOM_CELLS:
-        if hasattr(layers, name):
-            without_dropout(getattr(layers, name))
-    for place in (getattr(keras, "random", None), getattr(keras, "backend", None), _tf_nn()):
-        if place is not None and hasattr(place, "dropout"):
-            place.dropout = lambda x, *args, **kwargs: x
-
-
-def _tf_nn() -> Any:
-    tf = sys.modules.get("tensorflow")
-    return getattr(tf, "nn", None)
-
-
-def without_dropout(cell: Any) -> None:
-    init = cell.__init__
-
-    def patched(self: Any, *args: Any, **kwargs: Any) -> None:
-        init(self, *args, **kwargs)
-        self.dropout = self.recurrent_dropout = 0.0
-
-    patched.__signature__ = inspect.signature(init)  # type: ignore[attr-defined]
-    cell.__init__ = patched
-
-
-def fix_noise(keras: Any) -> None:
-    """Normal noise drawn by scripts and by the Gaussian layers becomes fixed numbers."""
-    import tensorflow as tf
-
-    def normal(
-        shape: Any, mean: float = 0.0, stddev: float = 1.0, *args: Any, **kwargs: Any
-    ) -> Any:
-        known = [n if isinstance(n, int) else None for n in _parts(shape)]
-        value = tf.numpy_function(fixed_noise, [tf.cast(tf.stack(shape), tf.int32)], tf.float32)
-        value.set_shape(known)
-        return mean + stddev * value
-
-    def noise(self: Any, inputs: Any, training: Any = False) -> Any:
-        if not training:
-            return inputs
-        value = normal(tf.shape(inputs))
-        value.set_shape(inputs.shape)
-        if hasattr(self, "stddev"):
-            return inputs + self.stddev * value
-        return inputs * (1 + (self.rate / (1 - self.rate)) ** 0.5 * value)
-
-    if hasattr(keras.layers.Layer, "train_step") or hasattr(keras.Model, "train_step"):
-        for name in ("GaussianNoise", "GaussianDropout"):
-            getattr(keras.layers, name).call = noise
-        for place, attribute in (
-            (getattr(keras, "random", None), "normal"),
-            (getattr(keras, "backend", None), "random_normal"),
-            (tf.random, "normal"),
-        ):
-            if hasattr(place, attribute):
-                setattr(place, attribute, normal)
-
-
-def _parts(shape: Any) -> Any:
-    return shape if isinstance(shape, list | tuple) else [None] * int(shape.shape[0])
-
-
 def plain(value: Any) -> Any:
     """History objects as the dict they hold, tensors as arrays."""
     if hasattr(value, "history"):
@@ -356,24 +346,20 @@ def plain(value: Any) -> Any:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("script")
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--engine", default="keras3")
-    parser.add_argument("--stubs", action="append", default=[])
-    parser.add_argument("--beside", default=".")
-    parser.add_argument("--draws", type=int, default=0)
-    options = parser.parse_args()
+    arguments = parser()
+    arguments.add_argument("--engine", default="keras3")
+    options, rest = Options.parse(arguments)
 
     prepare()
-    keras = load_engine(options.engine)
-    probe = Probe(keras, options.draws)
+    keras = load_engine(rest.engine)
+    probe = Probe(keras, options)
     probe.install()
     for stubs in options.stubs:
         load_file(stubs).install_keras(keras)
     namespace = run_script(options.script, options.beside)
+    probe.end_loops()
     probe.recording.variables = numeric_globals(namespace, plain)
-    probe.recording.save(options.out)
+    finish(probe.recording, options)
 
 
 if __name__ == "__main__":

@@ -44,12 +44,19 @@ INITIALIZERS |= {"pointwise_kernel": "pointwise"}
 
 
 class Variables:
-    """The values of all variables of a model: one `get_weights`, which works in graphs too."""
+    """The values of all variables of a model: one `get_weights`, which works in graphs too.
 
-    def __init__(self, model: Any) -> None:
-        self.values = {
-            id(v): np.array(w) for v, w in zip(model.weights, model.get_weights(), strict=True)
-        }
+    values: other arrays of the variables' shapes (gradients) by id; NaN stands for those that are
+    missing.
+    """
+
+    def __init__(self, model: Any, values: dict[int, Array] | None) -> None:
+        if values is None:
+            weights = zip(model.weights, model.get_weights(), strict=True)
+            self.values = {id(v): np.array(w) for v, w in weights}
+        else:
+            missing = ((id(v), np.full(tuple(v.shape), np.nan)) for v in model.weights)
+            self.values = {key: values.get(key, nan) for key, nan in missing}
         self.names = {id(v): getattr(v, "path", v.name) for v in model.weights}
         self.claimed: set[int] = set()
 
@@ -80,13 +87,16 @@ def sublayers(layer: Any) -> list[Any]:
     return list({id(part): part for part in found}.values())
 
 
-def read_model(model: Any, created: dict[int, int]) -> tuple[list[Entry], list[int], list[Any]]:
+def read_model(
+    model: Any, created: dict[int, int], values: dict[int, Array] | None = None
+) -> tuple[list[Entry], list[int], list[Any]]:
     """(entries in order of creation, the traversal as positions in them, the layer of each entry).
 
-    created: id of a layer -> its place in the order of creation. Raises ValueError for weights that
+    created: id of a layer -> its place in the order of creation. values: arrays to read instead of
+    the weights, by the id of the variable (see Variables). Raises ValueError for weights that
     belong to no known layer.
     """
-    variables = Variables(model)
+    variables = Variables(model, values)
     pairs: list[tuple[Any, Entry]] = []
     inside: set[int] = set()
     layers = sublayers(model)

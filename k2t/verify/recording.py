@@ -58,7 +58,9 @@ class Trace:
     `points`: in order of execution. `output`: what the model gives in eval mode for the first
     batch, `logits` the same before the last layer's activation. `gradients` (of the reported loss,
     before clipping) and `after` (weights after the first step) are entries in the order of
-    `Fit.initial`; empty where they could not be had.
+    `Fit.initial`; empty where they could not be had. `inputs`, `targets`: the first batch as
+    Keras's step was given it (only Keras tells). `problem`: why there are no points, if there are
+    none.
     """
 
     points: list[Point] = field(default_factory=list)
@@ -66,6 +68,9 @@ class Trace:
     logits: dict[str, Any] = field(default_factory=dict)
     gradients: list[Entry] = field(default_factory=list)
     after: list[Entry] = field(default_factory=list)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    targets: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
 
 
 @dataclass

@@ -16,8 +16,8 @@ class State(Enum):
 class Stage:
     """One thing compared. figure: the largest difference; limit: what is allowed (see `note`).
 
-    Both are relative unless `unit` says otherwise; None where nothing could be measured. note: where
-    the figure was found, or why there is none.
+    Both are relative unless `unit` says otherwise; None where nothing could be measured. note:
+    where the figure was found, or why there is none.
     """
 
     name: str

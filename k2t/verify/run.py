@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from k2t.verify.compare import LIMITS, Limits, Report, Verdict, compare, verdict
 from k2t.verify.recording import Recording, load
 
 Edits = Sequence[tuple[str, str]]
+Tell = Callable[[str, int], None]
+TICK = 0.2  # seconds between looks at a child
+WORKERS = 2  # children at a time: each is mostly one thread
 
 QUIET = {
     "OMP_NUM_THREADS": "1",
@@ -36,7 +41,18 @@ CONTROLS = (1e-7, 1e-6)
 
 
 class ProbeFailed(RuntimeError):
-    """A script did not run to its end; the message holds the last lines of its stderr."""
+    """A script did not run to its end; the message holds the last lines of its stderr.
+
+    side: "Keras" or "port". problem: how it ended. log: the last lines of its stderr.
+    """
+
+    def __init__(self, side: str, script: Path, problem: str, log: list[str]) -> None:
+        super().__init__(f"{script} {problem}:\n" + "\n".join(log))
+        self.side, self.script, self.problem, self.log = side, script, problem, log
+
+
+def silent(title: str, steps: int) -> None:
+    """Tells nobody."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +72,24 @@ class Setting:
 
     stubs: Python files whose `install_keras(keras)` or `install_torch()` runs before the script.
     edits: (old, new) texts replaced in the script. draws: how often initial values are drawn,
-    0 for not at all. timeout: seconds a child. env: added to the environment. cache: a folder that
-    keeps recordings by the content of all that goes in (but not of this package).
+    0 for not at all. steps, epochs: the most that each fit takes, 0 for all of the script's. trace:
+    look closely at first steps. timeout: seconds a child. env: added to the environment. cache: a
+    folder that keeps recordings by the content of all that goes in (but not of this package).
+    tell: called now and then with a child's title and the number of steps it has done.
     """
 
     engine: str = "keras3"
     stubs: tuple[Path, ...] = ()
     edits: Edits = ()
     draws: int = 0
+    steps: int = 0
+    epochs: int = 0
+    trace: bool = False
     timeout: float = 300
     gpu: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
     cache: Path | None = None
+    tell: Tell = silent
 
 
 DEFAULT = Setting()
@@ -75,7 +97,8 @@ DEFAULT = Setting()
 
 def record_keras(script: Path, setting: Setting = DEFAULT) -> Recording:
     """Runs a Keras script and returns what it recorded. Raises ProbeFailed."""
-    return _record("keras_probe", script, setting, ["--engine", setting.engine], None)
+    child = Child("Keras", "Keras", "keras_probe", ["--engine", setting.engine])
+    return _record(child, script, setting, None)
 
 
 def record_torch(
@@ -89,7 +112,19 @@ def record_torch(
 
     disturb: multiply every initial parameter by 1 +- this. Raises ProbeFailed.
     """
-    return _record("torch_probe", script, setting, ["--disturb", str(disturb)], weights_from)
+    title = f"port, disturbed by {disturb:g}" if disturb else "port"
+    child = Child("port", title, "torch_probe", ["--disturb", str(disturb)])
+    return _record(child, script, setting, weights_from)
+
+
+@dataclass(frozen=True)
+class Child:
+    """A probe to be run: for which side, its title, module and own options."""
+
+    side: str
+    title: str
+    probe: str
+    options: list[str]
 
 
 def run_pair(
@@ -118,40 +153,44 @@ def run_pair(
             raise ValueError(f"the text to replace does not occur: {old!r}")
     keras = record_keras(before, replace(setting, edits=(*setting.edits, *edits_before)))
     port = replace(setting, edits=(*setting.edits, *edits_after))
-    torch = record_torch(after, port, weights_from=keras)
-    again = [
-        compare(
-            torch, record_torch(after, replace(port, draws=0), weights_from=keras, disturb=size)
-        )
-        for size in controls
-    ]
-    report, control = compare(keras, torch), worst(again) if again else None
+    again = replace(port, draws=0, trace=False)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        first = pool.submit(record_torch, after, port, weights_from=keras)
+        rest = [
+            pool.submit(record_torch, after, again, weights_from=keras, disturb=size)
+            for size in controls
+        ]
+        torch = first.result()
+        disturbed = [compare(torch, future.result()) for future in rest]
+    report, control = compare(keras, torch), worst(disturbed) if disturbed else None
     return Comparison(keras, torch, report, control, verdict(report, control, limits))
 
 
-def _record(
-    probe: str, script: Path, setting: Setting, options: list[str], weights: Recording | None
-) -> Recording:
+def _record(child: Child, script: Path, setting: Setting, weights: Recording | None) -> Recording:
     text = script.read_text(encoding="utf-8")
     for old, new in setting.edits:
         text = text.replace(old, new)
     start = pickle.dumps(weights)
-    key = _key(probe, text, script.parent, setting, options, start)
+    key = _key(child, text, script.parent, setting, start)
     if setting.cache is not None and (setting.cache / key).exists():
         return load(setting.cache / key)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "cwd").mkdir()
         (folder / script.name).write_text(text, encoding="utf-8")
-        command = [sys.executable, "-m", f"k2t.verify.{probe}"]
-        command += [str(folder / script.name), str(folder / "out"), *options]
-        command += ["--beside", str(script.resolve().parent), "--draws", str(setting.draws)]
+        command = [sys.executable, "-m", f"k2t.verify.{child.probe}"]
+        command += [str(folder / script.name), str(folder / "out"), *child.options]
+        command += ["--beside", str(script.resolve().parent)]
+        command += ["--progress", str(folder / "progress")]
+        for option in ("draws", "steps", "epochs"):
+            command += [f"--{option}", str(getattr(setting, option))]
+        command += ["--trace"] if setting.trace else []
         for stub in setting.stubs:
             command += ["--stubs", str(stub.resolve())]
         if weights is not None:
             (folder / "weights").write_bytes(start)
             command += ["--weights", str(folder / "weights")]
-        _run(command, folder, setting, script)
+        _run(command, folder, setting, child, script)
         recording = load(folder / "out")
     if setting.cache is not None:
         setting.cache.mkdir(parents=True, exist_ok=True)
@@ -159,12 +198,11 @@ def _record(
     return recording
 
 
-def _key(
-    probe: str, text: str, parent: Path, setting: Setting, options: list[str], start: bytes
-) -> str:
+def _key(child: Child, text: str, parent: Path, setting: Setting, start: bytes) -> str:
     stubs = [stub.read_text(encoding="utf-8") for stub in setting.stubs]
-    rest = [str(parent.resolve()), setting.draws, setting.gpu, sorted(setting.env.items()), options]
-    return hashlib.sha256(repr([probe, text, stubs, rest]).encode() + start).hexdigest()
+    limits = [setting.draws, setting.steps, setting.epochs, setting.trace, setting.gpu]
+    rest = [str(parent.resolve()), limits, sorted(setting.env.items()), child.options]
+    return hashlib.sha256(repr([child.probe, text, stubs, rest]).encode() + start).hexdigest()
 
 
 def _environment(setting: Setting) -> dict[str, str]:
@@ -174,11 +212,11 @@ def _environment(setting: Setting) -> dict[str, str]:
     return {**os.environ, **QUIET, **hidden, "PYTHONPATH": path, **setting.env}
 
 
-def _run(command: list[str], folder: Path, setting: Setting, script: Path) -> None:
+def _run(command: list[str], folder: Path, setting: Setting, child: Child, script: Path) -> None:
     """Runs a probe to its end, with all it started. Raises ProbeFailed."""
     log = folder / "log"
     with open(log, "wb") as stderr:
-        child = subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=folder / "cwd",
             env=_environment(setting),
@@ -187,21 +225,34 @@ def _run(command: list[str], folder: Path, setting: Setting, script: Path) -> No
             start_new_session=True,
         )
         try:
-            code = child.wait(setting.timeout)
+            code = _wait(process, folder / "progress", setting, child.title)
             problem = f"ended with exit code {code}" if code else ""
         except subprocess.TimeoutExpired:
             problem = f"ran longer than {setting.timeout:g} s"
         finally:
-            _end(child)
+            _end(process)
     if problem:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        raise ProbeFailed(f"{script} {problem}:\n" + "\n".join(lines[-25:]))
+        raise ProbeFailed(child.side, script, problem, lines[-25:])
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _wait(process: subprocess.Popen[bytes], progress: Path, setting: Setting, title: str) -> int:
+    """The exit code; tells of progress meanwhile. Raises TimeoutExpired."""
+    end = time.monotonic() + setting.timeout
+    while True:
+        text = progress.read_text(encoding="ascii") if progress.exists() else ""
+        setting.tell(title, int(text or 0))
+        try:
+            return process.wait(min(TICK, max(end - time.monotonic(), 0)))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= end:
+                raise
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
     """Ends the child and the processes it left behind (workers of data loaders)."""
     try:
-        os.killpg(child.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-    child.wait()
+    process.wait()

@@ -8,9 +8,8 @@ imported. The first fit of the k-th model starts from the weights of Keras's k-t
 
 from __future__ import annotations
 
-import argparse
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -19,33 +18,33 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import RandomSampler
 
 from k2t.verify import torch_weights
 from k2t.verify.blocker import block
 from k2t.verify.child import (
-    fixed_noise,
+    Options,
+    finish,
     fresh_sample,
     leaves,
     load_file,
     numeric_globals,
+    parser,
     prepare,
     run_script,
 )
-from k2t.verify.recording import Entry, Fit, Output, Recording, load
-
-DROPOUTS = ["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"]
-DROPOUTS += ["feature_alpha_dropout", "feature_dropout"]
+from k2t.verify.recording import Entry, Fit, Output, Recording, Trace, load
+from k2t.verify.torch_chance import switch_off_chance
+from k2t.verify.torch_trace import make_trace, read_facts, read_gradients, running
 
 
 class Probe:
     """The patches and what they have seen. One object a process."""
 
     def __init__(
-        self, lightning: Any, source: Recording | None, disturb: float, draws: int
+        self, lightning: Any, source: Recording | None, disturb: float, options: Options
     ) -> None:
         self.lightning, self.source = lightning, source
-        self.disturb, self.draws = disturb, draws
+        self.disturb, self.options = disturb, options
         self.recording = Recording()
         self.models: list[nn.Module] = []  # fitted (or first tested, as in Keras), in order
         self.names: dict[int, list[str]] = {}  # id of a model -> its layers in Keras's order
@@ -62,7 +61,12 @@ class Probe:
         def hooked(trainer: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
             number = self.place(model)
             record = Fit(number, initial=self.read(model))
-            watcher = make_watcher(self.lightning, record)
+            if self.options.epochs and trainer.max_epochs not in (None, -1):
+                most = min(trainer.max_epochs, self.options.epochs)
+                trainer.fit_loop.max_epochs = most
+            if self.options.trace and not any(f.model == number for f in self.recording.fits):
+                record.trace = Trace()
+            watcher = make_watcher(self, record)
             trainer.callbacks.append(watcher)
             with self.working():
                 result = fit(trainer, model, *args, **kwargs)
@@ -119,7 +123,7 @@ class Probe:
         traversal = next(fit.traversal for fit in self.source.fits if fit.model == number)
         partners = torch_weights.pair(entries, traversal, model)
         self.names[id(model)] = [p.name for p in partners]
-        if self.draws:
+        if self.options.draws:
             self.recording.draws.append(self.draw(model))
         torch_weights.put(entries, partners)
         if self.disturb:
@@ -136,7 +140,7 @@ class Probe:
         names = self.names[id(model)]
         state = torch.get_rng_state()
         entries = []
-        for seed in range(self.draws):
+        for seed in range(self.options.draws):
             torch.manual_seed(seed + 1)
             found = {p.name: p for p in torch_weights.places(again(model))}
             entries.append([found[name].entry() for name in names])
@@ -151,14 +155,25 @@ class Probe:
         ]
 
 
-def make_watcher(lightning: Any, record: Fit) -> Any:
+def make_watcher(probe: Probe, record: Fit) -> Any:
     """A callback that fills `record`.
 
     It is a Checkpoint, because those are called after the module's own on_train_epoch_end, where
     models log what they have summed up over the epoch.
     """
+    most, trace = probe.options.steps, record.trace
 
-    class Watcher(lightning.callbacks.Checkpoint):  # type: ignore[misc]
+    class Watcher(probe.lightning.callbacks.Checkpoint):  # type: ignore[misc, name-defined]
+        def on_train_batch_start(
+            self, trainer: Any, model: Any, batch: Any, batch_idx: int
+        ) -> None:
+            if trace is not None and not record.losses:
+                make_trace(trace, model, batch, probe.names[id(model)])
+
+        def on_before_optimizer_step(self, trainer: Any, model: Any, optimizer: Any) -> None:
+            if trace is not None and not trace.gradients:
+                trace.gradients = read_gradients(model, lambda: probe.read(model))
+
         def on_train_batch_end(
             self, trainer: Any, model: Any, outputs: Any, batch: Any, batch_idx: int
         ) -> None:
@@ -170,6 +185,15 @@ def make_watcher(lightning: Any, record: Fit) -> Any:
                 len(part) for part in leaves(batch).values() if torch.is_tensor(part) and part.ndim
             ]
             record.sizes.append(sizes[0] if sizes else 0)
+            if probe.options.trace:
+                record.running.append(running(trainer))
+            if len(record.losses) == 1 and probe.options.trace:
+                record.facts = read_facts(trainer, model, probe.names[id(model)])
+                if trace is not None:
+                    trace.after = probe.read(model)
+            probe.options.tell(len(record.losses))
+            if most and len(record.losses) >= most:
+                trainer.should_stop = True
 
         def on_train_epoch_end(self, trainer: Any, model: Any) -> None:
             record.epochs.append({k: float(v) for k, v in trainer.callback_metrics.items()})
@@ -229,45 +253,6 @@ def again(value: Any) -> Any:
     return value
 
 
-# ----------------------------------------------------------------------------- chance switched off
-
-
-def switch_off_chance() -> None:
-    """Dropout of every spelling is the identity, samplers keep the order, noise is fixed."""
-
-    def identity(input: Any, *args: Any, **kwargs: Any) -> Any:
-        return input
-
-    for name in DROPOUTS:
-        for module in (nn.functional, torch):
-            if hasattr(module, name):
-                setattr(module, name, identity)
-    for cls in (nn.RNNBase, nn.MultiheadAttention):
-        without_dropout(cls)
-    RandomSampler.__iter__ = lambda self: iter(range(len(self.data_source)))  # type: ignore[method-assign]
-
-    def noise(shape: Sequence[int], like: torch.Tensor | None = None) -> torch.Tensor:
-        value = torch.from_numpy(fixed_noise(shape))
-        return value if like is None else value.to(like)
-
-    def randn(*size: Any, **kwargs: Any) -> torch.Tensor:
-        shape = size[0] if size and not isinstance(size[0], int) else size
-        return noise(kwargs.get("size", shape)).to(kwargs.get("device"))
-
-    torch.randn = randn
-    torch.randn_like = lambda x, **kwargs: noise(x.shape, x)  # type: ignore[assignment]
-
-
-def without_dropout(cls: Any) -> None:
-    init = cls.__init__
-
-    def patched(self: Any, *args: Any, **kwargs: Any) -> None:
-        init(self, *args, **kwargs)
-        self.dropout = 0.0
-
-    cls.__init__ = patched
-
-
 def plain(value: Any) -> Any:
     """Tensors as arrays, also those inside lists."""
     if torch.is_tensor(value):
@@ -284,15 +269,10 @@ def lightning_of(script: str) -> ModuleType:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("script")
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--disturb", type=float, default=0.0)
-    parser.add_argument("--stubs", action="append", default=[])
-    parser.add_argument("--beside", default=".")
-    parser.add_argument("--draws", type=int, default=0)
-    options = parser.parse_args()
+    arguments = parser()
+    arguments.add_argument("--weights", type=Path)
+    arguments.add_argument("--disturb", type=float, default=0.0)
+    options, rest = Options.parse(arguments)
 
     prepare()
     block("keras", "tensorflow", "tf_keras")
@@ -300,12 +280,12 @@ def main() -> None:
     switch_off_chance()
     for stubs in options.stubs:  # before Lightning: they may stand in for what it imports
         load_file(stubs).install_torch()
-    source = load(options.weights) if options.weights else None
-    probe = Probe(lightning_of(options.script), source, options.disturb, options.draws)
+    source = load(rest.weights) if rest.weights else None
+    probe = Probe(lightning_of(options.script), source, rest.disturb, options)
     probe.install()
     namespace = run_script(options.script, options.beside)
     probe.recording.variables = numeric_globals(namespace, plain)
-    probe.recording.save(options.out)
+    finish(probe.recording, options)
 
 
 if __name__ == "__main__":

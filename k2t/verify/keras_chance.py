@@ -1,0 +1,99 @@
+"""Chance switched off in Keras: dropout is the identity, noise fixed, data sets keep order."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any
+
+from k2t.verify.child import fixed_noise
+
+IDENTITY = ("Dropout", "AlphaDropout", *(f"SpatialDropout{n}D" for n in (1, 2, 3)))
+RANDOM_CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell", "ConvLSTMCell", "ConvLSTM2DCell")
+
+
+def switch_off_dropout(keras: Any) -> None:
+    """Makes the Dropout layers the identity and takes `dropout` from recurrent cells."""
+    layers = keras.layers
+
+    def identity(self: Any, inputs: Any, training: Any = False) -> Any:
+        return inputs
+
+    classes = [getattr(layers, name) for name in IDENTITY if hasattr(layers, name)]
+    classes += [
+        cls
+        for name, cls in vars(layers).items()
+        if name.startswith("Random") and name != "RandomCrop"
+    ]
+    for cls in classes:
+        for base in cls.__mro__:
+            if base is layers.Layer:
+                break
+            if "call" in vars(base):
+                base.call = identity
+    for name in RANDOM_CELLS:
+        if hasattr(layers, name):
+            without_dropout(getattr(layers, name))
+    for place in (getattr(keras, "random", None), getattr(keras, "backend", None), _tf_nn()):
+        if place is not None and hasattr(place, "dropout"):
+            place.dropout = lambda x, *args, **kwargs: x
+
+
+def _tf_nn() -> Any:
+    tf = sys.modules.get("tensorflow")
+    return getattr(tf, "nn", None)
+
+
+def without_dropout(cell: Any) -> None:
+    init = cell.__init__
+
+    def patched(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        self.dropout = self.recurrent_dropout = 0.0
+
+    patched.__signature__ = inspect.signature(init)  # type: ignore[attr-defined]
+    cell.__init__ = patched
+
+
+def fix_noise(keras: Any) -> None:
+    """Normal noise drawn by scripts and by the Gaussian layers becomes fixed numbers."""
+    import tensorflow as tf  # type: ignore[import-untyped]
+
+    def normal(
+        shape: Any, mean: float = 0.0, stddev: float = 1.0, *args: Any, **kwargs: Any
+    ) -> Any:
+        known = [n if isinstance(n, int) else None for n in _parts(shape)]
+        value = tf.numpy_function(fixed_noise, [tf.cast(tf.stack(shape), tf.int32)], tf.float32)
+        value.set_shape(known)
+        return mean + stddev * value
+
+    def noise(self: Any, inputs: Any, training: Any = False) -> Any:
+        if not training:
+            return inputs
+        value = normal(tf.shape(inputs))
+        value.set_shape(inputs.shape)
+        if hasattr(self, "stddev"):
+            return inputs + self.stddev * value
+        return inputs * (1 + (self.rate / (1 - self.rate)) ** 0.5 * value)
+
+    if hasattr(keras.layers.Layer, "train_step") or hasattr(keras.Model, "train_step"):
+        for name in ("GaussianNoise", "GaussianDropout"):
+            getattr(keras.layers, name).call = noise
+        for place, attribute in (
+            (getattr(keras, "random", None), "normal"),
+            (getattr(keras, "backend", None), "random_normal"),
+            (tf.random, "normal"),
+        ):
+            if hasattr(place, attribute):
+                setattr(place, attribute, normal)
+
+
+def _parts(shape: Any) -> Any:
+    return shape if isinstance(shape, list | tuple) else [None] * int(shape.shape[0])
+
+
+def keep_order() -> None:
+    """Shuffled data sets of TensorFlow, if it is loaded, keep their order."""
+    tf = sys.modules.get("tensorflow")
+    if tf is not None and hasattr(tf.data.Dataset, "shuffle"):
+        tf.data.Dataset.shuffle = lambda self, *args, **kwargs: self

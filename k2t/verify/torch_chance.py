@@ -1,0 +1,51 @@
+"""Chance switched off in torch: dropout is the identity, noise fixed, samplers keep the order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import RandomSampler
+
+from k2t.verify.child import fixed_noise
+
+DROPOUTS = ["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"]
+DROPOUTS += ["feature_alpha_dropout", "feature_dropout"]
+
+
+def switch_off_chance() -> None:
+    """Dropout of every spelling is the identity, samplers keep the order, noise is fixed."""
+
+    def identity(input: Any, *args: Any, **kwargs: Any) -> Any:
+        return input
+
+    for name in DROPOUTS:
+        for module in (nn.functional, torch):
+            if hasattr(module, name):
+                setattr(module, name, identity)
+    for cls in (nn.RNNBase, nn.MultiheadAttention):
+        without_dropout(cls)
+    RandomSampler.__iter__ = lambda self: iter(range(len(self.data_source)))  # type: ignore[method-assign]
+
+    def noise(shape: Sequence[int], like: torch.Tensor | None = None) -> torch.Tensor:
+        value = torch.from_numpy(fixed_noise(shape))
+        return value if like is None else value.to(like)
+
+    def randn(*size: Any, **kwargs: Any) -> torch.Tensor:
+        shape = size[0] if size and not isinstance(size[0], int) else size
+        return noise(kwargs.get("size", shape)).to(kwargs.get("device"))
+
+    torch.randn = randn
+    torch.randn_like = lambda x, **kwargs: noise(x.shape, x)  # type: ignore[assignment]
+
+
+def without_dropout(cls: Any) -> None:
+    init = cls.__init__
+
+    def patched(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        self.dropout = 0.0
+
+    cls.__init__ = patched
