@@ -19,7 +19,8 @@ from pathlib import Path
 
 from k2t.parse.script import Unreadable
 from k2t.pipeline import Migration, migrate
-from k2t.verify.compare import FIRST, Limits, Report
+from k2t.verify.compare import FIRST, Report
+from k2t.verify.judge import Limits
 from k2t.verify.run import Comparison, ProbeFailed, Setting, run_pair
 
 from .conftest import STUBS
@@ -91,7 +92,7 @@ def train(script: Script, cache: Path | None) -> tuple[Migration, Comparison | s
     ast.parse(migration.text)
     setting = Setting(
         engine=ENGINES[script.engine],
-        stubs=(STUBS / "datasets.py", STUBS / "plots.py"),
+        stubs=STUBS,
         timeout=1200,
         cache=cache,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from k2t.ir.finding import Severity
-from k2t.verify.compare import LIMITS, Limits
+from k2t.verify.judge import LIMITS, Limits
 from k2t.verify.run import Comparison, Setting, run_pair
 
 from .conftest import STUBS

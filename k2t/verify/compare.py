@@ -1,24 +1,18 @@
-"""Compares two recordings: numbers only, no framework.
-
-A fixed tolerance over many steps means nothing for chaotic scripts, so `verdict` asks for float32's
-floor in the first ten steps, and later for no more than a factor of what the control shows: the
-port against itself from weights disturbed by 1e-7.
-"""
+"""Compares two recordings: numbers only, no framework, no judgement."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from k2t.verify.recording import NEUTRAL, Entry, Fit, Output, Recording
+from k2t.verify.traces import TraceReport, compare_traces, worst_trace
 
 FIRST = 10  # steps that must agree at the floor
-# added to Keras's History by its own callbacks, not by the script
-UNASKED = frozenset({"learning_rate", "lr"})
 RISK = 1e-3  # of calling equal distributions different, over all weights of a model
 
 
@@ -27,8 +21,9 @@ class FitReport:
     """Differences in one call of fit; relative ones are to the first recording's values.
 
     losses: relative difference of each common step. metrics: largest relative difference of an
-    epoch's value. missing: names of epoch values that only the first has; extra: only the second.
-    weights: largest absolute difference of a final weight, found in `worst_weight`.
+    epoch's value; running: of its value after any step. missing: names of epoch values that only
+    the first has; extra: only the second. weights: largest absolute difference of a final weight,
+    found in `worst_weight`. trace: the first step, looked at closely.
     """
 
     steps: tuple[int, int]
@@ -40,6 +35,8 @@ class FitReport:
     extra: tuple[str, ...]
     weights: float
     worst_weight: str
+    running: dict[str, float] = field(default_factory=dict)
+    trace: TraceReport | None = None
 
     @property
     def first_ten(self) -> float:
@@ -110,20 +107,6 @@ class Report:
         return max((fit.weights for fit in self.fits), default=0.0)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Whether the second recording follows the first; failures name figure, value and limit."""
-
-    failures: tuple[str, ...]
-
-    @property
-    def passed(self) -> bool:
-        return not self.failures
-
-    def __str__(self) -> str:
-        return "\n".join(self.failures) or "follows"
-
-
 def compare(a: Recording, b: Recording) -> Report:
     """Compares b with a: fits in order of the calls, evaluate and predict each in theirs."""
     problems = {}
@@ -177,7 +160,18 @@ def compare_fits(a: Fit, b: Fit) -> FitReport:
         extra=tuple(sorted(names[1] - names[0])),
         weights=difference,
         worst_weight=worst,
+        running=compare_running(a, b),
+        trace=compare_traces(a, b),
     )
+
+
+def compare_running(a: Fit, b: Fit) -> dict[str, float]:
+    """The largest difference of a metric's value after any step, by name."""
+    found: dict[str, float] = {}
+    for x, y in zip(a.running, b.running, strict=False):
+        for name in x.keys() & y.keys():
+            found[name] = max(found.get(name, 0.0), _share(x[name], y[name]))
+    return dict(sorted(found.items()))
 
 
 def _share(x: float, y: float) -> float:
@@ -264,6 +258,8 @@ def worst(reports: Sequence[Report]) -> Report:
             losses=tuple(map(max, zip(*(fit.losses for fit in fits), strict=False))),
             metrics=_largest(pair for fit in fits for pair in fit.metrics.items()),
             weights=max(fit.weights for fit in fits),
+            running=_largest(pair for fit in fits for pair in fit.running.items()),
+            trace=worst_trace([fit.trace for fit in fits if fit.trace is not None]),
         )
         for fits in zip(*(report.fits for report in reports), strict=False)
     ]
@@ -278,84 +274,6 @@ def worst(reports: Sequence[Report]) -> Report:
         variables=_largest(pair for report in reports for pair in report.variables.items()),
         problems={k: v for report in reports for k, v in report.problems.items()},
     )
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What `verdict` demands: relative differences, absolute ones of final weights.
-
-    first_ten: of each of the first ten steps' losses. factor: how many times the control's
-    difference is allowed later; floor: what is always allowed there. allow: own limits of epoch
-    values by name, for declared differences ("val_" of a name goes with it), of "step losses",
-    "final weights", "evaluate", "predict" and of the script's variables. variables: the names of
-    those that are judged.
-    """
-
-    first_ten: float = 1e-5
-    factor: float = 5.0
-    floor: float = 1e-4
-    allow: Mapping[str, float] = field(default_factory=dict)
-    variables: tuple[str, ...] = ()
-
-
-LIMITS = Limits()
-
-
-def verdict(report: Report, control: Report | None, limits: Limits = LIMITS) -> Verdict:
-    """Judges a report; `control` is the port's against itself, None if it was not run."""
-    failures = [f"{k}: {v}" for k, v in report.problems.items() if k not in limits.allow]
-    wild = control.overall if control else 0.0
-
-    def demand(where: str, name: str, value: float, own: float) -> None:
-        """`own`: the control's difference of the same figure."""
-        most = max(limits.floor, limits.factor * max(own, wild))
-        most = limits.allow.get(name.removeprefix("val_"), limits.allow.get(name, most))
-        if not value <= most:
-            failures.append(f"{where}{name}: {value:.1e}, at most {most:.1e}")
-
-    for number, fit in enumerate(report.fits):
-        steady = control.fits[number] if control and number < len(control.fits) else None
-        where = f"fit {number}: "
-        # the first steps are not chaotic yet, unless the control says so
-        early = max(limits.first_ten, limits.factor * (steady.first_ten if steady else 0.0))
-        if not fit.first_ten <= early:
-            failures.append(f"{where}first ten losses: {fit.first_ten:.1e}, at most {early:.1e}")
-        demand(where, "step losses", fit.overall, 0.0)
-        for name, value in fit.metrics.items():
-            demand(where + "epoch ", name, value, steady.metrics.get(name, 0.0) if steady else 0.0)
-        demand(where, "final weights", fit.weights, steady.weights if steady else 0.0)
-        failures += _counts(where, fit, steady)
-    for number, output in enumerate(report.outputs):
-        comparable = control is not None and number < len(control.outputs)
-        same = control.outputs[number].difference if control and comparable else 0.0
-        demand(f"output {number}: ", output.call, output.difference, same)
-        if output.problem:
-            failures.append(f"output {number}: {output.call}: {output.problem}")
-    for draw in report.draws:
-        if not draw.same:
-            failures.append(
-                f"initial values of {draw.name}: std ratio {draw.std_ratio:.3f}, "
-                f"means {draw.means[0]:.1e} {draw.means[1]:.1e}, largest {draw.bounds[0]:.3g} "
-                f"{draw.bounds[1]:.3g}, distance {draw.distance:.3f}, at most {draw.limit:.3f}"
-            )
-    chaos = control.variables if control else {}
-    for name in limits.variables:
-        demand("variable ", name, report.variables.get(name, math.inf), chaos.get(name, 0.0))
-    return Verdict(tuple(failures))
-
-
-def _counts(where: str, fit: FitReport, steady: FitReport | None) -> Iterable[str]:
-    """Steps, batches and names. Early stopping may move where the control stops elsewhere too."""
-    same_end = steady is None or steady.steps[0] == steady.steps[1]
-    if fit.steps[0] != fit.steps[1] and same_end:
-        yield f"{where}{fit.steps[0]} and {fit.steps[1]} steps"
-    if fit.epochs[0] != fit.epochs[1] and same_end:
-        yield f"{where}{fit.epochs[0]} and {fit.epochs[1]} epochs"
-    if fit.sizes_differ_at is not None:
-        yield f"{where}batch sizes differ from step {fit.sizes_differ_at}"
-    missing = [name for name in fit.missing if name not in UNASKED]
-    if missing:
-        yield f"{where}epoch values that only Keras has: {', '.join(missing)}"
 
 
 def _largest(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:

@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from k2t.verify.compare import LIMITS, Limits, Report, Verdict, compare, verdict, worst
+from k2t.verify.compare import Report, compare, worst
+from k2t.verify.judge import LIMITS, Limits, Verdict, verdict
 from k2t.verify.recording import Recording, load
 
 Edits = Sequence[tuple[str, str]]
@@ -153,7 +154,7 @@ def run_pair(
             raise ValueError(f"the text to replace does not occur: {old!r}")
     keras = record_keras(before, replace(setting, edits=(*setting.edits, *edits_before)))
     port = replace(setting, edits=(*setting.edits, *edits_after))
-    again = replace(port, draws=0, trace=False)
+    again = replace(port, draws=0)
     with ThreadPoolExecutor(WORKERS) as pool:
         first = pool.submit(record_torch, after, port, weights_from=keras)
         rest = [

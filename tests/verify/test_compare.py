@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from k2t.verify.compare import Limits, compare, compare_samples, verdict, worst
+from k2t.verify.compare import compare, compare_samples, worst
+from k2t.verify.judge import Limits, verdict
 from k2t.verify.recording import Entry, Fit, Output, Recording
 
 pytestmark = pytest.mark.quick
@@ -34,7 +35,7 @@ def test_missing_values_are_named_and_unasked_ones_forgiven():
     a, b = recording([1.0], loss=1.0, mae=1.0, learning_rate=0.1), recording([1.0], loss=1.0)
     assert compare(a, b).fits[0].missing == ("learning_rate", "mae")
     assert verdict(compare(a, b), None).failures == (
-        "fit 0: epoch values that only Keras has: mae",
+        "names: epoch values that only Keras has: mae",
     )
 
 
@@ -44,7 +45,7 @@ def test_the_control_widens_the_limit_after_the_first_ten():
     assert not verdict(compare(a, b), None).passed
     assert verdict(compare(a, b), disturbed).passed
     early = compare(a, recording([1.01] + [1.0] * 19))
-    assert [f.split(":")[1] for f in verdict(early, disturbed).failures] == [" first ten losses"]
+    assert [f.split(":")[0] for f in verdict(early, disturbed).failures] == ["first ten losses"]
 
 
 def test_a_declared_difference_has_its_own_limit():
