@@ -149,12 +149,12 @@ def leaves(value: Any, name: str = "") -> dict[str, Any]:
 def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers, names and flat lists of them among the settings of a layer or optimizer."""
 
-    def keeps(value: Any) -> bool:
-        if isinstance(value, list | tuple):
-            return all(isinstance(part, SIMPLE) for part in value)
-        return isinstance(value, SIMPLE)
-
-    return {k: v for k, v in settings.items() if not k.startswith("_") and keeps(v)}
+    found = {}
+    for name, value in settings.items():
+        parts = value if isinstance(value, list | tuple) else [value]
+        if not name.startswith("_") and all(isinstance(part, SIMPLE) for part in parts):
+            found[name] = value if parts[0:1] == [value] else tuple(parts)
+    return found
 
 
 def numeric_globals(

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from k2t.verify import torch_weights
 from k2t.verify.blocker import block
@@ -241,6 +243,7 @@ def again(value: Any) -> Any:
     if isinstance(value, nn.Module):
         args, kwargs = value.__dict__["_k2t_arguments"]
         module = type(value)(*again(list(args)), **again(dict(kwargs)))
+        give_shapes(module, value)
         # what was applied to the finished model, after its constructor
         done = len(module.__dict__.get("_k2t_applied", []))
         for fn in value.__dict__.get("_k2t_applied", [])[done:]:
@@ -251,6 +254,27 @@ def again(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: again(part) for key, part in value.items()}
     return value
+
+
+def give_shapes(module: nn.Module, like: nn.Module) -> None:
+    """Gives lazy layers, which a script makes whole by a first call, the shapes of `like`."""
+    for name, part in module.named_modules():
+        lazy: Any = part
+        if not (isinstance(part, LazyModuleMixin) and lazy.has_uninitialized_params()):
+            continue
+        whole = like.get_submodule(name)
+        shapes = {**dict(whole.named_parameters()), **dict(whole.named_buffers())}
+        for key, tensor in [*lazy.named_parameters(recurse=False), *lazy.named_buffers()]:
+            if isinstance(tensor, UninitializedParameter | UninitializedBuffer):
+                tensor.materialize(shapes[key].shape)
+        for key in ("in_features", "in_channels", "num_features"):
+            if hasattr(whole, key):
+                setattr(lazy, key, getattr(whole, key))
+        for hook in ("_initialize_hook", "_load_hook"):
+            getattr(lazy, hook).remove()
+            delattr(lazy, hook)
+        lazy.__class__ = type(whole)
+        lazy.reset_parameters()
 
 
 def plain(value: Any) -> Any:

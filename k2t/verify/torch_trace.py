@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from k2t.verify.child import Array, leaves, plain
 from k2t.verify.recording import Entry, Facts, Point, Trace
@@ -74,11 +75,12 @@ def hooks(
     numbers = {module_of(model, name): number for number, name in reversed(list(enumerate(names)))}
 
     def layer(module: nn.Module, args: Any, output: Any) -> None:
+        packed = any(isinstance(part, PackedSequence) for part in args)
         inputs = [part for part in leaves(args).values() if torch.is_tensor(part)]
         if not inputs:
             return
         number = numbers[module]
-        turned = [channels_last(part, module) for part in (inputs[0], output)]
+        turned = [channels_last(part, module) for part in (None if packed else inputs[0], output)]
         trace.points.append(Point(names[number], type(module).__name__, number, *turned))
 
     def whole(module: nn.Module, args: Any, output: Any) -> None:
@@ -110,8 +112,6 @@ def channels_last(value: Any, module: nn.Module) -> Array | None:
     array = to_array(value)
     if isinstance(module, CHANNELS_FIRST) and array.ndim > 2:
         return np.moveaxis(array, 1, -1)
-    if isinstance(module, nn.RNNBase) and not module.batch_first and array.ndim == 3:
-        return array  # as it is: somebody may have meant it the other way round
     return array
 
 

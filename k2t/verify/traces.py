@@ -93,12 +93,22 @@ def compare_points(a: list[Point], b: list[Point]) -> list[LayerDifference]:
     for point in a:
         queue = partners[point.entry] if point.entry is not None else []
         other = queue.pop(0) if queue else None
+        if other is not None and rows_moved(point, other):
+            other = None
         if other is not None:
             found += at(point, "input", point.input, other.input, since)
         since.append(point.kind)
         if other is not None and point.output is not None:
             found += at(point, "output", point.output, other.output, since)
     return found
+
+
+def rows_moved(point: Point, other: Point) -> bool:
+    """Whether an embedding was given the same tokens in another order: padding moved to the end."""
+    x, y = point.input, other.input
+    if point.kind != "Embedding" or x is None or y is None or x.shape != y.shape or x.ndim < 2:
+        return False
+    return not np.array_equal(x, y) and np.array_equal(np.sort(x, 1), np.sort(y, 1))
 
 
 def at(point: Point, side: str, x: Any, y: Any, since: list[str]) -> list[LayerDifference]:
