@@ -69,6 +69,8 @@ def make_parser() -> argparse.ArgumentParser:
         sub.add_argument("--report", metavar="FILE.json", help="write the findings as JSON")
         if run is migrate:
             migrate_options(sub)
+    verify_options(command("verify", verify))
+    weights_options(command("weights", weights))
     command("explain", explain).add_argument("code", metavar="CODE", help="such as K2T301")
     command("rules", rules)
     return parser
@@ -88,6 +90,88 @@ def migrate_options(sub: argparse.ArgumentParser) -> None:
         default="faithful",
         help="how far Keras is followed where torch differs (default: %(default)s)",
     )
+
+
+def verify_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("script", metavar="KERAS_SCRIPT", help="the Keras training script")
+    sub.add_argument(
+        "port",
+        nargs="?",
+        metavar="PORT",
+        help="its Lightning script (default: the script is migrated first); or FILE.py:Class, a "
+        "LightningModule or nn.Module that is trained on the script's batches",
+    )
+    sub.add_argument("--steps", type=whole, default=50, metavar="N", help="the most a fit takes")
+    sub.add_argument("--epochs", type=whole, metavar="E", help="the most a fit takes")
+    sub.add_argument(
+        "--data",
+        choices=("real", "synthetic"),
+        default="real",
+        help="synthetic: small stand-ins for data sets that would have to be downloaded",
+    )
+    sub.add_argument(
+        "--tolerance", type=float, metavar="T", help="of the first ten losses (default: 1e-5)"
+    )
+    sub.add_argument("--float64", action="store_true", help="compute both in double precision")
+    sub.add_argument("--dialect", choices=DIALECTS, help="which Keras (default: inferred)")
+    sub.add_argument(
+        "--keras",
+        metavar="ENGINE",
+        help="what runs the script: keras3, tf_keras, or a .py file whose load() returns keras",
+    )
+    sub.add_argument("--arguments", default="", metavar="ARGS", help="of both scripts, as a text")
+    sub.add_argument("--json", metavar="FILE", help="write every figure")
+    sub.add_argument("--html", metavar="FILE", help="write one page with the curves")
+    sub.add_argument(
+        "--timeout", type=float, default=600, metavar="S", help="seconds a child (%(default)s)"
+    )
+    hand = sub.add_argument_group("a port that is FILE.py:Class")
+    hand.add_argument("--loss", metavar="LOSS", help='of an nn.Module: "CrossEntropyLoss()"')
+    hand.add_argument("--optimizer", metavar="OPT", help='of an nn.Module: "Adam(lr=1e-3)"')
+    hand.add_argument("--model", default="", metavar="ARGS", help="arguments of the class")
+    hand.add_argument("--channels-first", action="store_true", help="its images are (N, C, H, W)")
+    sub.epilog = """\
+exit status:
+  0  the port follows Keras, declared differences aside
+  1  it does not
+  2  it could not be found out: one sentence says why"""
+
+
+def whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Run a Keras script and its port side by side, and tell where they part."""
+    from k2t.verify.verify_command import verify as run
+
+    return run(arguments)
+
+
+def weights_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("source", metavar="SOURCE", help="a .keras, .h5 or .weights.h5 file")
+    sub.add_argument(
+        "--script", required=True, metavar="MIGRATED.py:Class", help="the class that takes them"
+    )
+    sub.add_argument(
+        "-o", dest="output", required=True, metavar="OUT", help="OUT.pt or OUT.safetensors"
+    )
+    sub.add_argument("--force", action="store_true", help="overwrite an existing output")
+    sub.epilog = """\
+exit status:
+  0  done
+  1  the weights do not fit the class
+  2  bad usage, a file that cannot be read or written, or a missing package"""
+
+
+def weights(arguments: argparse.Namespace) -> int:
+    """Turn the weights of a saved Keras model into a state dict of the migrated class."""
+    from k2t.verify.weights_command import weights as run
+
+    return run(arguments)
 
 
 def explain(arguments: argparse.Namespace) -> int:

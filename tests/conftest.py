@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
-STUBS = Path(__file__).parent / "stubs"
+import k2t.verify
+
+VERIFY = Path(k2t.verify.__file__).parent
+STUBS = (VERIFY / "synthetic.py", VERIFY / "plots.py")
 
 
 @pytest.fixture(scope="session")
@@ -16,4 +19,4 @@ def recordings(tmp_path_factory):
 @pytest.fixture(scope="session")
 def stubs():
     """Stand-ins for downloads and for matplotlib, to be given to `Setting(stubs=...)`."""
-    return (STUBS / "datasets.py", STUBS / "plots.py")
+    return STUBS

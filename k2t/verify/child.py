@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from k2t.verify.recording import Recording
+from k2t.verify.surroundings import protect
 
 START = time.perf_counter()
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -36,7 +37,7 @@ class Options:
     """What a probe is told. steps, epochs: the most that a fit takes, 0 for all.
 
     draws: how often initial values are drawn. trace: look closely at first steps. progress: a file
-    that always holds the number of steps done.
+    that always holds the number of steps done. argument: of the script's command line.
     """
 
     script: str
@@ -48,13 +49,15 @@ class Options:
     epochs: int
     trace: bool
     progress: Path | None
+    argument: tuple[str, ...]
 
     @classmethod
     def parse(cls, parser: argparse.ArgumentParser) -> tuple[Options, argparse.Namespace]:
         """The options all probes have, and the rest."""
         found = parser.parse_args()
         values = {field.name: getattr(found, field.name) for field in fields(cls)}
-        return cls(**values | {"stubs": tuple(found.stubs)}), found
+        values |= {name: tuple(values[name]) for name in ("stubs", "argument")}
+        return cls(**values), found
 
     def tell(self, steps: int) -> None:
         if self.progress is not None:
@@ -72,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=int, default=0)
     parser.add_argument("--trace", action="store_true")
     parser.add_argument("--progress", type=Path)
+    parser.add_argument("--argument", action="append", default=[])
     return parser
 
 
@@ -106,14 +110,22 @@ def load_file(path: str) -> ModuleType:
     return module
 
 
-def run_script(path: str, beside: str) -> dict[str, Any]:
-    """Runs a script as __main__, imports looked up in the folder `beside`; returns its globals."""
-    sys.argv = [path]
-    sys.path.insert(0, beside)
+def run_script(options: Options) -> dict[str, Any]:
+    """Runs a script as __main__, imports looked up in the folder `beside`; returns its globals.
+
+    The files of that folder cannot be written.
+    """
+    sys.argv = [options.script, *options.argument]
+    sys.path.insert(0, options.beside)
+    protect(options.beside)
     try:
-        return runpy.run_path(path, run_name="__main__")
+        return runpy.run_path(options.script, run_name="__main__")
     except EnoughSteps:
         return {}
+    except SystemExit as error:
+        if error.code in (None, 0):  # a script may end itself when its work is done
+            return {}
+        raise
 
 
 def fixed_noise(shape: Sequence[int]) -> Array:

@@ -23,7 +23,8 @@ class FitReport:
     losses: relative difference of each common step. metrics: largest relative difference of an
     epoch's value; running: of its value after any step. missing: names of epoch values that only
     the first has; extra: only the second. weights: largest absolute difference of a final weight,
-    found in `worst_weight`. trace: the first step, looked at closely.
+    found in `worst_weight`. layers, values: how many have weights, and how many these are. trace:
+    the first step, looked at closely.
     """
 
     steps: tuple[int, int]
@@ -35,6 +36,8 @@ class FitReport:
     extra: tuple[str, ...]
     weights: float
     worst_weight: str
+    layers: int = 0
+    values: int = 0
     running: dict[str, float] = field(default_factory=dict)
     trace: TraceReport | None = None
 
@@ -160,6 +163,8 @@ def compare_fits(a: Fit, b: Fit) -> FitReport:
         extra=tuple(sorted(names[1] - names[0])),
         weights=difference,
         worst_weight=worst,
+        layers=len(a.initial),
+        values=sum(array.size for entry in a.initial for array in entry.arrays.values()),
         running=compare_running(a, b),
         trace=compare_traces(a, b),
     )

@@ -32,7 +32,7 @@ class Limits:
     """
 
     first_ten: float = 1e-5
-    update: float = 1e-3
+    update: float = 1e-2
     factor: float = 5.0
     floor: float = 1e-4
     allow: Mapping[str, float] = field(default_factory=dict)
@@ -112,6 +112,8 @@ class Judge:
     # ------------------------------------------------------------------------------- the first step
 
     def fit(self, fit: FitReport, steady: FitReport | None) -> Iterator[Judged]:
+        note = f"{fit.layers} layers, {fit.values} values: all have their place"
+        yield made("parameters", 0.0, 0.0, note, unit="misfits")
         if fit.trace is not None:
             calm = steady.trace if steady else None
             yield from self.forward(fit.trace, calm)
@@ -234,7 +236,7 @@ class Judge:
             stage, _ = made("initial values", draw.distance, draw.limit, drawn(draw))
             yield stage, Divergence("initial values", draw.name, (), None, draw.distance)
         if draws and not wrong:
-            worst = max(draws, key=lambda draw: draw.distance - draw.limit)
+            worst = max(draws, key=lambda draw: draw.distance)
             yield made(
                 "initial values", worst.distance, worst.limit, f"{len(draws)} parameters",
                 unit="Kolmogorov-Smirnov distance",

@@ -356,7 +356,7 @@ def main() -> None:
     probe.install()
     for stubs in options.stubs:
         load_file(stubs).install_keras(keras)
-    namespace = run_script(options.script, options.beside)
+    namespace = run_script(options)
     probe.end_loops()
     probe.recording.variables = numeric_globals(namespace, plain)
     finish(probe.recording, options)

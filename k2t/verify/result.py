@@ -72,7 +72,9 @@ class Run:
 
     @property
     def agrees(self) -> bool:
-        return all(stage.state is not State.DIFFERS for stage in self.stages)
+        """Nothing that was measured differs, and something was measured."""
+        states = {stage.state for stage in self.stages}
+        return State.DIFFERS not in states and State.AGREES in states
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 from k2t.verify.compare import Report, compare, worst
 from k2t.verify.judge import LIMITS, Limits, Verdict, verdict
 from k2t.verify.recording import Recording, load
+from k2t.verify.surroundings import lay_out
 
 Edits = Sequence[tuple[str, str]]
 Tell = Callable[[str, int], None]
@@ -74,9 +75,10 @@ class Setting:
     stubs: Python files whose `install_keras(keras)` or `install_torch()` runs before the script.
     edits: (old, new) texts replaced in the script. draws: how often initial values are drawn,
     0 for not at all. steps, epochs: the most that each fit takes, 0 for all of the script's. trace:
-    look closely at first steps. timeout: seconds a child. env: added to the environment. cache: a
-    folder that keeps recordings by the content of all that goes in (but not of this package).
-    tell: called now and then with a child's title and the number of steps it has done.
+    look closely at first steps. arguments: of both scripts' command lines. timeout: seconds a
+    child. env: added to the environment. cache: a folder that keeps recordings by the content of
+    all that goes in (but not of this package). tell: called now and then with a child's title and
+    the number of steps it has done.
     """
 
     engine: str = "keras3"
@@ -86,6 +88,7 @@ class Setting:
     steps: int = 0
     epochs: int = 0
     trace: bool = False
+    arguments: tuple[str, ...] = ()
     timeout: float = 300
     gpu: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
@@ -177,15 +180,18 @@ def _record(child: Child, script: Path, setting: Setting, weights: Recording | N
         return load(setting.cache / key)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "cwd").mkdir()
-        (folder / script.name).write_text(text, encoding="utf-8")
+        own = folder / "cwd"
+        own.mkdir()
+        lay_out(text, [Path.cwd(), script.resolve().parent], own)
+        (own / script.name).write_text(text, encoding="utf-8")
         command = [sys.executable, "-m", f"k2t.verify.{child.probe}"]
-        command += [str(folder / script.name), str(folder / "out"), *child.options]
+        command += [str(own / script.name), str(folder / "out"), *child.options]
         command += ["--beside", str(script.resolve().parent)]
         command += ["--progress", str(folder / "progress")]
         for option in ("draws", "steps", "epochs"):
             command += [f"--{option}", str(getattr(setting, option))]
         command += ["--trace"] if setting.trace else []
+        command += [f"--argument={argument}" for argument in setting.arguments]
         for stub in setting.stubs:
             command += ["--stubs", str(stub.resolve())]
         if weights is not None:
@@ -202,7 +208,8 @@ def _record(child: Child, script: Path, setting: Setting, weights: Recording | N
 def _key(child: Child, text: str, parent: Path, setting: Setting, start: bytes) -> str:
     stubs = [stub.read_text(encoding="utf-8") for stub in setting.stubs]
     limits = [setting.draws, setting.steps, setting.epochs, setting.trace, setting.gpu]
-    rest = [str(parent.resolve()), limits, sorted(setting.env.items()), child.options]
+    told = [limits, setting.arguments, sorted(setting.env.items()), child.options]
+    rest = [str(parent.resolve()), told]
     return hashlib.sha256(repr([child.probe, text, stubs, rest]).encode() + start).hexdigest()
 
 

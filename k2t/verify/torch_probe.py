@@ -307,7 +307,7 @@ def main() -> None:
     source = load(rest.weights) if rest.weights else None
     probe = Probe(lightning_of(options.script), source, rest.disturb, options)
     probe.install()
-    namespace = run_script(options.script, options.beside)
+    namespace = run_script(options)
     probe.recording.variables = numeric_globals(namespace, plain)
     finish(probe.recording, options)
 

@@ -1,9 +1,13 @@
 """Both sides are served the same small data sets, by the loading code the scripts use."""
 
+import io
+
 import numpy as np
 import pytest
 
-from k2t.verify.run import Setting, record_keras, record_torch
+from k2t.verify.plots import Nothing
+from k2t.verify.run import ProbeFailed, Setting, record_keras, record_torch
+from k2t.verify.synthetic_files import TABLES, content
 
 KERAS = """
 import keras
@@ -24,6 +28,31 @@ starts = [sentence[0] for sentence in words]
 (news, news_y), (news_t, _) = reuters.load_data(test_split=0.25)
 sizes = [len(news), len(news_t)]
 known = len(imdb.get_word_index())
+
+import urllib.request
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+(tf_x, _), _ = tf.keras.datasets.cifar10.load_data()
+address = "https://raw.githubusercontent.com/jbrownlee/Datasets/master/pima-indians-diabetes.csv"
+pima = np.loadtxt(keras.utils.get_file("pima-indians-diabetes.csv", address), delimiter=",")
+local = np.genfromtxt("data/pima-indians-diabetes.csv", delimiter=",")
+remote = np.loadtxt(urllib.request.urlopen(address), delimiter=",")
+with open("housing.data") as file:
+    rooms = float(file.readline().split()[5])
+text = len(open(tf.keras.utils.get_file("nietzsche.txt", "https://s3/nietzsche.txt")).read())
+
+def arrays(data):
+    return [np.stack(part) for part in zip(*tfds.as_numpy(data))]
+
+(tf_train, tf_rest), info = tfds.load(
+    "mnist", split=["train", "train[75%:]+test"], as_supervised=True, with_info=True
+)
+tfds_x, tfds_y = arrays(tf_train)
+tfds_rest = len(tf_rest)
+tfds_classes = info.features["label"].num_classes
+review = next(iter(tfds.load("imdb_reviews")["test"]))
+review_words = len(review["text"].numpy().split())
 """
 TORCH = """
 import os
@@ -46,6 +75,9 @@ with np.load("data/boston_housing.npz") as file:
 rows = np.arange(len(x))
 np.random.RandomState(113).shuffle(rows)
 boston_x, boston_y = x[rows][: int(0.8 * len(x))], y[rows][: int(0.8 * len(x))]
+pima = np.loadtxt("pima-indians-diabetes.csv", delimiter=",")
+with open("housing.data") as file:
+    rooms = float(file.readline().split()[5])
 """
 
 
@@ -63,7 +95,7 @@ def sides(tmp_path_factory, recordings, stubs):
 def test_the_arrays_are_equal(sides):
     keras, torch = sides
     names = {"mnist_x", "mnist_y", "mnist_xt", "mnist_yt", "fashion_x", "fashion_y", "cifar_x"}
-    names |= {"cifar_y", "fine_x", "fine_y", "boston_x", "boston_y"}
+    names |= {"cifar_y", "fine_x", "fine_y", "boston_x", "boston_y", "pima", "rooms"}
     assert names <= keras.keys() & torch.keys()
     for name in names:
         np.testing.assert_array_equal(keras[name].squeeze(), torch[name], err_msg=name)
@@ -89,3 +121,77 @@ def test_the_arguments_of_load_data_are_heard(sides):
     assert set(keras["starts"]) == {1}
     assert keras["sizes"].tolist() == [240, 80]
     assert keras["known"] == 2000
+
+
+def test_the_other_ways_to_load_give_the_same(sides):
+    keras, _ = sides
+    np.testing.assert_array_equal(keras["tf_x"], keras["cifar_x"])
+    np.testing.assert_array_equal(keras["local"], keras["pima"])
+    np.testing.assert_array_equal(keras["remote"], keras["pima"])
+    assert keras["pima"].shape == (768, 9)
+    assert keras["text"] == 20_000
+    np.testing.assert_array_equal(keras["tfds_x"].squeeze(-1), keras["mnist_x"])
+    np.testing.assert_array_equal(keras["tfds_y"], keras["mnist_y"])
+    assert keras["tfds_rest"] == 64 + 64
+    assert keras["tfds_classes"] == 10
+    assert keras["review_words"] >= 12
+
+
+MISSING = {
+    "open": "open('sensors.csv')",
+    "numpy": "import numpy; numpy.loadtxt('sensors.csv')",
+    "an address": "import urllib.request as u; u.urlopen('https://example.org/sensors.csv')",
+}
+
+
+@pytest.mark.parametrize("way", MISSING)
+def test_a_file_that_is_not_known_is_named(way, stubs, tmp_path):
+    script = tmp_path / "after.py"
+    script.write_text(MISSING[way])
+    with pytest.raises(ProbeFailed) as failure:
+        record_torch(script, Setting(stubs=stubs), weights_from=None)
+    last = str(failure.value).splitlines()[-1]
+    assert "NoStandIn: " in last
+    assert "real data are needed" in last
+    assert "sensors.csv" in last
+
+
+def test_a_file_that_is_there_is_read(stubs, tmp_path):
+    """Known name or not, opened in any way; and what a script writes it reads again."""
+    (tmp_path / "iris.csv").write_text("1,2\n3,4\n")
+    script = tmp_path / "after.py"
+    script.write_text(
+        "import numpy as np\n"
+        f"a = np.loadtxt({str(tmp_path / 'iris.csv')!r}, delimiter=',')\n"
+        "np.save('own.npy', a)\n"
+        "b = np.load('own.npy')\n"
+    )
+    found = record_torch(script, Setting(stubs=stubs), weights_from=None).variables
+    assert found["a"].tolist() == found["b"].tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_are_tables(name):
+    table, data = TABLES[name], content("some/folder/" + name)
+    lines = data.decode().splitlines()
+    assert len(lines) == min(table.rows, 1000) + table.header
+    assert {len(line.split(table.separator)) for line in lines} == {len(table.columns)}
+    assert content(name.rsplit("/", 1)[-1] + ".bak") is None
+
+
+@pytest.mark.quick
+def test_a_column_stays_in_its_range_and_the_target_follows_the_others():
+    table = np.loadtxt(io.BytesIO(content("pima-indians-diabetes.csv")), delimiter=",")
+    assert 0 <= table[:, 1].min() < table[:, 1].max() <= 199
+    assert set(table[:, 8]) == {0, 1}
+    assert np.corrcoef(table[:, 0], table[:, 8])[0, 1] > 0.3
+
+
+@pytest.mark.quick
+def test_a_drawing_that_is_none_takes_everything():
+    plt = Nothing("matplotlib.pyplot")
+    figure, axes = plt.subplots(2, 2, figsize=(4, 4))
+    with plt.style.context("ggplot"):
+        assert axes[0, 1].plot([1, 2]).set_title("loss") is not None
+    figure.canvas[0] = 1

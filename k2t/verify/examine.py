@@ -1,0 +1,160 @@
+"""Examines a pair: runs it, judges it, looks for the causes, and puts it all in a Result."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from k2t.ir.finding import Finding, Severity
+from k2t.verify.causes import causes, causes_of_failure
+from k2t.verify.failures import misfits, reason
+from k2t.verify.judge import Limits
+from k2t.verify.neutral import neutralisers
+from k2t.verify.result import Cause, Curve, Divergence, Resources, Result, Run, Stage, State
+from k2t.verify.run import CONTROLS, Comparison, ProbeFailed, Setting, run_pair
+
+# (classes of Keras's optimizer, code): differences of rounding that need no announcement
+ROUNDINGS = ((("Adam", "AdamW", "Nadam", "Adamax"), "K2T405", "Keras rounds Adam's correction"),)
+
+
+class Refused(Exception):
+    """The verification cannot be made; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is verified. declared: what k2t says of the script."""
+
+    script: Path
+    port: Path
+    engine: str
+    declared: tuple[Finding, ...]
+
+
+def examine(subject: Subject, setting: Setting, limits: Limits) -> Result:
+    """Runs the pair as it is and, if k2t declares differences, with these taken out.
+
+    Raises Refused where nothing can be said.
+    """
+    setting = replace(setting, engine=subject.engine)
+    text = subject.port.read_text(encoding="utf-8")
+    try:
+        plain = compared(subject, setting, limits)
+    except ProbeFailed as error:
+        if misfits(error):
+            return misfit(subject, error)
+        raise Refused(reason(error) + hints(error)) from error
+    usable(plain, subject)
+    stubs = neutralisers(taken_out(subject, plain))
+    runs: list[tuple[Comparison, str, tuple[str, ...]]] = [(plain, "as it is", ())]
+    if stubs:
+        try:
+            calm = compared(subject, replace(setting, stubs=(*setting.stubs, *stubs)), limits)
+        except ProbeFailed as error:
+            raise Refused(f"with the declared differences taken out, {reason(error)}") from error
+        runs.append((calm, "without the declared differences", tuple(s.stem for s in stubs)))
+    last = runs[-1][0]
+    places = plain.verdict.divergence and (last.verdict.divergence or plain.verdict.divergence)
+    likely = causes(last, last.verdict.divergence, text) if last.verdict.divergence else ()
+    return Result(
+        script=str(subject.script),
+        port=subject.port.name,
+        engine=engine_name(subject.engine),
+        runs=tuple(Run(title, c, run.verdict.stages, curves(run)) for run, title, c in runs),
+        declared=tuple(dict.fromkeys((f.code, f.message) for f in announced_by(subject))),
+        divergence=places,
+        causes=likely if likely or not plain.verdict.divergence else announced(subject, stubs),
+        resources=tuple(cost for run, _, c in runs for cost in costs(run, bool(c))),
+    )
+
+
+def hints(error: ProbeFailed) -> str:
+    """What usually makes a port end like this."""
+    found = causes_of_failure("\n".join(error.log)) if error.side == "port" else ()
+    return "".join(f"; likely: {cause.title} (k2t explain {cause.code})" for cause in found[:2])
+
+
+def compared(subject: Subject, setting: Setting, limits: Limits) -> Comparison:
+    return run_pair(subject.script, subject.port, setting, controls=CONTROLS, limits=limits)
+
+
+def usable(pair: Comparison, subject: Subject) -> None:
+    """Raises Refused for recordings that say nothing."""
+    if not pair.keras.fits:
+        raise Refused(f"{subject.script} never calls fit or train_on_batch: nothing is trained")
+    if not pair.torch.fits:
+        raise Refused(f"{subject.port.name} never calls Trainer.fit: nothing is trained")
+    for fit in pair.keras.fits:
+        bad = [step for step, loss in enumerate(fit.losses) if not math.isfinite(loss)]
+        if bad:
+            raise Refused(
+                f"the loss of the original is {fit.losses[bad[0]]} from step {bad[0]} on: "
+                "there is nothing to compare with"
+            )
+
+
+def taken_out(subject: Subject, plain: Comparison) -> set[str]:
+    """The codes to neutralise: announced differences, and roundings where the pair parts."""
+    codes = {f.code for f in subject.declared if f.severity is Severity.WARNING}
+    if codes or not plain.verdict.passed:
+        codes |= {finding.code for finding in subject.declared}
+        used = {fit.facts.optimizer.get("class") for fit in plain.keras.fits}
+        codes |= {code for classes, code, _ in ROUNDINGS if used & set(classes)}
+    return codes
+
+
+def misfit(subject: Subject, error: ProbeFailed) -> Result:
+    """The two models have other parameters: the first stage, and the last."""
+    lines = misfits(error)
+    stage = Stage("parameters", State.DIFFERS, len(lines), 0, "misfits", "; ".join(lines[:5]))
+    return Result(
+        script=str(subject.script),
+        port=subject.port.name,
+        engine=engine_name(subject.engine),
+        runs=(Run("as it is", (), (stage,), ()),),
+        declared=(),
+        divergence=Divergence("parameters", lines[0], (), None, len(lines)),
+        causes=(),
+        resources=(),
+    )
+
+
+def announced_by(subject: Subject) -> list[Finding]:
+    return [f for f in subject.declared if f.severity is Severity.WARNING]
+
+
+def announced(subject: Subject, stubs: tuple[Path, ...]) -> tuple[Cause, ...]:
+    """What k2t has declared, as the cause of what is gone when it is taken out."""
+    taken = {stub.stem for stub in stubs}
+    messages = [(code, message) for _, code, message in ROUNDINGS]
+    messages += [(f.code, f.message) for f in subject.declared]
+    findings = {code: message for code, message in messages if code in taken}
+    gone = "declared by k2t, and gone when it is taken out"
+    return tuple(Cause(message, code, gone) for code, message in findings.items())
+
+
+def curves(pair: Comparison) -> tuple[Curve, ...]:
+    steady = pair.control.fits if pair.control else ()
+    return tuple(
+        Curve(
+            tuple(a.losses),
+            tuple(b.losses),
+            steady[number].losses if number < len(steady) else (),
+        )
+        for number, (a, b) in enumerate(zip(pair.keras.fits, pair.torch.fits, strict=False))
+    )
+
+
+def costs(pair: Comparison, neutral: bool) -> list[Resources]:
+    where = ", neutralised" if neutral else ""
+    return [
+        Resources(name + where, side.seconds, side.memory)
+        for name, side in (("Keras", pair.keras), ("port", pair.torch))
+    ]
+
+
+def engine_name(engine: str) -> str:
+    names = {"keras3": "Keras 3", "tf_keras": "Keras 2 (tf-keras)"}
+    return names.get(engine, os.path.basename(engine))

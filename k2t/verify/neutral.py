@@ -1,0 +1,30 @@
+"""Neutralisers: for each difference that k2t declares, the edit of one side that takes it out.
+
+`neutralisers/CODE.py` has the protocol of the stand-ins (`install_keras(keras)`,
+`install_torch()`), is run in both children, and leaves scripts alone that the code is not about.
+What remains between the two programs then is a fault, not a declared difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "neutralisers"
+# warnings that change no number of a training run, and why
+NUMBERLESS = {
+    "K2T302": "the emitted loss is what Keras on TensorFlow computes; it is said for the reader",
+    "K2T801": "a file that the script has written itself is read alike; one of Keras is not read",
+}
+
+
+def neutralisers(codes: Iterable[str]) -> tuple[Path, ...]:
+    """The files to add to `Setting.stubs` for these finding codes, where there are any."""
+    files = [FOLDER / f"{code}.py" for code in sorted(set(codes))]
+    return tuple(file for file in files if file.exists())
+
+
+def without(codes: Iterable[str]) -> tuple[str, ...]:
+    """Those of the codes that may change numbers and have no neutraliser."""
+    have = {file.stem for file in neutralisers(codes)} | NUMBERLESS.keys()
+    return tuple(sorted(set(codes) - have))

@@ -1,0 +1,121 @@
+"""`k2t verify`: runs a Keras script and its port, and tells whether and where they part."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from k2t import files
+from k2t.ir.finding import Severity
+from k2t.parse.script import Unreadable
+from k2t.pipeline import Migration, migrate
+from k2t.verify.examine import Refused, Subject, examine
+from k2t.verify.judge import Limits
+from k2t.verify.result import Result
+from k2t.verify.run import Setting
+
+HERE = Path(__file__).parent
+DRAWS = 3  # seeds of the free run
+DIALECT_ENGINES = {"keras2": "tf_keras", "tf_keras": "tf_keras", "keras3": "keras3"}
+SYNTHETIC = HERE / "synthetic.py"
+DOUBLE = HERE / "double.py"
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Exit status: 0 they agree, 1 they part, 2 it could not be found out."""
+    from k2t.verify import show
+
+    script = Path(arguments.script)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            subject = prepare(arguments, script, Path(folder))
+            with show.progress() as tell:
+                result = examine(subject, setting_of(arguments, tell), limits_of(arguments))
+        except Refused as error:
+            print(f"k2t: {error}", file=sys.stderr)
+            return 2
+    show.show(result)
+    return write(arguments, result) or (0 if result.agrees else 1)
+
+
+def write(arguments: argparse.Namespace, result: Result) -> int:
+    """Writes the reports that were asked for; 2 if one could not be written."""
+    from k2t.verify import page, result_json
+
+    limits, status = limits_of(arguments), 0
+    reports = (
+        (arguments.json, result_json.text),
+        (arguments.html, lambda result: page.html(result, limits)),
+    )
+    for path, content in reports:
+        if path is None:
+            continue
+        try:
+            files.write(path, content(result).encode())
+        except OSError as error:
+            print(f"k2t: {path} cannot be written: {error.strerror}", file=sys.stderr)
+            status = 2
+    return status
+
+
+def setting_of(arguments: argparse.Namespace, tell: Callable[[str, int, int], None]) -> Setting:
+    stubs = [SYNTHETIC] if arguments.data == "synthetic" else []
+    stubs += [DOUBLE] if arguments.float64 else []
+    return Setting(
+        stubs=tuple(stubs),
+        draws=DRAWS,
+        steps=arguments.steps,
+        epochs=arguments.epochs or 0,
+        trace=True,
+        arguments=tuple(shlex.split(arguments.arguments)),
+        timeout=arguments.timeout,
+        tell=lambda title, steps: tell(title, steps, arguments.steps),
+    )
+
+
+def limits_of(arguments: argparse.Namespace) -> Limits:
+    if arguments.tolerance is None:
+        return Limits()
+    floor = max(Limits.floor, 10 * arguments.tolerance)
+    return Limits(first_ten=arguments.tolerance, floor=floor)
+
+
+# ------------------------------------------------------------------------------------ what is run
+
+
+def prepare(arguments: argparse.Namespace, script: Path, folder: Path) -> Subject:
+    """Migrates the script, for what k2t declares, and as the port if there is no other."""
+    migration = migrated(script, arguments.dialect)
+    declared = migration.findings
+    engine = arguments.keras or DIALECT_ENGINES[migration.dialect]
+    if arguments.port is not None:
+        port = Path(arguments.port)
+        if not port.is_file():
+            raise Refused(f"{port} is not a file")
+        return Subject(script, port, engine, declared)
+    left = [f for f in migration.findings if f.severity is Severity.ERROR]
+    if left:
+        raise Refused(
+            f"{script}: k2t leaves {len(left)} places to you, beginning with {left[0].code} "
+            f"{left[0].message}; finish the migrated script and give it as the second"
+        )
+    port = folder / files.output_name(script.name)
+    port.write_text(migration.text or "", encoding="utf-8")
+    return Subject(script, port, engine, declared)
+
+
+def migrated(script: Path, dialect: str | None) -> Migration:
+    """Raises Refused for what cannot be read or holds no Keras."""
+    try:
+        migration = migrate(script.read_bytes(), str(script), dialect=dialect)
+    except OSError as error:
+        raise Refused(f"{script} cannot be read: {error.strerror or error}") from error
+    except Unreadable as error:
+        raise Refused(f"{script}:{error.line}:{error.column}: {error.message}") from error
+    if migration.text is None or migration.dialect is None:
+        raise Refused(f"{script} does not train with Keras")
+    return migration
