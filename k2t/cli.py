@@ -128,7 +128,6 @@ def verify_options(sub: argparse.ArgumentParser) -> None:
     hand = sub.add_argument_group("a port that is FILE.py:Class")
     hand.add_argument("--loss", metavar="LOSS", help='of an nn.Module: "CrossEntropyLoss()"')
     hand.add_argument("--optimizer", metavar="OPT", help='of an nn.Module: "Adam(lr=1e-3)"')
-    hand.add_argument("--model", default="", metavar="ARGS", help="arguments of the class")
     hand.add_argument("--channels-first", action="store_true", help="its images are (N, C, H, W)")
     sub.epilog = """\
 exit status:

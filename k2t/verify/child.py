@@ -36,8 +36,9 @@ class EnoughSteps(BaseException):
 class Options:
     """What a probe is told. steps, epochs: the most that a fit takes, 0 for all.
 
-    draws: how often initial values are drawn. trace: look closely at first steps. progress: a file
-    that always holds the number of steps done. argument: of the script's command line.
+    draws: how often initial values are drawn. trace: look closely at first steps. batches: keep
+    what each step is given. progress: a file that always holds the number of steps done. argument:
+    of the script's command line.
     """
 
     script: str
@@ -48,6 +49,7 @@ class Options:
     steps: int
     epochs: int
     trace: bool
+    batches: bool
     progress: Path | None
     argument: tuple[str, ...]
 
@@ -74,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=0)
     parser.add_argument("--trace", action="store_true")
+    parser.add_argument("--batches", action="store_true")
     parser.add_argument("--progress", type=Path)
     parser.add_argument("--argument", action="append", default=[])
     return parser
@@ -110,16 +113,17 @@ def load_file(path: str) -> ModuleType:
     return module
 
 
-def run_script(options: Options) -> dict[str, Any]:
+def run_script(options: Options, given: dict[str, Any] | None = None) -> dict[str, Any]:
     """Runs a script as __main__, imports looked up in the folder `beside`; returns its globals.
 
+    given: globals it begins with.
     The files of that folder cannot be written.
     """
     sys.argv = [options.script, *options.argument]
     sys.path.insert(0, options.beside)
     protect(options.beside)
     try:
-        return runpy.run_path(options.script, run_name="__main__")
+        return runpy.run_path(options.script, given, run_name="__main__")
     except EnoughSteps:
         return {}
     except SystemExit as error:

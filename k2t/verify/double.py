@@ -36,7 +36,7 @@ def install_keras(keras: Any) -> None:
 
 
 def cast_floats_exactly() -> None:
-    """tf.cast takes a Python float to float64 by way of float32: beta_2 = 0.999 would be rounded."""
+    """tf.cast takes a Python float to float64 by way of float32, and would round a beta_2."""
     import tensorflow as tf  # type: ignore[import-untyped]
 
     cast = tf.cast

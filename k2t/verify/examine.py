@@ -25,12 +25,17 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Subject:
-    """What is verified. declared: what k2t says of the script."""
+    """What is verified. declared: what k2t says of the script. name: of the port, for people.
+
+    batches: the port is a class that the harness trains on Keras's batches.
+    """
 
     script: Path
     port: Path
     engine: str
     declared: tuple[Finding, ...]
+    name: str = ""
+    batches: bool = False
 
 
 def examine(subject: Subject, setting: Setting, limits: Limits) -> Result:
@@ -38,7 +43,7 @@ def examine(subject: Subject, setting: Setting, limits: Limits) -> Result:
 
     Raises Refused where nothing can be said.
     """
-    setting = replace(setting, engine=subject.engine)
+    setting = replace(setting, engine=subject.engine, batches=subject.batches)
     text = subject.port.read_text(encoding="utf-8")
     try:
         plain = compared(subject, setting, limits)
@@ -54,13 +59,15 @@ def examine(subject: Subject, setting: Setting, limits: Limits) -> Result:
             calm = compared(subject, replace(setting, stubs=(*setting.stubs, *stubs)), limits)
         except ProbeFailed as error:
             raise Refused(f"with the declared differences taken out, {reason(error)}") from error
-        runs.append((calm, "without the declared differences", tuple(s.stem for s in stubs)))
+        # roundings nobody announced are worth a table only if they were the reason
+        if calm.verdict.passed or announced_by(subject):
+            runs.append((calm, "without the declared differences", tuple(s.stem for s in stubs)))
     last = runs[-1][0]
     places = plain.verdict.divergence and (last.verdict.divergence or plain.verdict.divergence)
     likely = causes(last, last.verdict.divergence, text) if last.verdict.divergence else ()
     return Result(
         script=str(subject.script),
-        port=subject.port.name,
+        port=subject.name or subject.port.name,
         engine=engine_name(subject.engine),
         runs=tuple(Run(title, c, run.verdict.stages, curves(run)) for run, title, c in runs),
         declared=tuple(dict.fromkeys((f.code, f.message) for f in announced_by(subject))),
@@ -85,7 +92,8 @@ def usable(pair: Comparison, subject: Subject) -> None:
     if not pair.keras.fits:
         raise Refused(f"{subject.script} never calls fit or train_on_batch: nothing is trained")
     if not pair.torch.fits:
-        raise Refused(f"{subject.port.name} never calls Trainer.fit: nothing is trained")
+        port = subject.name or subject.port.name
+        raise Refused(f"{port} never calls Trainer.fit: nothing is trained")
     for fit in pair.keras.fits:
         bad = [step for step, loss in enumerate(fit.losses) if not math.isfinite(loss)]
         if bad:
@@ -111,7 +119,7 @@ def misfit(subject: Subject, error: ProbeFailed) -> Result:
     stage = Stage("parameters", State.DIFFERS, len(lines), 0, "misfits", "; ".join(lines[:5]))
     return Result(
         script=str(subject.script),
-        port=subject.port.name,
+        port=subject.name or subject.port.name,
         engine=engine_name(subject.engine),
         runs=(Run("as it is", (), (stage,), ()),),
         declared=(),

@@ -51,7 +51,7 @@ class Probe:
         self.training = False  # a train_step is being traced or run
         self.taps: list[float] = []
         self.sizes: list[int] = []
-        self.tracer = Tracer(keras, self.created) if options.trace else None
+        self.tracer = Tracer(keras, self.created, options.batches) if options.trace else None
         self.loops: dict[int, Any] = {}  # watchers of models trained by train_on_batch, by id
 
     # ------------------------------------------------------------------------------------- patches
@@ -296,6 +296,7 @@ class Probe:
             after = record.trace.after
             record.trace = self.tracer.trace(model)
             record.trace.after = after
+            record.batches = self.tracer.batches if self.options.batches else []
         self.recording.fits.append(record)
 
 

@@ -34,8 +34,10 @@ class Call:
 class Tracer:
     """Sees every call of a layer while `watching`, and the batch and gradients of a first step."""
 
-    def __init__(self, keras: Any, created: dict[int, int]) -> None:
+    def __init__(self, keras: Any, created: dict[int, int], keep: bool) -> None:
         self.keras, self.created = keras, created
+        self.keep = keep  # all batches, not only the first
+        self.batches: list[Any] = []
         self.watching = False
         self.calls: list[Call] = []
         self.activated: list[tuple[Any, Any]] = []  # what activations were given and made of it
@@ -57,17 +59,20 @@ class Tracer:
     def begin(self, model: Any) -> None:
         """Forgets the last model; called when the weights of this one exist."""
         self.batch, self.gradients, self.start = None, {}, model.get_weights()
+        self.batches = []
 
     def see_batch(self, data: Any) -> None:
         """Adds to the step being traced that it hands out its batch."""
         import tensorflow as tf  # type: ignore[import-untyped]
 
         given = data if isinstance(data, tuple) else (data,)
-        parts = [part for part in given[:2] if part is not None]
+        parts = [part for part in given[:3] if part is not None]
 
         def seen(*values: Any) -> Any:
-            if self.batch is None:
+            if self.batch is None or self.keep:
                 packed = tf.nest.pack_sequence_as(parts, [np.array(value) for value in values])
+                self.batches.append(packed)
+            if self.batch is None:
                 self.batch = (packed[0], packed[1] if len(packed) > 1 else {})
             return np.int32(0)
 

@@ -96,7 +96,8 @@ class Fit:
 
     `model` counts the distinct models that were fitted, from 0. `initial` and `final` hold the
     entries in Keras's order of creation; `traversal` is another order of the same entries.
-    `running`: the metrics as they stand after each step, where the framework tells.
+    `running`: the metrics as they stand after each step, where the framework tells. `batches`: what
+    each step was given (inputs, targets, weights), where that was asked for.
     """
 
     model: int
@@ -107,6 +108,7 @@ class Fit:
     sizes: list[int] = field(default_factory=list)
     epochs: list[dict[str, float]] = field(default_factory=list)
     running: list[dict[str, float]] = field(default_factory=list)
+    batches: list[Any] = field(default_factory=list)
     trace: Trace | None = None
     facts: Facts = field(default_factory=Facts)
 

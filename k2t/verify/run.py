@@ -75,7 +75,8 @@ class Setting:
     stubs: Python files whose `install_keras(keras)` or `install_torch()` runs before the script.
     edits: (old, new) texts replaced in the script. draws: how often initial values are drawn,
     0 for not at all. steps, epochs: the most that each fit takes, 0 for all of the script's. trace:
-    look closely at first steps. arguments: of both scripts' command lines. timeout: seconds a
+    look closely at first steps. batches: the port is trained on Keras's batches, by `harness`, and
+    only its training is compared. arguments: of both scripts' command lines. timeout: seconds a
     child. env: added to the environment. cache: a folder that keeps recordings by the content of
     all that goes in (but not of this package). tell: called now and then with a child's title and
     the number of steps it has done.
@@ -88,6 +89,7 @@ class Setting:
     steps: int = 0
     epochs: int = 0
     trace: bool = False
+    batches: bool = False
     arguments: tuple[str, ...] = ()
     timeout: float = 300
     gpu: bool = False
@@ -156,6 +158,8 @@ def run_pair(
         if not any(old in text for text in where):
             raise ValueError(f"the text to replace does not occur: {old!r}")
     keras = record_keras(before, replace(setting, edits=(*setting.edits, *edits_before)))
+    if setting.batches:
+        keras = only_training(keras)
     port = replace(setting, edits=(*setting.edits, *edits_after))
     again = replace(port, draws=0)
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -164,10 +168,16 @@ def run_pair(
             pool.submit(record_torch, after, again, weights_from=keras, disturb=size)
             for size in controls
         ]
-        torch = first.result()
+        torch = only_training(first.result()) if setting.batches else first.result()
         disturbed = [compare(torch, future.result()) for future in rest]
     report, control = compare(keras, torch), worst(disturbed) if disturbed else None
     return Comparison(keras, torch, report, control, verdict(report, control, limits))
+
+
+def only_training(recording: Recording) -> Recording:
+    """The steps of the first fit and nothing else."""
+    fits = [replace(fit, epochs=[], running=[]) for fit in recording.fits[:1]]
+    return replace(recording, fits=fits, outputs=[], variables={})
 
 
 def _record(child: Child, script: Path, setting: Setting, weights: Recording | None) -> Recording:
@@ -191,6 +201,7 @@ def _record(child: Child, script: Path, setting: Setting, weights: Recording | N
         for option in ("draws", "steps", "epochs"):
             command += [f"--{option}", str(getattr(setting, option))]
         command += ["--trace"] if setting.trace else []
+        command += ["--batches"] if setting.batches else []
         command += [f"--argument={argument}" for argument in setting.arguments]
         for stub in setting.stubs:
             command += ["--stubs", str(stub.resolve())]
@@ -208,6 +219,7 @@ def _record(child: Child, script: Path, setting: Setting, weights: Recording | N
 def _key(child: Child, text: str, parent: Path, setting: Setting, start: bytes) -> str:
     stubs = [stub.read_text(encoding="utf-8") for stub in setting.stubs]
     limits = [setting.draws, setting.steps, setting.epochs, setting.trace, setting.gpu]
+    limits += [setting.batches]
     told = [limits, setting.arguments, sorted(setting.env.items()), child.options]
     rest = [str(parent.resolve()), told]
     return hashlib.sha256(repr([child.probe, text, stubs, rest]).encode() + start).hexdigest()

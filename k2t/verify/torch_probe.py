@@ -307,7 +307,8 @@ def main() -> None:
     source = load(rest.weights) if rest.weights else None
     probe = Probe(lightning_of(options.script), source, rest.disturb, options)
     probe.install()
-    namespace = run_script(options)
+    batches = source.fits[0].batches if source is not None and source.fits else []
+    namespace = run_script(options, {"batches": batches} if batches else None)
     probe.recording.variables = numeric_globals(namespace, plain)
     finish(probe.recording, options)
 

@@ -93,6 +93,10 @@ def prepare(arguments: argparse.Namespace, script: Path, folder: Path) -> Subjec
     declared = migration.findings
     engine = arguments.keras or DIALECT_ENGINES[migration.dialect]
     if arguments.port is not None:
+        path, _, name = arguments.port.rpartition(":")
+        if path and name.isidentifier():
+            port = harnessed(arguments, Path(path), name, folder)
+            return Subject(script, port, engine, declared, f"{Path(path).name}:{name}", True)
         port = Path(arguments.port)
         if not port.is_file():
             raise Refused(f"{port} is not a file")
@@ -106,6 +110,20 @@ def prepare(arguments: argparse.Namespace, script: Path, folder: Path) -> Subjec
     port = folder / files.output_name(script.name)
     port.write_text(migration.text or "", encoding="utf-8")
     return Subject(script, port, engine, declared)
+
+
+def harnessed(arguments: argparse.Namespace, path: Path, name: str, folder: Path) -> Path:
+    """A script that trains a class of a file on the batches that Keras was given."""
+    if not path.is_file():
+        raise Refused(f"{path} is not a file")
+    given = (str(path.resolve()), name, arguments.loss or "", arguments.optimizer or "")
+    port = folder / "harnessed.py"
+    port.write_text(
+        "from k2t.verify.harness import train\n\n"
+        f"train(batches, {', '.join(map(repr, given))}, {arguments.channels_first})\n",
+        encoding="utf-8",
+    )
+    return port
 
 
 def migrated(script: Path, dialect: str | None) -> Migration:

@@ -1,0 +1,40 @@
+"""In double precision correct ports agree to the last digits, and what float32 hides is seen."""
+
+import pytest
+
+from k2t.verify.compare import compare
+from k2t.verify.neutral import FOLDER, neutralisers
+from k2t.verify.run import Setting, record_keras, record_torch
+from tests.conftest import STUBS, VERIFY
+from tests.golden import cases
+
+CASES = {case.name: case for case in cases()}
+
+
+def in_double(name, *more):
+    case = CASES[name]
+    codes = {f.code for f in case.migrate().findings if f.severity == "warning"}
+    stubs = (*STUBS, *neutralisers(codes), *more, VERIFY / "double.py")
+    setting = Setting(engine=case.options.get("engine", "keras3"), stubs=stubs, edits=case.edits)
+    keras = record_keras(case.before, setting)
+    torch = record_torch(case.after, setting, weights_from=keras)
+    for side in (keras, torch):
+        weights = [w for fit in side.fits for e in fit.final for w in e.arrays.values()]
+        assert {str(w.dtype) for w in weights} == {"float64"}
+    return compare(keras, torch)
+
+
+@pytest.mark.parametrize("name", ["batchnorm_cnn", "gru_forecast", "legacy_spelling", "text_cnn"])
+def test_a_correct_port_agrees_to_the_last_digits(name):
+    report = in_double(name)
+    assert report.fits
+    assert report.overall < 1e-13
+    assert report.weights < 1e-13
+    assert max(report.metrics.values()) < 1e-12
+    assert all(output.difference < 1e-12 for output in report.outputs)
+
+
+def test_an_epsilon_in_another_place_is_seen():
+    """Keras's Adagrad adds it inside the square root, torch's outside: 1.5e-7 of a loss."""
+    assert 1e-8 < in_double("simple_rnn_bidirectional").first_ten < 1e-6
+    assert in_double("simple_rnn_bidirectional", FOLDER / "K2T403.py").first_ten < 1e-13
