@@ -63,7 +63,9 @@ def fix_noise(keras: Any) -> None:
         shape: Any, mean: float = 0.0, stddev: float = 1.0, *args: Any, **kwargs: Any
     ) -> Any:
         known = [n if isinstance(n, int) else None for n in _parts(shape)]
-        value = tf.numpy_function(fixed_noise, [tf.cast(tf.stack(shape), tf.int32)], tf.float32)
+        size = tf.cast(tf.stack(shape), tf.int32)
+        value = tf.numpy_function(fixed_noise, [size], tf.float32)
+        value = tf.cast(value, keras.backend.floatx())
         value.set_shape(known)
         return mean + stddev * value
 

@@ -41,7 +41,7 @@ class Tracer:
         self.watching = False
         self.calls: list[Call] = []
         self.activated: list[tuple[Any, Any]] = []  # what activations were given and made of it
-        self.batch: tuple[Any, Any] | None = None
+        self.batch: tuple[Any, Any, Any] | None = None
         self.gradients: dict[int, Array] = {}
         self.start: list[Array] = []
 
@@ -73,7 +73,7 @@ class Tracer:
                 packed = tf.nest.pack_sequence_as(parts, [np.array(value) for value in values])
                 self.batches.append(packed)
             if self.batch is None:
-                self.batch = (packed[0], packed[1] if len(packed) > 1 else {})
+                self.batch = (*packed, {}, None)[:3] if len(packed) < 3 else tuple(packed)
             return np.int32(0)
 
         flat = tf.nest.flatten(parts)
@@ -137,7 +137,7 @@ class Tracer:
         if self.batch is None:
             trace.problem = "the batch could not be seen"
             return trace
-        inputs, targets = self.batch
+        inputs, targets, trace.weights = self.batch
         trace.inputs, trace.targets = leaves(inputs), leaves(targets)
         end = model.get_weights()
         model.set_weights(self.start)

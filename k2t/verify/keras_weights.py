@@ -52,8 +52,8 @@ class Variables:
 
     def __init__(self, model: Any, values: dict[int, Array] | None) -> None:
         if values is None:
-            weights = zip(model.weights, model.get_weights(), strict=True)
-            self.values = {id(v): np.array(w) for v, w in weights}
+            arrays = read_values(model.weights)
+            self.values = {id(v): a for v, a in zip(model.weights, arrays, strict=True)}
         else:
             missing = ((id(v), np.full(tuple(v.shape), np.nan)) for v in model.weights)
             self.values = {key: values.get(key, nan) for key, nan in missing}
@@ -65,6 +65,18 @@ class Variables:
             return None
         self.claimed.add(id(variable))
         return self.values[id(variable)]
+
+
+def read_values(variables: list[Any]) -> list[Array]:
+    """Their values; in graphs of TensorFlow 1 by one run of the session."""
+    if all(hasattr(variable, "numpy") for variable in variables):
+        try:
+            return [np.array(variable.numpy()) for variable in variables]
+        except NotImplementedError:
+            pass
+    import keras  # type: ignore[import-untyped]
+
+    return [np.array(value) for value in keras.backend.batch_get_value(variables)]
 
 
 def base_names(layer: Any) -> list[str]:

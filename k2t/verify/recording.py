@@ -58,9 +58,9 @@ class Trace:
     `points`: in order of execution. `output`: what the model gives in eval mode for the first
     batch, `logits` the same before the last layer's activation. `gradients` (of the reported loss,
     before clipping) and `after` (weights after the first step) are entries in the order of
-    `Fit.initial`; empty where they could not be had. `inputs`, `targets`: the first batch as
-    Keras's step was given it (only Keras tells). `problem`: why there are no points, if there are
-    none.
+    `Fit.initial`; empty where they could not be had. `inputs`, `targets`, `weights` (of the
+    samples): the first batch as Keras's step was given it (only Keras tells). `problem`: why there
+    are no points, if there are none.
     """
 
     points: list[Point] = field(default_factory=list)
@@ -70,6 +70,7 @@ class Trace:
     after: list[Entry] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=dict)
     targets: dict[str, Any] = field(default_factory=dict)
+    weights: Any = None
     problem: str = ""
 
 
@@ -80,7 +81,8 @@ class Facts:
     `layers`: one dict an entry, with "class" and its numbers (epsilon, momentum, batch_first...)
     under the framework's own names. `modules`: class names of all layers in order of definition.
     `optimizer`: "class" and its numbers as the first step begins. `metrics`: class and settings
-    ("average", "threshold"...) of metric objects. `loss`: its name, where there is one.
+    ("average", "threshold"...) of metric objects. `loss`: its name, where there is one. `modes`:
+    whether layers of the port are in training mode in "train" and "validation".
     """
 
     layers: list[dict[str, Any]] = field(default_factory=list)
@@ -88,6 +90,7 @@ class Facts:
     optimizer: dict[str, Any] = field(default_factory=dict)
     metrics: list[dict[str, Any]] = field(default_factory=list)
     loss: str = ""
+    modes: dict[str, bool] = field(default_factory=dict)
 
 
 @dataclass

@@ -30,7 +30,7 @@ def switch_off_chance() -> None:
     RandomSampler.__iter__ = lambda self: iter(range(len(self.data_source)))  # type: ignore[method-assign]
 
     def noise(shape: Sequence[int], like: torch.Tensor | None = None) -> torch.Tensor:
-        value = torch.from_numpy(fixed_noise(shape))
+        value = torch.from_numpy(fixed_noise(shape)).to(torch.get_default_dtype())
         return value if like is None else value.to(like)
 
     def randn(*size: Any, **kwargs: Any) -> torch.Tensor:

@@ -172,6 +172,11 @@ def make_watcher(probe: Probe, record: Fit) -> Any:
             if trace is not None and not record.losses:
                 make_trace(trace, model, batch, probe.names[id(model)])
 
+        def on_validation_batch_start(
+            self, trainer: Any, model: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+        ) -> None:
+            record.facts.modes.setdefault("validation", any(m.training for m in model.modules()))
+
         def on_before_optimizer_step(self, trainer: Any, model: Any, optimizer: Any) -> None:
             if trace is not None and not trace.gradients:
                 trace.gradients = read_gradients(model, lambda: probe.read(model))
@@ -191,6 +196,7 @@ def make_watcher(probe: Probe, record: Fit) -> Any:
                 record.running.append(running(trainer))
             if len(record.losses) == 1 and probe.options.trace:
                 record.facts = read_facts(trainer, model, probe.names[id(model)])
+                record.facts.modes["train"] = all(m.training for m in model.modules())
                 if trace is not None:
                     trace.after = probe.read(model)
             probe.options.tell(len(record.losses))
