@@ -101,6 +101,10 @@ def prepare(arguments: argparse.Namespace, script: Path, folder: Path) -> Subjec
         if not port.is_file():
             raise Refused(f"{port} is not a file")
         return Subject(script, port, engine, declared)
+    if engine == "tf_keras" and migration.dialect == "keras2":
+        # what will be run are the defaults of tf.keras, not those of the old package
+        migration = migrated(script, "tf_keras")
+        declared = migration.findings
     left = [f for f in migration.findings if f.severity is Severity.ERROR]
     if left:
         raise Refused(
