@@ -1,11 +1,13 @@
 """Fixtures for tests that run scripts in child processes."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 import k2t.verify
 
+os.environ.setdefault("K2T_SYNTHETIC_FEW", "1")  # children inherit it
 VERIFY = Path(k2t.verify.__file__).parent
 STUBS = (VERIFY / "synthetic.py", VERIFY / "plots.py")
 

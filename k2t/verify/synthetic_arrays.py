@@ -1,10 +1,13 @@
-"""The arrays behind the synthetic data: true shapes, dtypes and ranges, few rows, always the same.
+"""The arrays behind the synthetic data: true shapes, dtypes and ranges, always the same.
 
-Labels can be learned from the pixels, words and columns, so that training moves.
+There are only a few different rows, repeated up to the true number of them: scripts count on it
+(`reshape(60000, 784)`, `x_train[:-10000]`). With $K2T_SYNTHETIC_FEW they are not repeated. Labels
+can be learned from the pixels, words and columns, so that training moves.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import cache
 
@@ -14,7 +17,8 @@ from k2t.verify.child import Array
 
 Split = tuple[tuple[Array, Array], tuple[Array, Array]]
 
-TRAIN, TEST = 256, 64
+TRAIN, TEST = 256, 64  # different rows
+FEW = bool(os.environ.get("K2T_SYNTHETIC_FEW"))
 WORDS = 2_000  # largest index of a word in the stand-ins for imdb and reuters
 IMAGES: dict[str, tuple[tuple[int, ...], int, int]] = {  # shape, classes, seed
     "mnist": ((28, 28), 10, 0),
@@ -22,10 +26,28 @@ IMAGES: dict[str, tuple[tuple[int, ...], int, int]] = {  # shape, classes, seed
     "cifar10": ((32, 32, 3), 10, 2),
     "cifar100": ((32, 32, 3), 100, 3),
 }
+ROWS = {  # of training and test
+    "mnist": (60_000, 10_000),
+    "fashion_mnist": (60_000, 10_000),
+    "cifar10": (50_000, 10_000),
+    "cifar100": (50_000, 10_000),
+    "imdb": (25_000, 25_000),
+    "reuters": (8_982, 2_246),
+}
 
 
-def image_set(shape: tuple[int, ...], classes: int, seed: int) -> Split:
-    """((x, y), (x, y)): uint8 images with a bright bar whose place tells the class."""
+def whole(name: str, x: Array, y: Array) -> Split:
+    """TRAIN + TEST different rows, repeated up to the true numbers of rows."""
+    sides = []
+    for start, different, rows in ((0, TRAIN, ROWS[name][0]), (TRAIN, TEST, ROWS[name][1])):
+        cap = different if FEW else rows
+        numbers = start + np.arange(cap) % different
+        sides.append((x[numbers], y[numbers]))
+    return sides[0], sides[1]
+
+
+def image_set(shape: tuple[int, ...], classes: int, seed: int) -> tuple[Array, Array]:
+    """(x, y): uint8 images with a bright bar whose place tells the class."""
     rng = np.random.default_rng(seed)
     n = TRAIN + TEST
     y = rng.integers(0, classes, size=n).astype("uint8")
@@ -35,7 +57,7 @@ def image_set(shape: tuple[int, ...], classes: int, seed: int) -> Split:
         row, column = divmod(int(label), 10)
         image[1 + 2 * row : 3 + 2 * row, 2 * column : 2 * column + width // 4] += 140
         image[height // 2 :, 2 * column : 2 * column + 3] += 60
-    return (x[:TRAIN], y[:TRAIN]), (x[TRAIN:], y[TRAIN:])
+    return x, y
 
 
 def word_set(classes: int, seed: int, n: int) -> tuple[Array, Array]:
@@ -62,7 +84,7 @@ def number_set(columns: int, seed: int, n: int, scale: float) -> tuple[Array, Ar
 @cache
 def images(name: str) -> Split:
     """((x, y), (x, y)) of one of IMAGES, labels (n,)."""
-    return image_set(*IMAGES[name])
+    return whole(name, *image_set(*IMAGES[name]))
 
 
 def cifar(name: str, label_mode: str = "fine") -> tuple[tuple[Array, Array], ...]:
@@ -79,12 +101,11 @@ def archive(name: str) -> Mapping[str, Array]:
         (x_train, y_train), (x_test, y_test) = images("mnist")
         return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
     if name == "imdb":
-        x, y = word_set(2, 4, TRAIN + TEST)
-        return {
-            "x_train": x[:TRAIN], "y_train": y[:TRAIN], "x_test": x[TRAIN:], "y_test": y[TRAIN:]
-        }  # fmt: skip
+        (x_train, y_train), (x_test, y_test) = whole("imdb", *word_set(2, 4, TRAIN + TEST))
+        return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
     if name == "reuters":
-        x, y = word_set(46, 5, TRAIN + TEST)
+        sides = whole("reuters", *word_set(46, 5, TRAIN + TEST))
+        x, y = (np.concatenate(parts) for parts in zip(*sides, strict=True))
     elif name == "boston_housing":
         x, y = number_set(13, 6, 506, 10.0)
     elif name == "california_housing":

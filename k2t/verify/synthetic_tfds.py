@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from k2t.verify.child import Array
-from k2t.verify.synthetic_arrays import IMAGES, TEST, TRAIN, images, sentences
+from k2t.verify.synthetic_arrays import IMAGES, TEST, TRAIN, images, sentences, whole
 from k2t.verify.synthetic_files import NoStandIn
 
 PART = re.compile(r"(\w+)(?:\[(\d*%?):(\d*%?)\])?")
@@ -43,8 +43,8 @@ def parts(name: str) -> tuple[str, Mapping[str, tuple[Array, Array]], int]:
         return "image", dict(zip(("train", "test"), sides, strict=True)), classes
     if short == "imdb_reviews":
         texts, y = sentences(2, 4, TRAIN + TEST)
-        x = np.array(texts, dtype=object)
-        return "text", {"train": (x[:TRAIN], y[:TRAIN]), "test": (x[TRAIN:], y[TRAIN:])}, 2
+        sides = list(whole("imdb", np.array(texts, dtype=object), y))
+        return "text", dict(zip(("train", "test"), sides, strict=True)), 2
     raise NoStandIn(f"the data set {name} of tensorflow_datasets")
 
 

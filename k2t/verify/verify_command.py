@@ -22,6 +22,7 @@ HERE = Path(__file__).parent
 DRAWS = 3  # seeds of the free run
 DIALECT_ENGINES = {"keras2": "tf_keras", "tf_keras": "tf_keras", "keras3": "keras3"}
 SYNTHETIC = HERE / "synthetic.py"
+PLOTS = HERE / "plots.py"
 DOUBLE = HERE / "double.py"
 
 
@@ -63,7 +64,7 @@ def write(arguments: argparse.Namespace, result: Result) -> int:
 
 
 def setting_of(arguments: argparse.Namespace, tell: Callable[[str, int, int], None]) -> Setting:
-    stubs = [SYNTHETIC] if arguments.data == "synthetic" else []
+    stubs = [SYNTHETIC, PLOTS] if arguments.data == "synthetic" else [PLOTS]
     stubs += [DOUBLE] if arguments.float64 else []
     return Setting(
         stubs=tuple(stubs),
