@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import os
@@ -25,6 +26,7 @@ def load_engine(name: str) -> Any:
         os.environ["TF_USE_LEGACY_KERAS"] = "1"  # read by tensorflow for tf.keras
         sys.meta_path.insert(0, _Alias("keras", "tf_keras"))
         sys.modules["keras"] = importlib.import_module("tf_keras")
+        accept_lr(sys.modules["keras"].optimizers)
         return sys.modules["keras"]
     return _module(name).load()
 
@@ -39,6 +41,23 @@ def _module(name: str) -> Any:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def accept_lr(optimizers: Any) -> None:
+    """Lets optimizers take `lr=`, as when the scripts were written: tf-keras 2.21 ignores it."""
+    for cls in vars(optimizers).values():
+        if isinstance(cls, type) and issubclass(cls, optimizers.Optimizer):
+            cls.__init__ = _with_lr(cls.__init__)  # type: ignore[misc]
+
+
+def _with_lr(init: Any) -> Any:
+    @functools.wraps(init)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
+        if "lr" in kwargs:
+            kwargs["learning_rate"] = kwargs.pop("lr")
+        init(self, *args, **kwargs)
+
+    return wrapped
 
 
 class _Alias:

@@ -30,6 +30,7 @@ from k2t.verify.child import (
 )
 from k2t.verify.engines import load_engine
 from k2t.verify.keras_chance import fix_noise, keep_order, switch_off_dropout
+from k2t.verify.keras_limits import batches, limit, validation
 from k2t.verify.keras_trace import Tracer, read_facts
 from k2t.verify.keras_weights import draw_entries, read_model, sublayers
 from k2t.verify.recording import Entry, Fit, Output, Recording, Trace
@@ -40,6 +41,8 @@ class Probe:
 
     def __init__(self, keras: Any, options: Options) -> None:
         self.keras, self.options = keras, options
+        # batches of an evaluation: Keras 2.2 takes no number of steps for arrays
+        self.most = options.steps if hasattr(keras.Model, "train_step") else 0
         self.recording = Recording()
         self.created: dict[int, int] = {}  # id of a layer -> order of creation
         self.kept: list[Any] = []  # layers and models, so that no id is used twice
@@ -138,6 +141,7 @@ class Probe:
             if self.options.epochs:
                 bound.apply_defaults()
                 arguments["epochs"] = min(arguments["epochs"], self.options.epochs)
+            limit(arguments, "validation_", validation(arguments), self.most)
             watcher = self.watcher(model)
             arguments["callbacks"] = [*(arguments.get("callbacks") or []), watcher]
             self.register(model)
@@ -183,9 +187,16 @@ class Probe:
                 self.close(model, self.loops[id(model)].record)
 
     def hook_output(self, call: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(function)
+
         def hooked(model: Any, *args: Any, **kwargs: Any) -> Any:
             if self.busy:
                 return function(model, *args, **kwargs)
+            if call == "evaluate":
+                arguments = signature.bind(model, *args, **kwargs).arguments
+                counted = batches(arguments.get("x"), arguments.get("batch_size"))
+                limit(arguments, "", counted, self.most)
+                args, kwargs = (), {k: v for k, v in arguments.items() if k != "self"}
             before = None
             if id(model) not in self.first_use and model.weights:
                 before = self.read(model)[0]

@@ -66,6 +66,7 @@ class Probe:
             if self.options.epochs and trainer.max_epochs not in (None, -1):
                 most = min(trainer.max_epochs, self.options.epochs)
                 trainer.fit_loop.max_epochs = most
+            limit(trainer, self.options.steps)
             if self.options.trace and not any(f.model == number for f in self.recording.fits):
                 record.trace = Trace()
             watcher = make_watcher(self, record)
@@ -83,6 +84,7 @@ class Probe:
         def hooked(trainer: Any, model: Any = None, *args: Any, **kwargs: Any) -> Any:
             if self.busy:
                 return function(trainer, model, *args, **kwargs)
+            limit(trainer, self.options.steps)
             if model is not None and self.used_before_fit(model):
                 self.place(model)
             with self.working():
@@ -155,6 +157,14 @@ class Probe:
             )
             for same in zip(*entries, strict=True)
         ]
+
+
+def limit(trainer: Any, most: int) -> None:
+    """An evaluation looks at no more batches than a fit takes steps."""
+    for name in ("limit_val_batches", "limit_test_batches"):
+        own = getattr(trainer, name)
+        if most and own and (isinstance(own, float) or own > most):
+            setattr(trainer, name, most)
 
 
 def make_watcher(probe: Probe, record: Fit) -> Any:
