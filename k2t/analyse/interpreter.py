@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from k2t.analyse import arrays, calls, expressions, names
-from k2t.analyse.state import Content, Event, Frame, GraphNode, ModelState, Snapshot
+from k2t.analyse.state import Content, Event, Frame, GraphNode, Invocation, ModelState, Snapshot
 from k2t.ir.source import Source, Span
 from k2t.ir.values import (
     NONE,
@@ -55,6 +55,7 @@ class Interpreter:
         self.graph: dict[int, GraphNode] = {}
         self.models: dict[int, ModelState] = {}
         self.events: list[Event] = []
+        self.invocations: list[Invocation] = []
         self.truths: dict[int, bool | None] = {}
         self.ghosts: list[tuple[int, tuple[Any, ...]]] = []
         self.loads: dict[int, tuple[ast.Name, ast.stmt, Value]] = {}
@@ -86,7 +87,7 @@ class Interpreter:
 
     def event(self, kind: str, node: ast.AST, frame: Frame, **data: Any) -> None:
         self.events.append(
-            Event(kind, node, self.stmt, frame.id, data, hypothetical=bool(self.hypothetical))
+            Event(kind, node, self.stmt, frame.id, data, hypothetical=self.hypothetical)
         )
 
     def unsupported(self, what: str, node: ast.AST, frame: Frame) -> Unknown:

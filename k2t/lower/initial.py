@@ -178,9 +178,23 @@ def special_lines(
         return (*looped(common, own, others, loop_names), *frozen_lines(made))
     lines: list[Line] = []
     for path, start, op in own:
-        for text in beyond(start, common.common.get(torch_class(op))):
-            lines.append(Line(text.replace("{m}", path)))
+        texts = beyond(start, common.common.get(torch_class(op)))
+        if ":" in path:
+            lines += in_every(path, texts)
+        else:
+            lines += [Line(text.replace("{m}", path)) for text in texts]
     return (*lines, *frozen_lines(made))
+
+
+def in_every(path: str, texts: list[str]) -> list[Line]:
+    """Lines about an attribute (``ConvBn:conv``) of every module of a class."""
+    cls, _, attribute = path.partition(":")
+    wanted = (
+        "for module in self.modules():",
+        f"    if isinstance(module, {cls}):",
+        *("        " + text.replace("{m}", f"module.{attribute}") for text in texts),
+    )
+    return [Line(text) for text in wanted]
 
 
 def beyond(start: Start, base: Start | None) -> list[str]:
@@ -196,6 +210,9 @@ def frozen_lines(made: list[Made]) -> tuple[Line, ...]:
         for name in op.frozen:
             if path.endswith("[?]"):
                 raise NotMigrated("K2T111", "center or scale switched off inside a loop")
+            if ":" in path:
+                lines += in_every(path, [f"{{m}}.{name}.requires_grad_(False)"])
+                continue
             lines.append(Line(f"{path}.{name}.requires_grad_(False)"))
     return tuple(lines)
 
@@ -254,7 +271,7 @@ def penalty_lines(made: list[Made], parameters: dict[str, str]) -> tuple[Line, .
         everyone = [p for p, op, _ in made if torch_class(op) == cls]
         if (
             len(classes) == 1
-            and len(places) > 1
+            and (len(places) > 1 or not places[0][0].startswith("self.") or "[" in places[0][0])
             and len(everyone) == len(places)
             and " + " not in text
         ):
@@ -270,6 +287,15 @@ def penalty_lines(made: list[Made], parameters: dict[str, str]) -> tuple[Line, .
                 raise NotMigrated(
                     "K2T300", "regularizers that differ inside a loop are not carried over"
                 )
+            if ":" in path:
+                cls, _, attribute = path.partition(":")
+                factor, _, rest = text.partition(" * ")
+                each = rest.replace("{p}", f"m.{attribute}.{torch}")
+                every = f"for m in self.modules() if isinstance(m, {cls})"
+                if " + " in text:
+                    raise NotMigrated("K2T300", "two penalties in a function")
+                parts.append(f"{factor} * sum({each} {every})")
+                continue
             parts.append(text.replace("{p}", f"{path}.{torch}"))
     return (*before, Line("return " + " + ".join(parts)))
 
