@@ -15,7 +15,7 @@ from k2t.analyse.sequences import sequence_class
 from k2t.analyse.sources import comments_above, is_docstring
 from k2t.analyse.state import Event, ModelState, statements
 from k2t.analyse.statements import Layout
-from k2t.analyse.trace import settled
+from k2t.analyse.trace import lasting
 from k2t.ir.finding import Finding, Severity
 from k2t.ir.program import Compile, Home, Import, Leftover, Model, Program, Use
 from k2t.ir.source import Span
@@ -80,7 +80,7 @@ class Assembly:
             findings=tuple(self.argument_findings()),
             leftovers=tuple(self.leftovers()),
             functions=dict(self.structures.functions),
-            constants={n: settled(interp, v) for n, v in interp.module.names.items()},
+            constants=lasting(interp, interp.module),
             top_level=tuple(self.layout.with_comments(s) for s in interp.tree.body),
         )
 

@@ -16,6 +16,8 @@ from k2t.ir.nodes import Parameter
 from k2t.ir.structure import Repeat, Return, Step, Structure, When
 from k2t.ir.values import Tensor
 
+FUNCTION = ast.FunctionDef
+
 
 @dataclass
 class Structures:
@@ -41,7 +43,8 @@ class Structures:
         scope = home.scope
         beside = [m for m in self.interp.models.values() if m.frame.scope is scope]
         frames = frozenset(m.frame.id for m in beside)
-        if not self.structured(body):
+        home_parameters = {a.arg for a in scope.args.args} if isinstance(scope, FUNCTION) else set()
+        if not self.structured(body, home_parameters if whole else set()):
             return None
         inputs = self.input_names(state, body)
         if len({id(m.node) for m in beside}) > 1:
@@ -81,8 +84,19 @@ class Structures:
                         return f"{shape.id}[-1]"
         return None
 
-    def structured(self, body: list[ast.stmt]) -> bool:
-        """Whether a model is more than layers in a row: loops, conditions, functions."""
+    def structured(self, body: list[ast.stmt], parameters: set[str]) -> bool:
+        """Whether a model is more than layers in a row: loops, conditions, functions, variables
+        that change on the way."""
+        tensors, layers = self.trace.flow_names(body, set())
+        names = [
+            n.id
+            for s in body
+            for n in ast.walk(s)
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        ]
+        plain = [n for n in names if n not in tensors | layers] + sorted(parameters)
+        if parameters and any(plain.count(n) > 1 for n in plain):
+            return True
         for stmt in body:
             for node in ast.walk(stmt):
                 if id(node) in self.trace.calls:

@@ -11,10 +11,10 @@ from k2t.analyse.functions import Structures, parameters
 from k2t.analyse.inputs import fed_array, input_shape
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.loops import movable, round_names, stored
-from k2t.analyse.scope import ClassScope
+from k2t.analyse.scope import ClassScope, value_text
 from k2t.analyse.sources import all_comments, comments_above, comments_between, is_docstring
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, statements, versions_of
-from k2t.analyse.trace import Tangled, settled
+from k2t.analyse.trace import Tangled, lasting, settled
 from k2t.ir.nodes import Node, Parameter
 from k2t.ir.program import Branch, Home, Item, Leaf, Loop, Model, Plain
 from k2t.ir.source import Span
@@ -37,9 +37,13 @@ class Builder:
 
     def __post_init__(self) -> None:
         frames = frozenset(m.frame.id for m in self.group)
-        whole = self.home_class is not None
+        # the statements of a Sequential keep their order in the class; those of a functional model
+        # come first, so that only what a variable ends as can be read
+        whole = self.home_class is not None and self.first.kind == "sequential"
         rounds = (
-            frozenset() if whole else round_names(self.interp, self.home_body(), self.first.node)
+            frozenset()
+            if self.home_class is not None
+            else round_names(self.interp, self.home_body(), self.first.node)
         )
         self.scope = ClassScope(self.interp, frames, whole, rounds)
         self.find_moved()
@@ -244,8 +248,11 @@ class Builder:
         return order
 
     def plain_statements(self) -> Iterable[Item]:
+        trace = self.structures.trace
+        tensors, layers = trace.flow_names(self.home_body(), set())
         for stmt in self.home_body():
-            if self.plain(stmt):
+            names = {n.id for n in ast.walk(stmt) if isinstance(n, ast.Name)}
+            if self.plain(stmt) and not names & (tensors | layers):
                 yield Plain(self.interp.spans.of(stmt), comments_above(self.interp, stmt))
 
     def graph_node(self, made: GraphNode) -> Node:
@@ -337,7 +344,9 @@ class Builder:
         )
 
     def given(self, model: ModelState) -> dict[str, Value]:
-        """What the function that builds a model was called with."""
+        """What the function that builds a model was called with; else its lasting variables."""
+        if self.home_class is None:
+            return lasting(self.interp, model.frame) if model.frame.id else {}
         call = next((c for c in self.interp.invocations if c.frame == model.frame.id), None)
         names = call.given if call is not None else {}
         return {name: settled(self.interp, value) for name, value in names.items()}
@@ -385,11 +394,3 @@ class Builder:
         if self.home_class is not None and isinstance(scope, ast.FunctionDef):
             return tuple(parameters(self.interp, scope)), ()
         return tuple(Parameter(n) for n in self.scope.used), tuple(self.scope.used)
-
-
-def value_text(value: Value) -> str | None:
-    """How a scalar is written inside the class."""
-    expr = getattr(value, "expr", None)
-    if expr is not None:
-        return str(expr.text)
-    return repr(value.value) if isinstance(value, Const) else None

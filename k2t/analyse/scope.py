@@ -84,3 +84,11 @@ class ClassScope:
 
     def clean_shape(self, shape: Shape | None, versions: Versions) -> Shape | None:
         return None if shape is None else tuple(self.clean_dim(d, versions) for d in shape)
+
+
+def value_text(value: Value) -> str | None:
+    """How a scalar is written inside the class."""
+    expr = getattr(value, "expr", None)
+    if expr is not None:
+        return str(expr.text)
+    return repr(value.value) if isinstance(value, Const) else None

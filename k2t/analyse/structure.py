@@ -69,6 +69,8 @@ class Reader:
         comments = comments_above(self.interp, stmt)
         if is_docstring(stmt) or isinstance(stmt, ast.Pass) or self.spent(stmt):
             return
+        if not inside and isinstance(stmt, ast.FunctionDef | ast.ClassDef):
+            return
         if id(stmt) in self.static and isinstance(stmt, ast.If):
             yield from self.steps(stmt.body if self.static[id(stmt)] else stmt.orelse, inside)
         elif self.model is not None and self.model in ast.walk(stmt):

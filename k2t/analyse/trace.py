@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from k2t.analyse.interpreter import Interpreter
-from k2t.analyse.state import GraphNode, Invocation, statements, still_bound
+from k2t.analyse.state import Frame, GraphNode, Invocation, statements, still_bound
 from k2t.ir.nodes import Node
 from k2t.ir.values import (
     Arg,
@@ -222,6 +222,15 @@ def settled(interp: Interpreter, value: Value) -> Value:
     if isinstance(value, Tuple):
         return Tuple(tuple(settled(interp, i) for i in value.items), value.expr)
     return value
+
+
+def lasting(interp: Interpreter, frame: Frame) -> dict[str, Value]:
+    """The variables of a frame that are bound once, so that they are worth the same everywhere."""
+    return {
+        name: settled(interp, value)
+        for name, value in frame.names.items()
+        if frame.versions.get(name) == 1
+    }
 
 
 def children(node: ast.AST) -> Iterator[ast.AST]:

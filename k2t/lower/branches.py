@@ -10,7 +10,7 @@ from k2t.ir.torch import Part
 from k2t.ir.values import Obj
 from k2t.lower.application import operations, shape_in
 from k2t.lower.graph import kind_stem
-from k2t.lower.liveness import below, reads
+from k2t.lower.liveness import below, bound, reads
 from k2t.lower.merges import layer_of
 from k2t.lower.ops import Op
 from k2t.lower.unit import Unit, block
@@ -172,6 +172,11 @@ def general(unit: Unit, step: When, rest: set[str]) -> None:
     """The condition stands in ``__init__`` around what is made, and in ``forward`` again."""
     if unit.lists is not None:
         raise NotKept("a condition in a loop whose branches do more than apply modules")
+    for name in sorted(bound((*step.body, *step.orelse)) & set(unit.env)):
+        wire = unit.env[name]
+        if wire.text != name:
+            unit.say(f"{name} = {wire.text}")
+            unit.env[name] = replace(wire, text=name)
     header = ("if ", *unit.code(step.test))
     test = unit.in_forward(unit.source(step.test))
     unit.say(f"if {test}:", comments=step.comments)

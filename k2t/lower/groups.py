@@ -16,7 +16,8 @@ from k2t.lower.pieces import AnyPiece, BlockPiece, Piece
 class Chain:
     """What ``__init__`` makes, the lines of ``forward``, and where each layer's module ended up.
 
-    ``units`` are classes of functions that it uses, ``reference`` the same model layer by layer.
+    ``units`` are classes of functions that it uses, ``reference`` the same model layer by layer;
+    ``passed`` are variables around the model that its constructor has to be given.
     """
 
     groups: list[Group | Part]
@@ -24,6 +25,7 @@ class Chain:
     paths: list[tuple[str, Op, Obj]]
     units: tuple[ModuleClass, ...] = ()
     reference: Chain | None = None
+    passed: tuple[str, ...] = ()
 
 
 def regular(piece: AnyPiece) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from k2t.ir.finding import NotMigrated
@@ -58,15 +58,34 @@ def start_of(ctx: Context, op: Op, layer: Obj) -> Start | None:
     if layer.row in RECURRENT:
         return recurrent_start(ctx, op, layer)
     lines, words = [], []
-    bias_off = "bias=False" in (op.module or "") or "affine=False" in (op.module or "")
+    mixed = torch_class(op) in ctx.mixed
     for param in op.params:
         if TORCH_STARTS.get(param.keras) == param.init:
             continue
-        if param.torch == "bias" and bias_off:
+        if param.torch == "bias" and biasless(op) and not mixed:
             continue
-        lines.append(param.init.replace("{p}", f"{{m}}.{param.torch}"))
+        line = param.init.replace("{p}", f"{{m}}.{param.torch}")
+        if param.torch == "bias" and mixed:
+            lines += ["if {m}.bias is not None:", "    " + line]
+        else:
+            lines.append(line)
         words.append(f"{param.words} {kind(param.keras)}")
     return Start(tuple(lines), tuple(words)) if lines else None
+
+
+def biasless(op: Op) -> bool:
+    return "bias=False" in (op.module or "") or "affine=False" in (op.module or "")
+
+
+def mixed_classes(made: Sequence[Made]) -> set[str]:
+    """The classes of which some modules have a bias and some have not."""
+    ways: dict[str, set[bool]] = {}
+    for _, op, layer in made:
+        if op.module is not None and op.params and layer.row not in RECURRENT:
+            known = not re.search(r"bias=(?!False|True)", op.module)
+            both = {True, False} if not known else {biasless(op)}
+            ways.setdefault(torch_class(op), set()).update(both)
+    return {cls for cls, found in ways.items() if len(found) > 1}
 
 
 def kind(keras: str) -> str:
@@ -138,8 +157,9 @@ def sentence(words: list[str]) -> str:
     return text + "." if text else ""
 
 
-def plan(ctx: Context, made: Iterable[Made]) -> Plan:
+def plan(ctx: Context, made: Sequence[Made]) -> Plan:
     """For each torch class, the start most of its modules have."""
+    ctx.mixed = mixed_classes(made)
     seen: dict[str, Counter[tuple[str, ...]]] = {}
     starts: dict[tuple[str, tuple[str, ...]], Start | None] = {}
     for _, op, layer in made:

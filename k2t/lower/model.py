@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.nodes import Node
+from k2t.ir.nodes import Node, Parameter
 from k2t.ir.program import Branch, Item, Leaf, Loop, Model, Use
 from k2t.ir.source import Code
 from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
@@ -90,6 +90,12 @@ def draft(ctx: Context, model: Model, targets: Value | None, weighted: bool) -> 
             loss = lower_loss(ctx, loss_value, output)
     folded = loss.folded if loss is not None else None
     chain = lower_chain(ctx, model, folded, own_tail=loss is None or loss.row.get("tail") == folded)
+    if chain.passed:
+        model = replace(
+            model,
+            parameters=(*model.parameters, *map(Parameter, chain.passed)),
+            arguments=(*model.arguments, *chain.passed),
+        )
     made = Draft(model, chain, output, loss, y=y, weighted=weighted)
     if loss is not None and model.compile is not None:
         note_embedding(ctx, model, chain)

@@ -75,6 +75,7 @@ class Context:
     batch_size: int | None = None
     source: Source | None = None
     library: Any = None
+    mixed: set[str] = field(default_factory=set)
     flat: Mapping[int, str] = field(default_factory=dict)
 
     def source_text(self, span: Span) -> str:

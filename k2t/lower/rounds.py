@@ -22,20 +22,21 @@ from k2t.ir.structure import (
     When,
     Width,
 )
-from k2t.ir.torch import Line, Part, Raw
+from k2t.ir.torch import Part, Raw
 from k2t.ir.values import Obj, Tuple, Value
 from k2t.lower.branches import applications, constructors, join
 from k2t.lower.graph import kind_stem
 from k2t.lower.liveness import asked, bound, flows, lanes_of, live, stored, texts
 from k2t.lower.merges import layer_of
-from k2t.lower.ops import Op
-from k2t.lower.unit import INDENT, Unit, block
+from k2t.lower.unit import Unit, block
 from k2t.lower.wires import WORD, Bundle, NotKept, Wire, converted, words
 
 
 def repeat(unit: Unit, step: Repeat, rest: set[str]) -> None:
     """The loop in the form that reads best and is possible."""
     reasons = []
+    from k2t.lower.listed import listed
+
     for way in (chained, blocks, listed):
         mark = unit.mark()
         try:
@@ -150,7 +151,7 @@ def chained(unit: Unit, step: Repeat, rest: set[str]) -> None:
     if after.layout != layout:
         raise NotKept("no chain of modules")
     if unit.lists is not None:
-        callee = create_in_list(unit, stem, f"nn.Sequential(*{target})", None, None, ())
+        callee = unit.create(stem, f"nn.Sequential(*{target})", None, None, ())
     else:
         attribute = unit.token(stem)
         unit.put(f"self.{attribute} = nn.Sequential(*{target})")
@@ -301,100 +302,3 @@ def spelled(value: Value) -> Iterator[str]:
     elif isinstance(value, Obj):
         for arg in value.args.values():
             yield from spelled(arg.value)
-
-
-# ---------------------------------------------------------------------- lists of modules
-
-
-def listed(unit: Unit, step: Repeat, rest: set[str]) -> None:
-    """One list for each module of a round; ``forward`` goes through them in step."""
-    if unit.lists is not None:
-        raise NotKept("a loop in a loop, around more than a chain of modules")
-    grow_lists(unit, step)
-    carried = sorted(
-        n for n in bound(step.body) & live(step.body, rest) if isinstance(unit.env.get(n), Wire)
-    )
-    head = header(unit, step)
-    for lane in lanes_of(step):
-        bundle = unit.env[lane.tensors or ""]
-        width = f"{lane.name}_channels"
-        unit.env[lane.name] = Wire(lane.name, bundle.layout, bundle.rank, width)
-    unit.config |= step.stored
-    for name in carried:
-        unit.env[name] = replace(unit.env[name], text=name)
-    start, outer, count = len(unit.lines), unit.place, len(unit.init)
-    unit.lists = {}
-    after = rest | live(step.body, rest)
-
-    def body() -> list[Part]:
-        assert unit.lists is not None
-        unit.lists.clear()
-        del unit.lines[start:]
-        with unit.block() as parts:
-            unit.place = unit.places = unit.places + 1
-            unit.depth += 1
-            unit.run(step.body, after)
-            unit.depth -= 1
-        return parts
-
-    parts = steady(unit, carried, stored([step]), body)
-    unit.place = outer
-    made = unit.lists
-    unit.lists = None
-    for attribute, variable in made.items():
-        if variable:
-            unit.put(f"self.{attribute} = nn.ModuleList()")
-        else:
-            raise NotKept("a module of no name")
-    unit.init.append(block(head, parts, [], step.comments))
-    unit.lines.insert(start, Line(INDENT * unit.depth + forward_header(unit, step, made)))
-    assert count <= len(unit.init)
-
-
-def grow_lists(unit: Unit, step: Repeat) -> None:
-    """Lists of tensors that a loop fills or empties: their widths are listed beside them."""
-    names = {lane.tensors for lane in lanes_of(step) if lane.tensors}
-    names |= {s.name for s in step.body if isinstance(s, Append)}
-    names |= {f.name for f in flows(step.body) if isinstance(f, Taken)}
-    for name in sorted(names):
-        bundle = unit.env.get(name)
-        if not isinstance(bundle, Bundle):
-            raise NotKept(f"{name} is no list that is known")
-        if bundle.widths is None:
-            widths = [w.width for w in bundle.items or ()]
-            if None in widths:
-                raise NotKept(f"the widths of the tensors in {name} are not known")
-            listed_ = ", ".join(w or "" for w in widths)
-            unit.put(f"{name}_channels = [{listed_}]")
-            layout, rank = bundle.layout, bundle.rank
-            unit.env[name] = Bundle(name, None, f"{name}_channels", layout, rank)
-
-
-def forward_header(unit: Unit, step: Repeat, made: dict[str, str]) -> str:
-    pairs = [(variable, f"self.{attribute}") for attribute, variable in made.items()]
-    for lane in lanes_of(step):
-        source = f"reversed({lane.tensors})" if lane.backwards else str(lane.tensors)
-        pairs.append((lane.name, source))
-    if not pairs:
-        raise NotKept("a loop that forward cannot go through")
-    if len(pairs) == 1:
-        return f"for {pairs[0][0]} in {pairs[0][1]}:"
-    names, sources = zip(*pairs, strict=True)
-    return f"for {', '.join(names)} in zip({', '.join(sources)}):"
-
-
-def create_in_list(
-    unit: Unit, stem: str, text: str, op: Op | None, layer: Obj | None, comments: tuple[str, ...]
-) -> str:
-    """A module of a round, appended to its list; the name it has in ``forward``'s loop."""
-    assert unit.lists is not None
-    attribute = unit.token(plural(stem))
-    name = stem.rstrip("s") if stem.endswith("s") else stem
-    taken = {*unit.lists.values(), *unit.env}
-    number, variable = 2, name
-    while variable in taken:
-        variable, number = f"{name}{number}", number + 1
-    unit.lists[attribute] = variable
-    unit.put(f"self.{attribute}.append({text})", comments)
-    unit.path("?", op, layer)
-    return variable

@@ -9,7 +9,8 @@ from k2t.ir.structure import Structure
 from k2t.ir.torch import Line, ModuleClass
 from k2t.lower.graph import Graph
 from k2t.lower.groups import Chain
-from k2t.lower.library import Again, Library, prune, settled
+from k2t.lower.library import Again, Library, prune, settled, used
+from k2t.lower.liveness import stored
 from k2t.lower.ops import Context, dim_text
 from k2t.lower.unit import Unit
 from k2t.lower.wires import NotKept
@@ -49,6 +50,7 @@ def structured(ctx: Context, model: Model, folded: int | None) -> Chain:
             raise Lost(model.id, str(error)) from None
         break
     prune(unit)
+    passed = handed_over(unit, model)
     wanted = library.needed(unit)
     init, lines, paths = settled(unit)
     for name in wanted:
@@ -57,7 +59,16 @@ def structured(ctx: Context, model: Model, folded: int | None) -> Chain:
             attribute = path.removeprefix("self.")
             known = path if path.endswith("[?]") else f"{owner.name}:{attribute}"
             paths.append((known, op, layer))
-    return Chain([*init], lines, paths, tuple(library.classes(wanted)), reference)
+    return Chain([*init], lines, paths, tuple(library.classes(wanted)), reference, passed)
+
+
+def handed_over(unit: Unit, model: Model) -> tuple[str, ...]:
+    """Variables of the function around a model that its class reads: they become parameters."""
+    if model.home is None or model.home.becomes_class:
+        return ()
+    bound = stored(unit.structure.body) | {p.name for p in model.parameters}
+    read = sorted(used(unit) - bound)
+    return tuple(name for name in read if any(name in values for values in model.values))
 
 
 def enter(unit: Unit, model: Model, structure: Structure) -> None:

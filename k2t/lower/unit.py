@@ -90,6 +90,8 @@ class Unit:
     returns: list[Wire] = field(default_factory=list)
     definitions: dict[str, str] = field(default_factory=dict)
     lists: dict[str, str] | None = None
+    shared: list[Part] = field(default_factory=list)
+    changing: frozenset[str] = frozenset()
     optional: int = 0
     following: Sequence[Step] = ()
     outermost: bool = False
@@ -125,7 +127,10 @@ class Unit:
             case Hold(site=site, comments=comments):
                 self.hold(site, comments)
             case Let(names=names, flow=flow, comments=comments):
-                self.let(names, flow, comments)
+                if isinstance(flow, Var) and flow.name not in rest and not comments:
+                    self.env[names[0]] = self.env[flow.name]  # the same tensor under another name
+                else:
+                    self.let(names, flow, comments)
             case Append(name=name, flow=flow, comments=comments):
                 self.append(name, flow, comments)
             case When():
@@ -289,8 +294,7 @@ class Unit:
         for flow in flows:
             wire, note = self.flow(flow, comments)
             if self.outermost and wire.layout == "first" and (wire.rank or 0) > 1:
-                text, remark = converted(wire, "last")
-                wire, note = replace(wire, text=text), join_notes(note, remark)
+                wire = replace(wire, text=converted(wire, "last")[0])
             wires.append(wire)
             notes = join_notes(notes, note)
         self.returns = wires
@@ -326,7 +330,7 @@ class Unit:
     ) -> str:
         """A module as an attribute; in a loop one for every round, in a list."""
         if self.lists is not None:
-            from k2t.lower.rounds import create_in_list
+            from k2t.lower.listed import create_in_list
 
             return create_in_list(self, stem, text, op, layer, comments)
         attribute = self.token(stem)

@@ -170,7 +170,7 @@ class Replay:
     def statement(self, stmt: ast.stmt, scope: Any) -> None:
         match stmt:
             case ast.Expr(value=value):
-                if not isinstance(value, ast.Constant) and not aside(value):
+                if changes_a_list(value):
                     self.eval(value, scope)
             case ast.Assign(targets=[target], value=value):
                 self.bind(target, self.eval(value, scope), scope)
@@ -179,6 +179,8 @@ class Replay:
                 self.bind(target, self.binary(op, old, self.eval(value, scope)), scope)
             case ast.If(test=test, body=body, orelse=orelse):
                 self.block(body if self.truth(self.eval(test, scope)) else orelse, scope)
+            case ast.For(iter=ast.Call(func=ast.Attribute(attr="modules"))):
+                pass  # initial values
             case ast.For(target=target, iter=source, body=body, orelse=[]):
                 for item in self.iterable(self.eval(source, scope)):
                     self.bind(target, item, scope)
@@ -371,15 +373,10 @@ def function(cls: ast.ClassDef, name: str) -> ast.FunctionDef:
     raise Unclear(f"{cls.name} has no {name}")
 
 
-def aside(node: ast.expr) -> bool:
-    """``super().__init__()``, ``self.apply(...)``, prints: nothing about the graph."""
-    if not isinstance(node, ast.Call):
-        return False
-    if isinstance(node.func, ast.Name):
-        return node.func.id == "print"
-    return isinstance(node.func, ast.Attribute) and (
-        node.func.attr in ("apply", "__init__", "requires_grad_", "save_hyperparameters")
-    )
+def changes_a_list(node: ast.expr) -> bool:
+    """Whether a call that stands alone is about the graph; others initialise or print."""
+    func = node.func if isinstance(node, ast.Call) else None
+    return isinstance(func, ast.Attribute) and func.attr in ("append", "extend", "pop")
 
 
 def loaded(target: ast.expr) -> ast.expr:
