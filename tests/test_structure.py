@@ -146,7 +146,7 @@ class Model(L.LightningModule):
 
 def verdict(kept: str, flat: str = FLAT, n: int = 2) -> str | None:
     cls = ModuleClass("Model", (("n",),), (), (), (), False, False, "x", ())
-    proof = Proof(0, (cls,), cls, ({"n": Const(n)},), {})
+    proof = Proof(0, (cls,), cls, ({"n": Const(n)},), {}, {})
     return disproved(proof, (kept, flat), table.load())
 
 

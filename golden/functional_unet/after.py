@@ -96,13 +96,11 @@ class Unet(L.LightningModule):
         self.step(batch)
 
     def configure_optimizers(self):
-        return torch.optim.Adam(self.parameters(), lr=1e-3, eps=1e-7)
+        return torch.optim.Adam(self.parameters(), lr=1e-4, eps=1e-7)
 
     def on_before_optimizer_step(self, optimizer):
         # Keras adds epsilon before the bias correction, torch after it
-        optimizer.param_groups[0]["eps"] = (
-            1e-7 / (1 - 0.999 ** (self.global_step + 1)) ** 0.5
-        )
+        optimizer.param_groups[0]["eps"] = 1e-7 / (1 - 0.999 ** (self.global_step + 1)) ** 0.5
 
 
 def make_loader(*arrays, batch_size=32, shuffle=False):

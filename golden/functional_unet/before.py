@@ -52,7 +52,11 @@ x_train, y_train = make_discs(160, seed=0)
 x_test, y_test = make_discs(40, seed=1)
 
 model = build_unet((SIZE, SIZE, 1), FILTERS)
-model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["mae"])
+model.compile(
+    optimizer=keras.optimizers.Adam(learning_rate=1e-4),
+    loss="binary_crossentropy",
+    metrics=["mae"],
+)
 model.fit(x_train, y_train, batch_size=32, epochs=EPOCHS, verbose=0)
 loss, mae = model.evaluate(x_test, y_test, verbose=0)
 print("loss:", loss, "mae:", mae)

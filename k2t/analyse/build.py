@@ -15,7 +15,7 @@ from k2t.analyse.sequences import sequence_class
 from k2t.analyse.sources import comments_above, is_docstring
 from k2t.analyse.state import Event, ModelState, statements
 from k2t.analyse.statements import Layout
-from k2t.analyse.trace import lasting
+from k2t.analyse.trace import lasting, settled
 from k2t.ir.finding import Finding, Severity
 from k2t.ir.program import Compile, Home, Import, Leftover, Model, Program, Use
 from k2t.ir.source import Span
@@ -81,6 +81,7 @@ class Assembly:
             leftovers=tuple(self.leftovers()),
             functions=dict(self.structures.functions),
             constants=lasting(interp, interp.module),
+            finals={n: settled(interp, v) for n, v in interp.module.names.items()},
             top_level=tuple(self.layout.with_comments(s) for s in interp.tree.body),
         )
 

@@ -278,10 +278,10 @@ class Interpreter:
         if isinstance(value, Tuple):
             return list(value.items)
         if isinstance(value, ListRef):
-            content = self.heap[value.id]
+            content = self.heap.get(value.id)  # None: made in a branch that was not taken
             if isinstance(content, dict):
                 return [Const(key) for key in content]
-            return list(content)
+            return list(content) if content is not None else None
         return None
 
     def new_list(self, items: Content, kind: str = "list") -> ListRef:

@@ -141,6 +141,8 @@ class Local:
         if isinstance(value, Tuple):
             items = tuple(self.clean(i, versions) for i in value.items)
             value = Tuple(items, expr)
+            if any(isinstance(i, Sym) for i in items):
+                return value
         if expr is not None and self.own(expr) and numeric(value):
             return Sym(expr)
         return replace(value, expr=expr)

@@ -147,6 +147,7 @@ class Program:
     top_level: tuple[Span, ...] = ()
     functions: Mapping[str, Structure] = field(default_factory=dict, hash=False)
     constants: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    finals: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

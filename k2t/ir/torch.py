@@ -111,8 +111,9 @@ class ModuleClass:
 class Proof:
     """What a model with structure is held against: the same model layer by layer.
 
-    ``values`` are the constructor's arguments, one mapping for each instance of the script, and
-    ``globals`` what the script's variables are worth.
+    ``values`` are the constructor's arguments, one mapping for each instance of the script,
+    ``globals`` what the script's variables are worth that are bound once, ``finals`` what all are
+    worth at the end (the reference reads only what they end as).
     """
 
     model: int
@@ -120,6 +121,7 @@ class Proof:
     reference: ModuleClass
     values: tuple[Mapping[str, object], ...] = field(hash=False)
     globals: Mapping[str, object] = field(hash=False)
+    finals: Mapping[str, object] = field(hash=False)
 
 
 @dataclass(frozen=True)

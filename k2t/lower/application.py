@@ -9,7 +9,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.ir.structure import Use
 from k2t.ir.torch import Raw
-from k2t.ir.values import Const, Shape
+from k2t.ir.values import Arg, Const, Obj, Shape, Sym
 from k2t.lower import text as t
 from k2t.lower.graph import RESERVED, kind_stem, parenthesized
 from k2t.lower.groups import fill, join_notes, to_last
@@ -28,13 +28,9 @@ def operations(unit: Unit, use: Use, width: str | None) -> list[Op]:
     Raises:
         NotKept: they differ, or cannot be written with the function's own variables.
     """
-    found: list[list[Op]] = []
-    for node in use.seen:
-        assert node.layer is not None
-        try:
-            found.append(lower(unit.ctx, node.layer, hidden(shape_in(node)), width))
-        except NotMigrated as error:
-            raise NotKept(error.message) from None
+    found = lowered(unit, use, [n.layer for n in use.seen if n.layer is not None], width)
+    if any(f != found[0] for f in found):
+        found = lowered(unit, use, switched([n.layer for n in use.seen if n.layer]), width)
     if any(f != found[0] for f in found):
         raise NotKept(f"{layer_of(use).row} is built in several ways at one place")
     if t.get(layer_of(use).args, "mask_zero") == Const(True):
@@ -43,6 +39,30 @@ def operations(unit: Unit, use: Use, width: str | None) -> list[Op]:
     if any(node.id == unit.folded for node in use.seen):
         ops = ops[:-1]
     return ops
+
+
+def lowered(unit: Unit, use: Use, layers: list[Obj], width: str | None) -> list[list[Op]]:
+    shape = hidden(shape_in(use.seen[0]))
+    try:
+        return [lower(unit.ctx, layer, shape, width) for layer in layers]
+    except NotMigrated as error:
+        raise NotKept(error.message) from None
+
+
+def switched(layers: list[Obj]) -> list[Obj]:
+    """Layers with the flags that differ between them as they are written: ``bias=norm is None``."""
+    flags: dict[str, Sym] = {}
+    for name, arg in layers[0].args.items():
+        values = [layer.args[name].value for layer in layers if name in layer.args]
+        exprs = {getattr(v, "expr", None) and v.expr.text for v in values}  # type: ignore[union-attr]
+        plain = all(isinstance(v, Const) and isinstance(v.value, bool) for v in values)
+        expr = getattr(arg.value, "expr", None)
+        if plain and expr is not None and len(exprs) == 1 and len({v.value for v in values}) > 1:  # type: ignore[union-attr]
+            flags[name] = Sym(expr, "bool")
+    return [
+        replace(x, args={n: Arg(flags.get(n, a.value), a.span) for n, a in x.args.items()})
+        for x in layers
+    ]
 
 
 def layer(unit: Unit, use: Use, comments: tuple[str, ...]) -> tuple[Wire, str]:

@@ -355,6 +355,7 @@ def proofs(
             reference_class(made.chain.reference, classes[made.model.id]),
             made.model.values,
             program.constants,
+            program.finals,
         )
         for made in modules
         if made.model.id in classes and made.chain.reference is not None

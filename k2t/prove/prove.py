@@ -16,6 +16,7 @@ from k2t.table import Table
 def disproved(proof: Proof, texts: tuple[str, str], table: Table) -> str | None:
     """Why the classes of a model do not make the graph that the script makes; None if they do."""
     names = {name: plain(value, name) for name, value in proof.globals.items()}
+    last = {name: plain(value, name) for name, value in proof.finals.items()}
     known = activations(table)
     for values in proof.values or ({},):
         given = {
@@ -25,7 +26,7 @@ def disproved(proof: Proof, texts: tuple[str, str], table: Table) -> str | None:
         }
         try:
             mine = Replay(ast.parse(texts[0]), names, known)
-            theirs = Replay(ast.parse(texts[1]), names, known)
+            theirs = Replay(ast.parse(texts[1]), last, known)
             one = mine.output(proof.reference.name, given)
             two = theirs.output(proof.reference.name, given)
         except Unclear as error:

@@ -79,12 +79,19 @@ class Replay:
                 self.tables[stmt.targets[0].id] = self.eval(stmt.value, {})
 
     def output(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        """What the forward of a class returns for its inputs."""
-        model = self.create(self.classes[name], [], dict(arguments))
-        forward = function(model.cls, "forward")
-        parameters = [a.arg for a in forward.args.args[1:]]
-        inputs = [Term("input", (i,)) for i in range(len(parameters))]
-        return self.call(model, inputs)
+        """What the forward of a class returns for its inputs.
+
+        Raises:
+            Unclear: it cannot be told, or the code would stop.
+        """
+        try:
+            model = self.create(self.classes[name], [], dict(arguments))
+            forward = function(model.cls, "forward")
+            parameters = [a.arg for a in forward.args.args[1:]]
+            inputs = [Term("input", (i,)) for i in range(len(parameters))]
+            return self.call(model, inputs)
+        except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise Unclear(f"{type(error).__name__}: {error}") from None
 
     # ------------------------------------------------------------------ objects
 
@@ -199,7 +206,7 @@ class Replay:
             case ast.Name(id=name):
                 scope[name] = value
             case ast.Tuple(elts=elts):
-                items = self.iterable(value)
+                items = self.iterable(value, len(elts))
                 if len(items) != len(elts):
                     raise Unclear("a tuple of another length")
                 for element, item in zip(elts, items, strict=True):
@@ -217,11 +224,11 @@ class Replay:
             raise Unclear("a condition is not known")
         return bool(value)
 
-    def iterable(self, value: Any) -> list[Any]:
+    def iterable(self, value: Any, count: int | None = None) -> list[Any]:
         if isinstance(value, list | tuple | range):
             return list(value)
-        if isinstance(value, Term):
-            return [Term("item", (value, i)) for i in range(64)]
+        if isinstance(value, Term) and count is not None:
+            return [Term("item", (value, i)) for i in range(count)]
         raise Unclear("a loop over something that is not known")
 
     # ------------------------------------------------------------------ expressions
