@@ -23,6 +23,7 @@ EDITS = {
     "functional_unet": ("FILTERS = [8, 16]", "FILTERS = [4, 8, 16]"),
     "functional_inception": ("WIDTHS = [4, 8]", "WIDTHS = [8, 4, 4]"),
     "functional_shortcut": ("widths = [16, 16, 24]", "widths = [24, 8]"),
+    "functional_growth": ("BLOCKS = [2, 2]", "BLOCKS = [3, 1]"),
     "functional_preactivation": ("n = 1\n", "n = 2\n"),
 }
 HEAD = "import keras\nimport numpy as np\nfrom keras import layers\n\n"

@@ -100,7 +100,9 @@ class Unet(L.LightningModule):
 
     def on_before_optimizer_step(self, optimizer):
         # Keras adds epsilon before the bias correction, torch after it
-        optimizer.param_groups[0]["eps"] = 1e-7 / (1 - 0.999 ** (self.global_step + 1)) ** 0.5
+        optimizer.param_groups[0]["eps"] = (
+            1e-7 / (1 - 0.999 ** (self.global_step + 1)) ** 0.5
+        )
 
 
 def make_loader(*arrays, batch_size=32, shuffle=False):

@@ -10,7 +10,7 @@ from k2t.analyse import shapes
 from k2t.analyse.functions import Structures, parameters
 from k2t.analyse.inputs import fed_array, input_shape
 from k2t.analyse.interpreter import Interpreter
-from k2t.analyse.loops import movable, round_names, stored
+from k2t.analyse.loops import movable, round_names, stored, targets
 from k2t.analyse.scope import ClassScope, value_text
 from k2t.analyse.sources import all_comments, comments_above, comments_between, is_docstring
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, statements, versions_of
@@ -45,7 +45,9 @@ class Builder:
             if self.home_class is not None
             else round_names(self.interp, self.home_body(), self.first.node)
         )
-        self.scope = ClassScope(self.interp, frames, whole, rounds)
+        functional = self.first.kind == "functional"
+        gone = targets(self.home_body(), self.consumed) if functional else frozenset()
+        self.scope = ClassScope(self.interp, frames, whole, rounds, gone)
         self.find_moved()
 
     @property

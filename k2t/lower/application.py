@@ -16,7 +16,7 @@ from k2t.lower.groups import fill, join_notes, to_last
 from k2t.lower.layers import lower
 from k2t.lower.merges import layer_of
 from k2t.lower.ops import Op
-from k2t.lower.wires import NotKept, Wire, converted, width_after
+from k2t.lower.wires import NotKept, Wire, converted, width_after, words
 
 if TYPE_CHECKING:
     from k2t.lower.unit import Unit
@@ -77,14 +77,18 @@ def layer(unit: Unit, use: Use, comments: tuple[str, ...]) -> tuple[Wire, str]:
         if op.layout in ("first", "last") and op.layout != layout and (rank or 0) > 1:
             text, remark = converted(replace(wire, text=text, rank=rank), op.layout)
             layout, note = op.layout, join_notes(note, remark)
-        if needs_module(op):
+        reads = words(op.call or "") & unit.config
+        if needs_module(op) or (reads and op.module is not None):
             callee = make(unit, use, op, modules, ops, comments)
             modules, comments = modules + 1, ()
             if op.lines:
                 raise NotKept(f"{layer.row} takes several lines")
-            text = fill(op.call or "{m}({x})", {"x": text, "m": callee})
+            call = "{m}({x})" if reads else op.call
+            text = fill(call or "{m}({x})", {"x": text, "m": callee})
         else:
             template = op.first if layout == "first" and op.first else op.call
+            if reads:
+                template = unit.in_forward(template or "")
             text = fill(template or "{x}", {"x": parenthesized(text, template or "")})
             if op.call == "{x}.flatten(1)" and to_last(note):
                 note = "flattened in Keras's order"

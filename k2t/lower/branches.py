@@ -14,7 +14,7 @@ from k2t.lower.liveness import below, bound, reads
 from k2t.lower.merges import layer_of
 from k2t.lower.ops import Op
 from k2t.lower.unit import Unit, block
-from k2t.lower.wires import Bundle, NotKept, Wire, width_after
+from k2t.lower.wires import Bundle, NotKept, Wire, converted, of_module, width_after
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def constructors(unit: Unit, flow: Flow, name: str, comments: tuple[str, ...] = 
         else:
             out = layer_links(unit, applied, wire, links, comments)
         comments = ()
-        unit.env[name] = replace(out, text=wire.text)
+        width = of_module(out.width, "")  # a module in a list cannot be asked
+        unit.env[name] = replace(out, text=wire.text, width=width)
     return links
 
 
@@ -198,10 +199,17 @@ def general(unit: Unit, step: When, rest: set[str]) -> None:
 def branch(
     unit: Unit, steps: Sequence[Step], rest: set[str]
 ) -> tuple[list[Part], dict[str, Wire | Bundle]]:
-    lines = len(unit.lines)
+    lines, entry = len(unit.lines), dict(unit.env)
     unit.depth, unit.optional = unit.depth + 1, unit.optional + 1
     with unit.block() as parts:
         unit.run(steps, rest)
+    for name, was in entry.items():
+        wire = unit.env.get(name)
+        if not isinstance(was, Wire) or not isinstance(wire, Wire) or was.rank != wire.rank:
+            continue
+        if (was.layout, wire.layout) == ("first", "last") and (wire.rank or 0) > 1:
+            unit.say(f"{name} = {converted(wire, 'first')[0]}")
+            unit.env[name] = replace(wire, layout="first")
     if len(unit.lines) == lines and steps:
         unit.say("pass")
     unit.depth, unit.optional = unit.depth - 1, unit.optional - 1

@@ -148,7 +148,8 @@ class Graph:
         given: dict[int, str] = {}
         for layer in layers.values():
             name = t.data(t.get(layer.args, "name"))
-            if isinstance(name, str) and name.isidentifier() and name not in RESERVED:
+            usable = isinstance(name, str) and name.isidentifier() and name not in RESERVED
+            if usable and name not in given.values():
                 given[layer.id] = name
         for layer in layers.values():
             if layer.id not in given:

@@ -57,6 +57,7 @@ class Library:
             raise NotKept(
                 f"{function}: {error}" if ": " not in str(error) else str(error)
             ) from None
+        tell_widths(unit)
         prune(unit)
         read = used(unit)
         unit.needs = {k: w for k, w in widths.items() if w is not None and w in read}
@@ -172,8 +173,8 @@ def width_name(structure: Structure, tensor: str) -> str:
 
 def translated(unit: Unit, width: str | None, given: Mapping[str, str]) -> str | None:
     """A width in the class's own variables, in those of its caller."""
-    if width is None:
-        return None
+    if width is None or width.startswith("@."):
+        return width
     for _ in range(4):
         local = words(width) & set(unit.definitions)
         if not local:
@@ -190,6 +191,18 @@ def translated(unit: Unit, width: str | None, given: Mapping[str, str]) -> str |
         text = given[name]
         width = text if width == mark else width.replace(mark, factor(text))
     return width
+
+
+def tell_widths(unit: Unit) -> None:
+    """Widths that only the class can know become attributes of it: ``self.out_channels``."""
+    unit.assigned -= set(unit.definitions)
+    for number, wire in enumerate(unit.returns):
+        if wire.width is None or not words(wire.width) & unit.assigned:
+            continue
+        name = "out_channels" if (wire.rank or 2) > 1 else "out_features"
+        name += str(number + 1) if len(unit.returns) > 1 else ""
+        unit.put(f"self.{name} = {wire.width}")
+        unit.returns[number] = replace(wire, width=f"@.{name}")
 
 
 def substituted(text: str, name: str, by: str) -> str:

@@ -88,6 +88,7 @@ def grow_lists(unit: Unit, step: Repeat) -> None:
                 raise NotKept(f"the widths of the tensors in {name} are not known")
             listed_ = ", ".join(w or "" for w in widths)
             unit.put(f"{name}_channels = [{listed_}]")
+            unit.assigned.add(f"{name}_channels")
             layout, rank = bundle.layout, bundle.rank
             unit.env[name] = Bundle(name, None, f"{name}_channels", layout, rank)
 

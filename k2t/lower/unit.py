@@ -45,6 +45,7 @@ from k2t.lower.wires import (
     Wire,
     converted,
     factor,
+    of_module,
     words,
 )
 
@@ -89,6 +90,7 @@ class Unit:
     needs: dict[str, str] = field(default_factory=dict)
     returns: list[Wire] = field(default_factory=list)
     definitions: dict[str, str] = field(default_factory=dict)
+    assigned: set[str] = field(default_factory=set)
     lists: dict[str, str] | None = None
     shared: list[Part] = field(default_factory=list)
     changing: frozenset[str] = frozenset()
@@ -196,6 +198,7 @@ class Unit:
         self.spill(step.stored, rest)
         self.init.append(Raw(self.code(step.text), step.comments))
         self.config |= step.stored
+        self.assigned |= step.stored
         text = self.source(step.text)
         simple = re.fullmatch(r"(\w+) = ([^\n]+)", text)
         for name in step.stored:
@@ -216,6 +219,7 @@ class Unit:
         variable = self.running_name(name, wire)
         if wire.width != variable:
             self.put(f"{variable} = {wire.width}")
+        self.assigned.add(variable)
         return variable
 
     def running_name(self, name: str, wire: Wire) -> str:
@@ -346,6 +350,7 @@ class Unit:
     def invoke(self, flow: Invoke, comments: tuple[str, ...]) -> tuple[str, list[Wire]]:
         text, outs, texts = self.library.call(self, flow)
         callee = self.create(snake(flow.function).strip("_"), text, None, None, comments)
+        outs = [replace(o, width=of_module(o.width, callee)) for o in outs]
         return f"{callee}({', '.join(texts)})", outs
 
     def in_forward(self, text: str) -> str:

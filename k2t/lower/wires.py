@@ -114,3 +114,10 @@ def concatenated_width(widths: Sequence[str | None]) -> str | None:
     if any(w is None for w in widths):
         return None
     return " + ".join(w for w in widths if w is not None)
+
+
+def of_module(width: str | None, callee: str) -> str | None:
+    """A width that a module itself knows (``@.out_channels``), asked of the module."""
+    if width is None or "@" not in width:
+        return width
+    return width.replace("@", callee) if callee.startswith("self.") else None

@@ -308,11 +308,10 @@ class Replay:
         if isinstance(node.func, ast.Attribute):
             owner = self.eval(node.func.value, scope)
             name = node.func.attr
-            args = self.elements(node.args, scope)
             if isinstance(owner, Term):
-                return method(owner, name, tuple(args))
+                return method(owner, name, tuple(self.elements(node.args, scope)))
             if isinstance(owner, list) and name in ("append", "pop", "extend"):
-                return getattr(owner, name)(*args)
+                return getattr(owner, name)(*self.elements(node.args, scope))
         callee = self.eval(node.func, scope)
         args = self.elements(node.args, scope)
         keywords = {k.arg: self.eval(k.value, scope) for k in node.keywords if k.arg}

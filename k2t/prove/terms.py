@@ -77,7 +77,15 @@ def scalar(value: Any) -> Any:
 
 
 def method(owner: Term, name: str, args: tuple[Any, ...]) -> Term:
-    """A method of a tensor; permutations that undo each other vanish."""
+    """A method of a tensor; permutations that undo each other vanish, and so do those before a
+    mean (or maximum) over what they moved."""
+    if name in ("mean", "amax") and owner.kind == "method" and owner.parts[1] == "permute":
+        order, dims = owner.parts[2], args[0] if args else None
+        if isinstance(dims, tuple) and all(isinstance(d, int) and d >= 0 for d in dims):
+            left = [order[i] for i in range(len(order)) if i not in dims]
+            if left == sorted(left):
+                moved = tuple(sorted(order[d] for d in dims))
+                return method(owner.parts[0], name, (moved, *args[1:]))
     if name == "permute" and owner.kind == "method" and owner.parts[1] == "permute":
         inner, outer = owner.parts[2], args
         both = tuple(inner[i] for i in outer)
