@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from k2t import table
 from k2t.analyse.build import analyse
@@ -11,6 +12,11 @@ from k2t.ir.finding import Finding, Severity
 from k2t.ir.program import Program
 from k2t.ir.source import Source, Span
 from k2t.parse.script import parse
+
+if TYPE_CHECKING:
+    from k2t.ir.torch import TorchProgram
+    from k2t.render.render import Rendered
+    from k2t.table import Table
 
 TRAINING = {"fit", "compile", "model", "class", "evaluate", "predict"}
 
@@ -59,8 +65,14 @@ def run(data: bytes, path: str, dialect: str | None, fidelity: str, line_length:
     from k2t.render.vocabulary import vocabulary
     from k2t.splice.splice import Unsplicable, splice
 
-    lowered, findings = lower_program(program, rules, fidelity)
-    rendered = render(program, lowered, line_length)
+    flat: dict[int, str] = {}
+    while True:
+        lowered, findings = lower_program(program, rules, fidelity, flat)
+        rendered = render(program, lowered, line_length)
+        wrong = without_structure(lowered, rendered, rules)
+        if not wrong:
+            break
+        flat |= wrong
     taken = collision(program, rendered)
     if taken is not None:
         clash = Finding(
@@ -95,6 +107,15 @@ def run(data: bytes, path: str, dialect: str | None, fidelity: str, line_length:
             script.newline,
         )
     return Migration(text, findings, program.dialect, source, script.encoding, script.newline)
+
+
+def without_structure(lowered: TorchProgram, rendered: Rendered, rules: Table) -> dict[int, str]:
+    """The models whose classes do not make the graph of the script, and why that is thought."""
+    from k2t.prove.prove import disproved
+
+    pairs = zip(lowered.proofs, rendered.proofs, strict=True)
+    found = {proof.model: disproved(proof, texts, rules) for proof, texts in pairs}
+    return {model: reason for model, reason in found.items() if reason is not None}
 
 
 def check(data: bytes, path: str, *, dialect: str | None = None) -> tuple[Finding, ...] | None:

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.quick
 
 PACKAGE = Path(k2t.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-ROOMS = ("parse", "analyse", "lower", "render", "splice", "report")
+ROOMS = ("parse", "analyse", "lower", "render", "prove", "splice", "report")
 VOCABULARY = ("k2t.ir", "k2t.table")
 ALSO = {"analyse": ("k2t.parse.script",)}
 THIRD_PARTY = {"render": {"jinja2", "black"}}
@@ -111,7 +111,7 @@ def test_nobody_but_the_command_line_imports_verify():
 
 
 def test_only_the_pipeline_knows_the_order_of_the_rooms():
-    transforming = ("k2t.analyse", "k2t.lower", "k2t.render", "k2t.splice")
+    transforming = ("k2t.analyse", "k2t.lower", "k2t.render", "k2t.prove", "k2t.splice")
     for path in FILES:
         used = {p for p in transforming for m in imports(path) if within(m, (p,))}
         own = {f"k2t.{name(path).split('/')[0]}"}

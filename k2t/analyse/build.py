@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from k2t.analyse import dialects, names
+from k2t.analyse.functions import Structures
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.keras import Keras
 from k2t.analyse.models import Builder
@@ -14,6 +15,7 @@ from k2t.analyse.sequences import sequence_class
 from k2t.analyse.sources import comments_above, is_docstring
 from k2t.analyse.state import Event, ModelState, statements
 from k2t.analyse.statements import Layout
+from k2t.analyse.trace import lasting, settled
 from k2t.ir.finding import Finding, Severity
 from k2t.ir.program import Compile, Home, Import, Leftover, Model, Program, Use
 from k2t.ir.source import Span
@@ -62,6 +64,7 @@ class Assembly:
         self.interp = interp
         self.spans = interp.spans
         self.layout = Layout(interp)
+        self.structures = Structures(interp, self.layout.static)
 
     def program(self) -> Program:
         interp = self.interp
@@ -76,6 +79,9 @@ class Assembly:
             bound_names=self.bound_names(),
             findings=tuple(self.argument_findings()),
             leftovers=tuple(self.leftovers()),
+            functions=dict(self.structures.functions),
+            constants=lasting(interp, interp.module),
+            finals={n: settled(interp, v) for n, v in interp.module.names.items()},
             top_level=tuple(self.layout.with_comments(s) for s in interp.tree.body),
         )
 
@@ -91,7 +97,13 @@ class Assembly:
         interp = self.interp
         home = self.home_class(group)
         builder = Builder(
-            interp, group, home, self.variables(), self.layout.static, self.layout.consumed
+            interp,
+            group,
+            home,
+            self.variables(),
+            self.layout.static,
+            self.layout.consumed,
+            self.structures,
         )
         compiled = self.compile(group, builder)
         model = builder.build()

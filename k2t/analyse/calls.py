@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from k2t.analyse import arrays, numpy_calls
-from k2t.analyse.state import Frame
+from k2t.analyse.state import Frame, Invocation
 from k2t.ir.values import (
     NONE,
     UNKNOWN,
@@ -48,7 +48,10 @@ def call(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
                 keywords.update({str(k): v for k, v in content.items()})
     match callee:
         case Function(index=index):
-            return call_function(interp, index, args, keywords)
+            made = Invocation(node, frame.id, index, hypothetical=interp.hypothetical)
+            made.result = call_function(interp, index, args, keywords, made)
+            interp.invocations.append(made)
+            return made.result
         case Class(index=index):
             return instantiate(interp, index, args, keywords)
         case Bound(receiver=receiver, name=name):
@@ -109,6 +112,7 @@ def call_function(
     index: int,
     args: list[Value],
     keywords: dict[str, Value],
+    made: Invocation | None = None,
 ) -> Value:
     node, home = interp.definitions[index]
     interp.called.add(index)
@@ -117,6 +121,8 @@ def call_function(
     frame = Frame(interp.fresh(), node, home)
     interp.frames[frame.id] = frame
     parameters(interp, node.args, args, keywords, frame, home)
+    if made is not None:
+        made.frame, made.given = frame.id, dict(frame.names)
     interp.depth += 1
     outer = interp.iteration
     try:

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from k2t.analyse import arrays, calls, expressions, names
-from k2t.analyse.state import Content, Event, Frame, GraphNode, ModelState, Snapshot
+from k2t.analyse.state import Content, Event, Frame, GraphNode, Invocation, ModelState, Snapshot
 from k2t.ir.source import Source, Span
 from k2t.ir.values import (
     NONE,
@@ -55,6 +55,7 @@ class Interpreter:
         self.graph: dict[int, GraphNode] = {}
         self.models: dict[int, ModelState] = {}
         self.events: list[Event] = []
+        self.invocations: list[Invocation] = []
         self.truths: dict[int, bool | None] = {}
         self.ghosts: list[tuple[int, tuple[Any, ...]]] = []
         self.loads: dict[int, tuple[ast.Name, ast.stmt, Value]] = {}
@@ -86,7 +87,7 @@ class Interpreter:
 
     def event(self, kind: str, node: ast.AST, frame: Frame, **data: Any) -> None:
         self.events.append(
-            Event(kind, node, self.stmt, frame.id, data, hypothetical=bool(self.hypothetical))
+            Event(kind, node, self.stmt, frame.id, data, hypothetical=self.hypothetical)
         )
 
     def unsupported(self, what: str, node: ast.AST, frame: Frame) -> Unknown:
@@ -277,10 +278,10 @@ class Interpreter:
         if isinstance(value, Tuple):
             return list(value.items)
         if isinstance(value, ListRef):
-            content = self.heap[value.id]
+            content = self.heap.get(value.id)  # None: made in a branch that was not taken
             if isinstance(content, dict):
                 return [Const(key) for key in content]
-            return list(content)
+            return list(content) if content is not None else None
         return None
 
     def new_list(self, items: Content, kind: str = "list") -> ListRef:

@@ -50,3 +50,13 @@ def round_names(interp: Interpreter, body: list[ast.stmt], made: ast.expr) -> fr
     ]
     names = {name for loop in loops for name in stored(loop.target)}
     return frozenset(name for name in names if bound.count(name) == 1)
+
+
+def targets(body: list[ast.stmt], consumed: Set[int]) -> frozenset[str]:
+    """The variables of loops that move into a class: outside nothing binds them any more."""
+    return frozenset(
+        name
+        for stmt in statements(body)
+        if isinstance(stmt, ast.For) and id(stmt) in consumed
+        for name in stored(stmt.target)
+    )

@@ -7,19 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from k2t.analyse import shapes
+from k2t.analyse.functions import Structures, parameters
 from k2t.analyse.inputs import fed_array, input_shape
 from k2t.analyse.interpreter import Interpreter
-from k2t.analyse.loops import movable, round_names, stored
-from k2t.analyse.scope import ClassScope
+from k2t.analyse.loops import movable, round_names, stored, targets
+from k2t.analyse.scope import ClassScope, value_text
 from k2t.analyse.sources import all_comments, comments_above, comments_between, is_docstring
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, statements, versions_of
-from k2t.ir.program import Branch, Home, Item, Leaf, Loop, Model, Node, Parameter, Plain
+from k2t.analyse.trace import Tangled, lasting, settled
+from k2t.ir.nodes import Node, Parameter
+from k2t.ir.program import Branch, Home, Item, Leaf, Loop, Model, Plain
 from k2t.ir.source import Span
+from k2t.ir.structure import Structure
 from k2t.ir.values import Const, Value
-
-
-class Tangled(Exception):
-    """The structure of a model cannot be kept as written; its layers are listed one by one."""
 
 
 @dataclass
@@ -32,15 +32,22 @@ class Builder:
     variables: Mapping[int, tuple[str, ...]]
     static: Mapping[int, bool]
     consumed: Set[int]
+    structures: Structures
     scope: ClassScope = field(init=False)
 
     def __post_init__(self) -> None:
         frames = frozenset(m.frame.id for m in self.group)
-        whole = self.home_class is not None
+        # the statements of a Sequential keep their order in the class; those of a functional model
+        # come first, so that only what a variable ends as can be read
+        whole = self.home_class is not None and self.first.kind == "sequential"
         rounds = (
-            frozenset() if whole else round_names(self.interp, self.home_body(), self.first.node)
+            frozenset()
+            if self.home_class is not None
+            else round_names(self.interp, self.home_body(), self.first.node)
         )
-        self.scope = ClassScope(self.interp, frames, whole, rounds)
+        functional = self.first.kind == "functional"
+        gone = targets(self.home_body(), self.consumed) if functional else frozenset()
+        self.scope = ClassScope(self.interp, frames, whole, rounds, gone)
         self.find_moved()
 
     @property
@@ -243,8 +250,11 @@ class Builder:
         return order
 
     def plain_statements(self) -> Iterable[Item]:
+        trace = self.structures.trace
+        tensors, layers = trace.flow_names(self.home_body(), set())
         for stmt in self.home_body():
-            if self.plain(stmt):
+            names = {n.id for n in ast.walk(stmt) if isinstance(n, ast.Name)}
+            if self.plain(stmt) and not names & (tensors | layers):
                 yield Plain(self.interp.spans.of(stmt), comments_above(self.interp, stmt))
 
     def graph_node(self, made: GraphNode) -> Node:
@@ -310,6 +320,7 @@ class Builder:
                 body, inputs, outputs = self.functional_body()
         except Tangled:
             problem = ("K2T901", "the model is not migrated: its graph is not known", span)
+        structure, tangled = self.structure() if problem is None else (None, None)
         parameters, arguments = self.signature()
         return Model(
             id=model.id,
@@ -329,7 +340,28 @@ class Builder:
             local_names=frozenset(self.scope.moved),
             problem=problem,
             fed=fed_array(interp, model.fed),
+            structure=structure,
+            tangled=tangled,
+            values=tuple(self.given(m) for m in self.group),
         )
+
+    def given(self, model: ModelState) -> dict[str, Value]:
+        """What the function that builds a model was called with; else its lasting variables."""
+        if self.home_class is None:
+            return lasting(self.interp, model.frame) if model.frame.id else {}
+        call = next((c for c in self.interp.invocations if c.frame == model.frame.id), None)
+        names = call.given if call is not None else {}
+        return {name: settled(self.interp, value) for name, value in names.items()}
+
+    def structure(self) -> tuple[Structure | None, str | None]:
+        """The structure of a functional model, or why it is not kept."""
+        if self.first.kind != "functional":
+            return None, None
+        whole = self.home_class is not None
+        try:
+            return self.structures.of_model(self.first, self.home_body(), whole), None
+        except Tangled as error:
+            return None, str(error)
 
     def plain_home(self) -> Home | None:
         scope = self.home.scope
@@ -362,20 +394,5 @@ class Builder:
         """Constructor parameters; of a class that is not a function's, with what to pass."""
         scope = self.home.scope
         if self.home_class is not None and isinstance(scope, ast.FunctionDef):
-            spec = scope.args
-            names = [a.arg for a in [*spec.posonlyargs, *spec.args]]
-            defaults: list[ast.expr | None] = [None] * (len(names) - len(spec.defaults))
-            defaults += spec.defaults
-            names += [a.arg for a in spec.kwonlyargs]
-            defaults += spec.kw_defaults
-            spans = [self.interp.spans.of(d) if d is not None else None for d in defaults]
-            return tuple(Parameter(n, d) for n, d in zip(names, spans, strict=True)), ()
+            return tuple(parameters(self.interp, scope)), ()
         return tuple(Parameter(n) for n in self.scope.used), tuple(self.scope.used)
-
-
-def value_text(value: Value) -> str | None:
-    """How a scalar is written inside the class."""
-    expr = getattr(value, "expr", None)
-    if expr is not None:
-        return str(expr.text)
-    return repr(value.value) if isinstance(value, Const) else None

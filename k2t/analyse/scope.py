@@ -15,13 +15,15 @@ class ClassScope:
 
     ``frames`` are the calls the model is built in; ``whole``: the function becomes the class.
     Variables in ``moved`` are bound by statements that move into the class; those in ``rounds``
-    by a loop around the whole model: they are handed to the constructor.
+    by a loop around the whole model: they are handed to the constructor. Those in ``gone`` were
+    bound by loops of layers that are not there any more.
     """
 
     interp: Interpreter
     frames: frozenset[int]
     whole: bool
     rounds: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
     moved: set[str] = field(default_factory=set)
     used: dict[str, None] = field(default_factory=dict)
 
@@ -43,6 +45,8 @@ class ClassScope:
         """Whether a variable still has, where the class stands, the value an expression read."""
         if use.name in self.moved or use.name in self.rounds:
             return True
+        if use.name in self.gone:
+            return False
         if use.frame == 0:
             return self.interp.module.versions.get(use.name) == use.version
         if use.frame not in self.frames:
@@ -84,3 +88,11 @@ class ClassScope:
 
     def clean_shape(self, shape: Shape | None, versions: Versions) -> Shape | None:
         return None if shape is None else tuple(self.clean_dim(d, versions) for d in shape)
+
+
+def value_text(value: Value) -> str | None:
+    """How a scalar is written inside the class."""
+    expr = getattr(value, "expr", None)
+    if expr is not None:
+        return str(expr.text)
+    return repr(value.value) if isinstance(value, Const) else None

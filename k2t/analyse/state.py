@@ -94,6 +94,19 @@ class ModelState:
     broken: str | None = None
 
 
+@dataclass
+class Invocation:
+    """A call of a function of the script: where, with what (by parameter), and what came of it."""
+
+    node: ast.Call
+    caller: int
+    function: int
+    frame: int = -1
+    given: dict[str, Value] = field(default_factory=dict)
+    result: Value = UNKNOWN
+    hypothetical: int = 0
+
+
 class Snapshot(NamedTuple):
     """All that a branch which may not be taken can change."""
 
@@ -106,14 +119,17 @@ class Snapshot(NamedTuple):
 
 @dataclass(frozen=True)
 class Event:
-    """Something the script does that a migration must carry over."""
+    """Something the script does that a migration must carry over.
+
+    ``hypothetical`` counts the branches around it that are not taken.
+    """
 
     kind: str
     node: ast.AST
     stmt: ast.stmt
     frame: int
     data: dict[str, Any]
-    hypothetical: bool = False
+    hypothetical: int = 0
 
     def __getitem__(self, key: str) -> Any:
         return self.data[key]

@@ -7,7 +7,9 @@ import ast
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.sources import comments_above
 from k2t.analyse.state import statements
+from k2t.analyse.trace import appended
 from k2t.ir.source import Span
+from k2t.ir.values import Tensor
 
 
 class Layout:
@@ -42,12 +44,34 @@ class Layout:
             bound = isinstance(stmt, ast.Assign | ast.AnnAssign) and event.kind == "model"
             if (alone or bound) and getattr(stmt, "value", None) is event.node:
                 consumed.add(id(stmt))
+        consumed |= self.filled_lists()
         for stmt in reversed(list(statements(self.interp.tree.body))):
             if isinstance(stmt, ast.For | ast.If) and id(stmt) not in self.static:
                 inner = [*stmt.body, *stmt.orelse]
                 if all(id(s) in consumed for s in inner):
                     consumed.add(id(stmt))
         return consumed
+
+    def filled_lists(self) -> set[int]:
+        """Statements that make lists of tensors and append to them."""
+        tensors = {
+            e["name"]
+            for e in self.interp.events
+            if e.kind == "bind" and isinstance(e["value"], Tensor)
+        }
+        found: set[int] = set()
+        lists: set[str] = set()
+        for stmt in statements(self.interp.tree.body):
+            pair = appended(stmt)
+            if pair is not None and isinstance(pair[1], ast.Name) and pair[1].id in tensors:
+                found.add(id(stmt))
+                lists.add(pair[0])
+        for stmt in statements(self.interp.tree.body):
+            match stmt:
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.List(elts=[])):
+                    if name in lists:
+                        found.add(id(stmt))
+        return found
 
     def spent_functions(self) -> list[ast.FunctionDef]:
         """Helper functions that only apply layers, and are called from consumed code only."""

@@ -7,28 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from k2t.ir.finding import Finding
+from k2t.ir.nodes import Node, Parameter
 from k2t.ir.source import Source, Span
-from k2t.ir.values import Arg, Obj, Shape, Value
-
-
-@dataclass(frozen=True)
-class Node:
-    """One application of a layer (or operator) to tensors; ids are shared with ``inputs``.
-
-    ``names`` are the variables the script bound the result to, in order; an Input has no layer.
-    """
-
-    id: int
-    layer: Obj | None
-    inputs: tuple[int, ...]
-    in_shapes: tuple[Shape | None, ...]
-    shape: Shape | None
-    stmt: Span
-    names: tuple[str, ...] = ()
-    operator: str | None = None
-    operands: tuple[str | None, ...] = ()
-    key: str | None = None
-    dtype: str | None = None
+from k2t.ir.structure import Structure
+from k2t.ir.values import Arg, Value
 
 
 @dataclass(frozen=True)
@@ -71,14 +53,6 @@ class Plain:
 
 
 Item = Leaf | Loop | Branch | Plain
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of the class to be: its name, and its default as written."""
-
-    name: str
-    default: Span | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +104,9 @@ class Model:
     fed: Value | None = None
     renames: tuple[Span, ...] = ()
     created: Span | None = None
+    structure: Structure | None = None
+    tangled: str | None = None
+    values: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
 
 
 @dataclass(frozen=True)
@@ -168,6 +145,9 @@ class Program:
     findings: tuple[Finding, ...]
     leftovers: tuple[Leftover, ...] = ()
     top_level: tuple[Span, ...] = ()
+    functions: Mapping[str, Structure] = field(default_factory=dict, hash=False)
+    constants: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    finals: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class ModuleClass:
     name: str
     parameters: tuple[Code, ...]
     attributes: tuple[str, ...]
-    init: tuple[Group | Raw, ...]
+    init: tuple[Group | Part, ...]
     after: tuple[Line, ...]
     lazy: bool
     applies: bool
@@ -105,6 +105,23 @@ class ModuleClass:
     tests: bool = False
     objects: tuple[tuple[str, str], ...] = ()
     epoch_hook: bool = False
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a model with structure is held against: the same model layer by layer.
+
+    ``values`` are the constructor's arguments, one mapping for each instance of the script,
+    ``globals`` what the script's variables are worth that are bound once, ``finals`` what all are
+    worth at the end (the reference reads only what they end as).
+    """
+
+    model: int
+    classes: tuple[ModuleClass, ...]
+    reference: ModuleClass
+    values: tuple[Mapping[str, object], ...] = field(hash=False)
+    globals: Mapping[str, object] = field(hash=False)
+    finals: Mapping[str, object] = field(hash=False)
 
 
 @dataclass(frozen=True)
@@ -155,3 +172,4 @@ class TorchProgram:
     removed: tuple[Span, ...]
     inserted: tuple[tuple[Span, Code], ...] = ()
     imports: tuple[str, ...] = ()
+    proofs: tuple[Proof, ...] = ()

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.program import Branch, Item, Leaf, Loop, Node, Plain
+from k2t.ir.nodes import Node
+from k2t.ir.program import Branch, Item, Leaf, Loop, Plain
 from k2t.ir.values import Shape
 from k2t.lower.layers import lower
 from k2t.lower.ops import Context, Op, dim_text, located

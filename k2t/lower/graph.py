@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.program import Leaf, Model, Node, Plain
-from k2t.ir.torch import Entry, Group, Line, Raw
+from k2t.ir.nodes import Node
+from k2t.ir.program import Leaf, Model, Plain
+from k2t.ir.torch import Entry, Group, Line, Part, Raw
 from k2t.ir.values import Const, Obj, as_int
 from k2t.lower import text as t
 from k2t.lower.groups import Chain, fill, join_notes, to_last
@@ -39,7 +40,8 @@ class Graph:
     ctx: Context
     model: Model
     folded: int | None
-    groups: list[Group | Raw] = field(default_factory=list)
+    hidden: bool = False
+    groups: list[Group | Part] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     paths: list[tuple[str, Op, Obj]] = field(default_factory=list)
     flows: dict[int, Flow] = field(default_factory=dict)
@@ -146,7 +148,8 @@ class Graph:
         given: dict[int, str] = {}
         for layer in layers.values():
             name = t.data(t.get(layer.args, "name"))
-            if isinstance(name, str) and name.isidentifier() and name not in RESERVED:
+            usable = isinstance(name, str) and name.isidentifier() and name not in RESERVED
+            if usable and name not in given.values():
                 given[layer.id] = name
         for layer in layers.values():
             if layer.id not in given:
@@ -198,12 +201,17 @@ class Graph:
         flow = self.flows[node.inputs[0]]
         shape = node.in_shapes[0]
         width = dim_text(shape[-1]) if shape else None
+        if self.hidden and shape is not None:
+            shape = (None,) * len(shape)  # as in a class that serves many sizes
         with located(layer.span):
             ops = lower(self.ctx, layer, shape, width)
             for other in self.others.get(node.id, ()):
                 assert other.layer is not None
                 last = other.in_shapes[0]
-                again = lower(self.ctx, other.layer, last, dim_text(last[-1]) if last else None)
+                other_width = dim_text(last[-1]) if last else None
+                if self.hidden and last is not None:
+                    last = (None,) * len(last)
+                again = lower(self.ctx, other.layer, last, other_width)
                 if again != ops:
                     raise NotMigrated("K2T115", f"{layer.row} is built in several ways here")
         if t.get(layer.args, "mask_zero") == Const(True):

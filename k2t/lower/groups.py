@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from k2t.ir.program import Loop, Plain
-from k2t.ir.torch import Block, Entry, Group, Line, Part, Raw
+from k2t.ir.torch import Block, Entry, Group, Line, ModuleClass, Part, Raw
 from k2t.ir.values import Obj
 from k2t.lower.ops import Op
 from k2t.lower.pieces import AnyPiece, BlockPiece, Piece
@@ -14,11 +14,18 @@ from k2t.lower.pieces import AnyPiece, BlockPiece, Piece
 
 @dataclass
 class Chain:
-    """The groups of a Sequential, its forward lines, and where each layer's module ended up."""
+    """What ``__init__`` makes, the lines of ``forward``, and where each layer's module ended up.
 
-    groups: list[Group | Raw]
+    ``units`` are classes of functions that it uses, ``reference`` the same model layer by layer;
+    ``passed`` are variables around the model that its constructor has to be given.
+    """
+
+    groups: list[Group | Part]
     lines: list[Line]
     paths: list[tuple[str, Op, Obj]]
+    units: tuple[ModuleClass, ...] = ()
+    reference: Chain | None = None
+    passed: tuple[str, ...] = ()
 
 
 def regular(piece: AnyPiece) -> bool:
@@ -113,7 +120,7 @@ def assemble(pieces: list[AnyPiece], classifies: bool, argument: str, ending: st
     """Group the pieces and write the forward lines; ``ending`` is the comment on the return."""
     runs = split(pieces)
     names = group_names(runs, classifies)
-    groups: list[Group | Raw] = []
+    groups: list[Group | Part] = []
     lines: list[Line] = []
     paths: list[tuple[str, Op, Obj]] = []
     current, pending = argument, ""

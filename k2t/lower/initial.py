@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from k2t.ir.finding import NotMigrated
@@ -58,15 +58,34 @@ def start_of(ctx: Context, op: Op, layer: Obj) -> Start | None:
     if layer.row in RECURRENT:
         return recurrent_start(ctx, op, layer)
     lines, words = [], []
-    bias_off = "bias=False" in (op.module or "") or "affine=False" in (op.module or "")
+    mixed = torch_class(op) in ctx.mixed
     for param in op.params:
         if TORCH_STARTS.get(param.keras) == param.init:
             continue
-        if param.torch == "bias" and bias_off:
+        if param.torch == "bias" and biasless(op) and not mixed:
             continue
-        lines.append(param.init.replace("{p}", f"{{m}}.{param.torch}"))
+        line = param.init.replace("{p}", f"{{m}}.{param.torch}")
+        if param.torch == "bias" and mixed:
+            lines += ["if {m}.bias is not None:", "    " + line]
+        else:
+            lines.append(line)
         words.append(f"{param.words} {kind(param.keras)}")
     return Start(tuple(lines), tuple(words)) if lines else None
+
+
+def biasless(op: Op) -> bool:
+    return "bias=False" in (op.module or "") or "affine=False" in (op.module or "")
+
+
+def mixed_classes(made: Sequence[Made]) -> set[str]:
+    """The classes of which some modules have a bias and some have not."""
+    ways: dict[str, set[bool]] = {}
+    for _, op, layer in made:
+        if op.module is not None and op.params and layer.row not in RECURRENT:
+            known = not re.search(r"bias=(?!False|True)", op.module)
+            both = {True, False} if not known else {biasless(op)}
+            ways.setdefault(torch_class(op), set()).update(both)
+    return {cls for cls, found in ways.items() if len(found) > 1}
 
 
 def kind(keras: str) -> str:
@@ -138,8 +157,9 @@ def sentence(words: list[str]) -> str:
     return text + "." if text else ""
 
 
-def plan(ctx: Context, made: Iterable[Made]) -> Plan:
+def plan(ctx: Context, made: Sequence[Made]) -> Plan:
     """For each torch class, the start most of its modules have."""
+    ctx.mixed = mixed_classes(made)
     seen: dict[str, Counter[tuple[str, ...]]] = {}
     starts: dict[tuple[str, tuple[str, ...]], Start | None] = {}
     for _, op, layer in made:
@@ -178,9 +198,23 @@ def special_lines(
         return (*looped(common, own, others, loop_names), *frozen_lines(made))
     lines: list[Line] = []
     for path, start, op in own:
-        for text in beyond(start, common.common.get(torch_class(op))):
-            lines.append(Line(text.replace("{m}", path)))
+        texts = beyond(start, common.common.get(torch_class(op)))
+        if ":" in path:
+            lines += in_every(path, texts)
+        else:
+            lines += [Line(text.replace("{m}", path)) for text in texts]
     return (*lines, *frozen_lines(made))
+
+
+def in_every(path: str, texts: list[str]) -> list[Line]:
+    """Lines about an attribute (``ConvBn:conv``) of every module of a class."""
+    cls, _, attribute = path.partition(":")
+    wanted = (
+        "for module in self.modules():",
+        f"    if isinstance(module, {cls}):",
+        *("        " + text.replace("{m}", f"module.{attribute}") for text in texts),
+    )
+    return [Line(text) for text in wanted]
 
 
 def beyond(start: Start, base: Start | None) -> list[str]:
@@ -196,6 +230,9 @@ def frozen_lines(made: list[Made]) -> tuple[Line, ...]:
         for name in op.frozen:
             if path.endswith("[?]"):
                 raise NotMigrated("K2T111", "center or scale switched off inside a loop")
+            if ":" in path:
+                lines += in_every(path, [f"{{m}}.{name}.requires_grad_(False)"])
+                continue
             lines.append(Line(f"{path}.{name}.requires_grad_(False)"))
     return tuple(lines)
 
@@ -254,7 +291,7 @@ def penalty_lines(made: list[Made], parameters: dict[str, str]) -> tuple[Line, .
         everyone = [p for p, op, _ in made if torch_class(op) == cls]
         if (
             len(classes) == 1
-            and len(places) > 1
+            and (len(places) > 1 or not places[0][0].startswith("self.") or "[" in places[0][0])
             and len(everyone) == len(places)
             and " + " not in text
         ):
@@ -270,6 +307,15 @@ def penalty_lines(made: list[Made], parameters: dict[str, str]) -> tuple[Line, .
                 raise NotMigrated(
                     "K2T300", "regularizers that differ inside a loop are not carried over"
                 )
+            if ":" in path:
+                cls, _, attribute = path.partition(":")
+                factor, _, rest = text.partition(" * ")
+                each = rest.replace("{p}", f"m.{attribute}.{torch}")
+                every = f"for m in self.modules() if isinstance(m, {cls})"
+                if " + " in text:
+                    raise NotMigrated("K2T300", "two penalties in a function")
+                parts.append(f"{factor} * sum({each} {every})")
+                continue
             parts.append(text.replace("{p}", f"{path}.{torch}"))
     return (*before, Line("return " + " + ".join(parts)))
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.program import Branch, Item, Leaf, Loop, Model, Node, Use
+from k2t.ir.nodes import Node, Parameter
+from k2t.ir.program import Branch, Item, Leaf, Loop, Model, Use
 from k2t.ir.source import Code
 from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
 from k2t.ir.values import Array, NameUse, Shape, Value, as_int
 from k2t.lower import initial
 from k2t.lower import text as t
 from k2t.lower.chain import conversion, lower_items
-from k2t.lower.graph import Graph
 from k2t.lower.groups import Chain, assemble
 from k2t.lower.initial import Made, own_names
 from k2t.lower.masks import apply_masks
 from k2t.lower.ops import Context, dim_text, located
 from k2t.lower.optimizers import lower_optimizer, optimizer_row
 from k2t.lower.pieces import AnyPiece, Piece, State
+from k2t.lower.structured import functional_chain
 from k2t.lower.targets import Loss, Metric, Output, lower_loss, lower_metrics, target_text
 
 COMPILE_CARRIED = {
@@ -88,6 +90,12 @@ def draft(ctx: Context, model: Model, targets: Value | None, weighted: bool) -> 
             loss = lower_loss(ctx, loss_value, output)
     folded = loss.folded if loss is not None else None
     chain = lower_chain(ctx, model, folded, own_tail=loss is None or loss.row.get("tail") == folded)
+    if chain.passed:
+        model = replace(
+            model,
+            parameters=(*model.parameters, *map(Parameter, chain.passed)),
+            arguments=(*model.arguments, *chain.passed),
+        )
     made = Draft(model, chain, output, loss, y=y, weighted=weighted)
     if loss is not None and model.compile is not None:
         note_embedding(ctx, model, chain)
@@ -184,12 +192,7 @@ def lower_chain(ctx: Context, model: Model, folded: str | None, own_tail: bool) 
         if not own_tail:
             ending = f"logits: the loss takes them from before the {folded}"
     if model.kind == "functional":
-        chain = Graph(ctx, model, model.outputs[0] if folded else None).lower()
-        if ending:
-            last = chain.lines.pop()
-            comment = "; ".join(c for c in (last.comment, ending) if c)
-            chain.lines.append(Line(last.text, comment, last.comments))
-        return chain
+        return functional_chain(ctx, model, folded, ending)
     first = model.inputs[0]
     rank = len(first.shape) if first.shape is not None else None
     state = State(rank=rank)
@@ -223,7 +226,7 @@ def finish(ctx: Context, made: Draft, common: initial.Plan, uses: Sequence[Use])
     step = build_step(made, bool(penalty), params, validating) if trained else None
     optimizer = own_optimizer(made.optimizer, params, model)
     texts = texts_of(step, optimizer, penalty, made)
-    kept = tuple(p for p in params if any(f"self.{p}" in text for text in texts))
+    kept = tuple(p for p in params if any(re.search(rf"self\.{p}\b", text) for text in texts))
     lazy = any(op.lazy for _, op, _ in made.made)
     if lazy and not any(u.kind == "fit" for u in uses):
         raise NotMigrated(

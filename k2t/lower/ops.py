@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.source import Source, Span
@@ -73,6 +74,9 @@ class Context:
     notes: list[tuple[str, str, str]] = field(default_factory=list)
     batch_size: int | None = None
     source: Source | None = None
+    library: Any = None
+    mixed: set[str] = field(default_factory=set)
+    flat: Mapping[int, str] = field(default_factory=dict)
 
     def source_text(self, span: Span) -> str:
         assert self.source is not None
@@ -134,6 +138,9 @@ def stem(name: str) -> str:
         "LayerNormalization": "norm",
         "Bidirectional": "rnn",
         "SimpleRNN": "rnn",
+        "ReLU": "relu",
+        "PReLU": "prelu",
+        "LeakyReLU": "leaky_relu",
     }
     if name in special:
         return special[name]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from k2t.ir.finding import Finding, NotMigrated, Severity
 from k2t.ir.program import Leaf, Model, Program, Use
 from k2t.ir.source import Code, Span
-from k2t.ir.torch import Edit, ModuleClass, Snippet, TorchProgram
+from k2t.ir.torch import Edit, ModuleClass, Proof, Snippet, TorchProgram
 from k2t.ir.values import Array, Value, as_int
 from k2t.lower import initial
 from k2t.lower import text as t
 from k2t.lower.edits import Edits
+from k2t.lower.library import Library
 from k2t.lower.model import Draft, draft, finish
 from k2t.lower.ops import Context
+from k2t.lower.structured import Lost, reference_class
 from k2t.lower.uses import lower_use
 from k2t.table import Table
 
@@ -19,15 +23,31 @@ VERBS = ("build_", "create_", "make_", "get_", "define_", "construct_", "new_")
 
 
 def lower_program(
-    program: Program, table: Table, fidelity: str
+    program: Program, table: Table, fidelity: str, flat: Mapping[int, str] | None = None
 ) -> tuple[TorchProgram, tuple[Finding, ...]]:
-    """Torch IR of a program and the findings of lowering it."""
-    ctx = Context(table, program.dialect, fidelity, source=program.source)
+    """Torch IR of a program and the findings of lowering it.
+
+    Args:
+        flat: the models that are to be written layer by layer, and why.
+    """
+    lost = dict(flat or {})
+    while True:
+        try:
+            return lower_models(program, table, fidelity, lost)
+        except Lost as error:
+            lost[error.model] = error.reason
+
+
+def lower_models(
+    program: Program, table: Table, fidelity: str, flat: Mapping[int, str]
+) -> tuple[TorchProgram, tuple[Finding, ...]]:
+    ctx = Context(table, program.dialect, fidelity, source=program.source, flat=flat)
     findings: list[Finding] = list(program.findings)
     drafts: dict[int, Draft] = {}
     kept: list[Model] = []
     names = ClassNames(program)
-    for model in program.models:
+    ctx.library = Library(ctx, dict(program.functions), names.for_function)
+    for model in sorted(program.models, key=lambda m: m.span):
         ctx.batch_size = batch_size(program, model)
         ctx.notes.clear()
         try:
@@ -48,6 +68,8 @@ def lower_program(
         try:
             classes[made.model.id] = finish(ctx, made, common, uses)
         except NotMigrated as error:
+            if made.chain.reference is not None:
+                raise Lost(made.model.id, error.message) from None
             findings.append(refusal(error, made.model.span))
             for instance in made.model.instances:
                 del drafts[instance]
@@ -108,13 +130,18 @@ class ClassNames:
         self.taken = set(program.bound_names)
         self.program = program
 
+    def for_function(self, name: str) -> str:
+        return self.free(camel(name))
+
     def for_model(self, model: Model) -> str:
         source = model.name
         if source is None and model.home is not None and model.home.becomes_class:
             source = model.home.name
         if source is None and model.variable not in (None, "model"):
             source = model.variable
-        wanted = camel(source) if source else "Model"
+        return self.free(camel(source) if source else "Model")
+
+    def free(self, wanted: str) -> str:
         name, number = wanted, 2
         while name in self.taken:
             name, number = f"{wanted}{number}", number + 1
@@ -279,11 +306,7 @@ def assemble(
     removed: list[Span],
     stops: list[tuple[Span, str]],
 ) -> TorchProgram:
-    placed = [
-        (made.model.anchor or made.model.span, classes[made.model.id])
-        for made in modules
-        if made.model.id in classes
-    ]
+    placed = place_classes(modules, classes)
     inserted: list[tuple[Span, Code]] = list(edits.inserted)
     inserted += [(span, (f"raise NotImplementedError({t.literal(text)})",)) for span, text in stops]
     helpers = [(h, h) for h in ctx.helpers]
@@ -300,6 +323,42 @@ def assemble(
         removed=tuple(removed),
         inserted=tuple(inserted),
         imports=tuple(m.imports for made in modules for m in made.metrics if m.imports),
+        proofs=proofs(program, modules, classes),
+    )
+
+
+def place_classes(
+    modules: list[Draft], classes: dict[int, ModuleClass]
+) -> list[tuple[Span, ModuleClass]]:
+    """Each class before the statement of its model; those of functions before the first model."""
+    placed: list[tuple[Span, ModuleClass]] = []
+    done: set[str] = set()
+    for made in sorted(modules, key=lambda m: m.model.anchor or m.model.span):
+        if made.model.id not in classes:
+            continue
+        anchor = made.model.anchor or made.model.span
+        for unit in made.chain.units:
+            if unit.name not in done:
+                done.add(unit.name)
+                placed.append((anchor, unit))
+        placed.append((anchor, classes[made.model.id]))
+    return placed
+
+
+def proofs(
+    program: Program, modules: list[Draft], classes: dict[int, ModuleClass]
+) -> tuple[Proof, ...]:
+    return tuple(
+        Proof(
+            made.model.id,
+            (*made.chain.units, classes[made.model.id]),
+            reference_class(made.chain.reference, classes[made.model.id]),
+            made.model.values,
+            program.constants,
+            program.finals,
+        )
+        for made in modules
+        if made.model.id in classes and made.chain.reference is not None
     )
 
 

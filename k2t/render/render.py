@@ -12,6 +12,7 @@ from k2t.ir.program import Program
 from k2t.ir.source import Code, Source, Span
 from k2t.ir.torch import Block, Edit, Entry, Group, ModuleClass, Part, Raw, Snippet, TorchProgram
 from k2t.render import aliases, emitted
+from k2t.render.pieces import dedent, outermost, same
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -34,6 +35,7 @@ class Rendered:
     before: tuple[tuple[Span, str], ...]
     blocks: tuple[tuple[Span, str], ...]
     imports: tuple[str, ...]
+    proofs: tuple[tuple[str, str], ...] = ()
 
 
 def render(program: Program, torch: TorchProgram, line_length: int) -> Rendered:
@@ -50,6 +52,13 @@ def render(program: Program, torch: TorchProgram, line_length: int) -> Rendered:
         ),
         blocks=tuple((span, aliases.rename(text, names)) for span, text in writer.blocks()),
         imports=torch.imports,
+        proofs=tuple(
+            (
+                "\n\n".join([*writer.tables(), *map(writer.module, proof.classes)]),
+                "\n\n".join([*writer.tables(), writer.module(proof.reference)]),
+            )
+            for proof in torch.proofs
+        ),
     )
 
 
@@ -219,12 +228,13 @@ class Writer:
         found: list[tuple[Span, str]] = []
         if self.torch.data_anchor is not None:
             found.append((self.torch.data_anchor, self.helpers(self.torch.data_helpers)))
+        trained = [i for i, (_, cls) in enumerate(self.torch.classes) if cls.step is not None]
         for number, (anchor, cls) in enumerate(self.torch.classes):
             parts = []
             if number == 0:
                 parts += [self.helpers(self.torch.helpers), *self.tables(), *self.init()]
             parts.append(self.module(cls))
-            if number == 0:
+            if number == (trained or [0])[0]:
                 parts.append(self.helpers(self.torch.training_helpers))
             found.append((anchor, "\n\n\n".join(p for p in parts if p)))
         if not self.torch.classes and self.torch.training_helpers:
@@ -295,7 +305,9 @@ class Writer:
 
     # ------------------------------------------------------------------ parts of __init__
 
-    def group(self, group: Group | Raw) -> dict[str, Any]:
+    def group(self, group: Group | Part) -> dict[str, Any]:
+        if isinstance(group, Block | Entry):
+            return {"kind": "tree", "parts": [self.part(group)], "comments": ()}
         if isinstance(group, Raw):
             return {"kind": "raw", "text": self.statement(group), "comments": group.comments}
         if group.single:
@@ -369,27 +381,3 @@ class Writer:
         text = self.text(raw.code)
         spans = [p for p in raw.code if isinstance(p, Span)]
         return dedent(text, 0, self.indent(spans[0])) if spans else text
-
-
-def same(one: Edit, other: Edit | None) -> bool:
-    return other is not None and one.span == other.span
-
-
-def outermost(pieces: list[tuple[Span, str]]) -> list[tuple[Span, str]]:
-    """Pieces that lie in no other, in order."""
-    kept = [
-        (s, t)
-        for i, (s, t) in enumerate(pieces)
-        if not any(s in o and (s != o or j < i) for j, (o, _) in enumerate(pieces) if j != i)
-    ]
-    return sorted(kept)
-
-
-def dedent(text: str, to: int, by: int) -> str:
-    """Move the lines after the first from indentation ``by`` to ``to``."""
-    lines = text.split("\n")
-    moved = [lines[0]]
-    for line in lines[1:]:
-        blank = line[:by].strip()
-        moved.append(line if blank else " " * to + line[by:] if line.strip() else "")
-    return "\n".join(moved)

@@ -1,0 +1,110 @@
+"""Several tensors into one: sums, concatenations, arithmetic."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from k2t.ir.structure import Operator, Taken, Use
+from k2t.ir.values import Obj, as_int
+from k2t.lower import text as t
+from k2t.lower.graph import operand_text
+from k2t.lower.wires import Bundle, NotKept, Wire, aligned, concatenated_width, merged_width
+
+if TYPE_CHECKING:
+    from k2t.lower.unit import Unit
+
+
+def layer_of(use: Use) -> Obj:
+    """The layer of a place (the first one seen there)."""
+    layer = use.seen[0].layer
+    assert layer is not None
+    return layer
+
+
+def merged(unit: Unit, use: Use) -> Wire:
+    layer, row = layer_of(use), unit.ctx.row(layer_of(use))
+    first = unit.lookup(use.inputs[0])
+    if len(use.inputs) == 1 and isinstance(first, Bundle):
+        return merged_list(unit, use, first)
+    wires = [unit.flow(f)[0] for f in use.inputs]
+    if len({w.rank for w in wires}) > 1 or any(n.layer is None for n in use.seen):
+        raise NotKept(f"{row.name} of tensors with different numbers of axes")
+    texts, layout, rank = aligned(wires)
+    widths = [w.width for w in wires]
+    if row.name == "Concatenate":
+        axis = axis_of(layer, rank)
+        width = concatenated_width(widths) if axis == rank else merged_width(widths)
+        place = axis if layout == "last" else 1 if axis == rank else axis + 1
+        return Wire(f"torch.cat([{', '.join(texts)}], {place})", layout, rank, width)
+    if row.get("pairwise"):
+        text = texts[0]
+        for other in texts[1:]:
+            text = row.data["pairwise"].replace("{a}", text).replace("{b}", other)
+    else:
+        text = row.data["operator"].join(operand_text(x) for x in texts)
+    if row.get("average"):
+        text = f"({text}) / {len(texts)}"
+    return Wire(text, layout, rank, merged_width(widths))
+
+
+def merged_list(unit: Unit, use: Use, bundle: Bundle) -> Wire:
+    """A list of tensors concatenated."""
+    if unit.ctx.row(layer_of(use)).name != "Concatenate":
+        raise NotKept("a sum over a list of tensors")
+    axis = axis_of(layer_of(use), bundle.rank)
+    place = axis
+    if bundle.layout == "first":
+        place = 1 if axis == bundle.rank else axis + 1
+    if axis != bundle.rank:
+        raise NotKept("a list of tensors concatenated along another axis")
+    width = f"sum({bundle.widths})" if bundle.widths is not None else None
+    if bundle.items is not None:
+        width = concatenated_width([w.width for w in bundle.items])
+    return Wire(f"torch.cat({bundle.text}, {place})", bundle.layout, bundle.rank, width)
+
+
+def axis_of(layer: Obj, rank: int | None) -> int:
+    axis = as_int(t.get(layer.args, "axis"))
+    if axis is None or rank is None:
+        raise NotKept("the axis of a concatenation is not known")
+    return axis if axis >= 0 else rank + 1 + axis
+
+
+def arithmetic(unit: Unit, flow: Operator) -> Wire:
+    wires = [unit.flow(o)[0] for o in flow.operands if not isinstance(o, tuple)]
+    texts, layout, rank = aligned(wires)
+    queue = list(texts)
+    parts = []
+    for operand in flow.operands:
+        if not isinstance(operand, tuple):
+            parts.append(queue.pop(0))
+            continue
+        scalar = unit.source(operand)
+        parts.append(unit.in_forward(scalar))
+    width = merged_width([w.width for w in wires])
+    if len(parts) == 1:
+        return Wire(f"{flow.symbol}{operand_text(parts[0])}", layout, rank, width)
+    return Wire(flow.symbol.join(operand_text(p) for p in parts), layout, rank, width)
+
+
+def element(unit: Unit, flow: Taken) -> Wire:
+    bundle = unit.env.get(flow.name)
+    if not isinstance(bundle, Bundle):
+        raise NotKept(f"{flow.name} is no list that is known")
+    if flow.index is not None:
+        index = unit.source(flow.index)
+        if bundle.items is None or not re.fullmatch(r"-?\d+", index):
+            raise NotKept("an element of a list of tensors")
+        width = bundle.items[int(index)].width
+        return Wire(f"{bundle.text}[{index}]", bundle.layout, bundle.rank, width)
+    text = f"{bundle.text}.pop()"
+    if bundle.widths is not None:
+        variable = f"{flow.name.rstrip('s')}_channels"
+        unit.put(f"{variable} = {bundle.widths}.pop()")
+        return Wire(text, bundle.layout, bundle.rank, variable)
+    if not bundle.items:
+        raise NotKept("an element of an empty list")
+    unit.env[flow.name] = replace(bundle, items=bundle.items[:-1])
+    return Wire(text, bundle.layout, bundle.rank, bundle.items[-1].width)

@@ -1,0 +1,128 @@
+"""A functional model with the functions, loops and conditions its author wrote."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from k2t.ir.program import Model
+from k2t.ir.structure import Structure
+from k2t.ir.torch import Line, ModuleClass
+from k2t.lower.graph import Graph
+from k2t.lower.groups import Chain
+from k2t.lower.library import Again, Library, prune, settled, used
+from k2t.lower.liveness import stored
+from k2t.lower.ops import Context, dim_text
+from k2t.lower.unit import Unit
+from k2t.lower.wires import NotKept
+
+
+class Lost(Exception):
+    """The structure of a model cannot be kept: it is lowered again, layer by layer."""
+
+    def __init__(self, model: int, reason: str) -> None:
+        super().__init__(reason)
+        self.model = model
+        self.reason = reason
+
+
+def structured(ctx: Context, model: Model, folded: int | None) -> Chain:
+    """The class of a model by its structure.
+
+    Raises:
+        Lost: it cannot be kept.
+    """
+    structure = model.structure
+    assert structure is not None
+    library: Library = ctx.library
+    reference = Graph(ctx, model, folded, hidden=True).lower()
+    structure = replace(
+        structure, parameters=tuple(model.parameters), shapes=dict(structure.shapes)
+    )
+    while True:
+        unit = Unit(ctx, library, structure, "", folded, outermost=True)
+        try:
+            enter(unit, model, structure)
+            unit.run(structure.body, set())
+        except Again:
+            library.units.clear()
+            continue
+        except NotKept as error:
+            raise Lost(model.id, str(error)) from None
+        break
+    prune(unit)
+    passed = handed_over(unit, model)
+    wanted = library.needed(unit)
+    init, lines, paths = settled(unit)
+    for name in wanted:
+        owner = library.units[name]
+        for path, op, layer in settled(owner)[2]:
+            attribute = path.removeprefix("self.")
+            known = path if path.endswith("[?]") else f"{owner.name}:{attribute}"
+            paths.append((known, op, layer))
+    return Chain([*init], lines, paths, tuple(library.classes(wanted)), reference, passed)
+
+
+def handed_over(unit: Unit, model: Model) -> tuple[str, ...]:
+    """Variables of the function around a model that its class reads: they become parameters."""
+    if model.home is None or model.home.becomes_class:
+        return ()
+    bound = stored(unit.structure.body) | {p.name for p in model.parameters}
+    read = sorted(used(unit) - bound)
+    return tuple(name for name in read if any(name in values for values in model.values))
+
+
+def enter(unit: Unit, model: Model, structure: Structure) -> None:
+    """The inputs: one by its name, several unpacked; their widths as the script writes them."""
+    widths: dict[str, str | None] = {}
+    for name, node in zip(structure.tensors, model.inputs, strict=True):
+        literal = dim_text(node.shape[-1]) if node.shape else None
+        widths[name] = structure.widths.get(name, literal)
+    unit.start(widths)
+    for name in structure.tensors:
+        unit.env[name] = replace(unit.env[name], layout="last")
+    if len(structure.tensors) > 1 or model.input_kind == "list":
+        if model.input_kind == "dict":
+            raise NotKept("inputs given as a dict")
+        comma = "," if len(structure.tensors) == 1 else ""
+        unit.say(f"{', '.join(structure.tensors)}{comma} = inputs")
+
+
+def reference_class(chain: Chain, cls: ModuleClass) -> ModuleClass:
+    """The same model layer by layer, as a class to compare with."""
+    return ModuleClass(
+        name=cls.name,
+        parameters=cls.parameters,
+        attributes=(),
+        init=tuple(chain.groups),
+        after=(),
+        lazy=False,
+        applies=False,
+        forward=cls.forward,
+        lines=tuple(chain.lines),
+    )
+
+
+def functional_chain(ctx: Context, model: Model, folded: str | None, ending: str) -> Chain:
+    """The graph of a functional model: with the structure the script gives it, else in a row."""
+    output = model.outputs[0] if folded else None
+    chain = structured(ctx, model, output) if keeps_structure(ctx, model) else None
+    if chain is None:
+        chain = Graph(ctx, model, output).lower()
+    if ending:
+        last = chain.lines.pop()
+        comment = "; ".join(c for c in (last.comment, ending) if c)
+        chain.lines.append(Line(last.text, comment, last.comments))
+    return chain
+
+
+def keeps_structure(ctx: Context, model: Model) -> bool:
+    """Whether there is a structure; one that cannot be kept is said to be lost."""
+    reason = ctx.flat.get(model.id) or model.tangled
+    if reason is not None:
+        ctx.note(
+            "K2T133",
+            "warning",
+            "the model is written layer by layer, with the sizes the script has now; its functions "
+            f"and loops are not kept: {reason}",
+        )
+    return model.structure is not None and reason is None

@@ -1,0 +1,183 @@
+"""Functions, loops and conditions of functional models: kept, followed by edits, proved."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from k2t import table
+from k2t.ir.torch import ModuleClass, Proof
+from k2t.ir.values import Const
+from k2t.pipeline import Migration, migrate
+from k2t.prove.prove import disproved
+
+from .golden import Case, cases
+
+pytestmark = pytest.mark.quick
+
+FUNCTIONAL = [pytest.param(c, id=c.name) for c in cases() if c.name.startswith("functional_")]
+EDITS = {
+    "functional_resnet": ("N = 1 ", "N = 3 "),
+    "functional_unet": ("FILTERS = [8, 16]", "FILTERS = [4, 8, 16]"),
+    "functional_inception": ("WIDTHS = [4, 8]", "WIDTHS = [8, 4, 4]"),
+    "functional_shortcut": ("widths = [16, 16, 24]", "widths = [24, 8]"),
+    "functional_growth": ("BLOCKS = [2, 2]", "BLOCKS = [3, 1]"),
+    "functional_preactivation": ("n = 1\n", "n = 2\n"),
+}
+HEAD = "import keras\nimport numpy as np\nfrom keras import layers\n\n"
+TAIL = """
+model = keras.Model(inputs, outputs)
+model.compile(optimizer="adam", loss="mse")
+x_train = np.ones((64, 8), "float32")
+model.fit(x_train, x_train.sum(1))
+"""
+
+
+def of(script: str) -> Migration:
+    return migrate(script.encode(), "train.py")
+
+
+def codes(done: Migration) -> set[str]:
+    return {f.code for f in done.findings}
+
+
+@pytest.mark.parametrize("case", FUNCTIONAL)
+def test_structure_is_kept(case: Case) -> None:
+    done = case.migrate()
+    assert "K2T133" not in codes(done)
+    assert len(re.findall(r"^class \w+\(nn\.Module\)", done.text or "", re.MULTILINE)) >= 1
+
+
+@pytest.mark.parametrize("case", FUNCTIONAL)
+def test_an_edited_hyperparameter_needs_no_new_migration(case: Case) -> None:
+    """The migrated script, edited, is the migration of the edited script."""
+    old, new = EDITS[case.name]
+    before = case.before.read_text(encoding="utf-8")
+    after = case.migrate().text or ""
+    assert before.count(old) == after.count(old) == 1
+    edited = migrate(before.replace(old, new).encode(), "before.py")
+    assert edited.text == after.replace(old, new)
+
+
+def test_a_variable_that_changes_on_the_way_is_followed() -> None:
+    script = f"""{HEAD}
+def build(units):
+    inputs = keras.Input((8,))
+    x = layers.Dense(units)(inputs)
+    units *= 2
+    x = layers.Dense(units)(x)
+    outputs = layers.Dense(1)(x)
+    return keras.Model(inputs, outputs)
+
+model = build(4)
+model.compile(optimizer="adam", loss="mse")
+x_train = np.ones((64, 8), "float32")
+model.fit(x_train, x_train.sum(1))
+"""
+    text = of(script).text or ""
+    first, change, second = (
+        text.index(t)
+        for t in ("nn.Linear(8, units)", "units *= 2", "nn.Linear(in_features, units)")
+    )
+    assert first < change < second
+    assert "in_features = units" in text[first:change]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "shared = layers.Dense(8)\ninputs = keras.Input((8,))\nx = inputs\n"
+        "for _ in range(2):\n    x = shared(x)\noutputs = layers.Dense(1)(x)",
+        "def f(x, deep):\n    if deep:\n        return layers.Dense(8)(layers.Dense(8)(x))\n"
+        "    return layers.Dense(8)(x)\n\n"
+        "inputs = keras.Input((8,))\noutputs = layers.Dense(1)(f(inputs, True))",
+        "f = lambda x: layers.Dense(4)(x)\n\n"
+        "inputs = keras.Input((8,))\noutputs = layers.Dense(1)(f(inputs))",
+    ],
+    ids=["layer shared by rounds", "several returns", "a lambda"],
+)
+def test_what_is_not_kept_is_said(body: str) -> None:
+    done = of(f"{HEAD}{body}\n{TAIL}")
+    assert "K2T133" in codes(done)
+    ast.parse(done.text or "")
+
+
+# ---------------------------------------------------------------------- the proof
+
+KEPT = """
+class Block(nn.Module):
+    def __init__(self, in_features, units, deep=True):
+        super().__init__()
+        self.dense1 = nn.Linear(in_features, units)
+        self.dense2 = nn.Linear(units, units) if deep else nn.Identity()
+
+    def forward(self, x):
+        return F.relu(self.dense2(self.dense1(x)))
+
+
+class Model(L.LightningModule):
+    def __init__(self, n):
+        super().__init__()
+        blocks = []
+        in_features = 8
+        for number in range(n):
+            blocks.append(Block(in_features, 4 * (number + 1), deep=number > 0))
+            in_features = 4 * (number + 1)
+        self.blocks = nn.Sequential(*blocks)
+
+    def forward(self, x):
+        return self.blocks(x)
+"""
+FLAT = """
+class Model(L.LightningModule):
+    def __init__(self, n):
+        super().__init__()
+        self.dense1 = nn.Linear(8, 4)
+        self.dense2 = nn.Linear(4, 8)
+        self.dense3 = nn.Linear(8, 8)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        x = self.relu(self.dense1(x))
+        return self.relu(self.dense3(self.dense2(x)))
+"""
+
+
+def verdict(kept: str, flat: str = FLAT, n: int = 2) -> str | None:
+    cls = ModuleClass("Model", (("n",),), (), (), (), False, False, "x", ())
+    proof = Proof(0, (cls,), cls, ({"n": Const(n)},), {}, {})
+    return disproved(proof, (kept, flat), table.load())
+
+
+def test_equal_graphs_are_proved() -> None:
+    assert verdict(KEPT) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("in_features = 4 * (number + 1)", "in_features = 4 * (number + 2)"),
+        ("deep=number > 0", "deep=True"),
+        ("self.dense2(self.dense1(x))", "self.dense1(self.dense2(x))"),
+        ("F.relu(", "F.gelu("),
+        ("return self.blocks(x)", "return self.blocks(self.blocks(x))"),
+        ("in_features = 8", "in_features = width"),
+        ("        for number", "        self.more = nn.Linear(8, 8)\n        for number"),
+        ("return self.blocks(x)", "return x"),
+    ],
+)
+def test_another_graph_is_refused(old: str, new: str) -> None:
+    assert old in KEPT
+    assert verdict(KEPT.replace(old, new)) is not None
+
+
+def test_other_values_are_another_graph() -> None:
+    assert verdict(KEPT, n=3) is not None
+
+
+def test_a_shared_layer_is_not_two_layers() -> None:
+    shared = FLAT.replace("self.dense3(self.dense2(x))", "self.dense3(self.dense3(x))")
+    twice = FLAT.replace("nn.Linear(4, 8)", "nn.Linear(8, 8)")
+    assert verdict(shared, twice) is not None
