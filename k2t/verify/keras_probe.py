@@ -136,10 +136,11 @@ class Probe:
             if self.busy:  # fit_generator of old versions, called by fit
                 return fit(model, *args, **kwargs)
             bound = signature.bind(model, *args, **kwargs)
+            if self.options.epochs:
+                bound.apply_defaults()
             arguments = bound.arguments
             arguments["shuffle"] = False
             if self.options.epochs:
-                bound.apply_defaults()
                 arguments["epochs"] = min(arguments["epochs"], self.options.epochs)
             limit(arguments, "validation_", validation(arguments), self.most)
             watcher = self.watcher(model)

@@ -13,6 +13,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "neutralisers"
 # warnings that change no number of a training run, and why
 NUMBERLESS = {
+    "K2T133": "the same layers, written one by one",
     "K2T302": "the emitted loss is what Keras on TensorFlow computes; it is said for the reader",
     "K2T801": "a file that the script has written itself is read alike; one of Keras is not read",
 }

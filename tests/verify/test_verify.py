@@ -180,6 +180,15 @@ def test_arguments_reach_both_scripts(folder, capsys):
     assert main(["verify", "train.py", "--steps", "2", "--arguments", "--rate 0.5"]) == 0
 
 
+def test_no_more_epochs_and_batches_than_asked_for(folder, capsys):
+    script(folder, KERAS + "model.evaluate(x, y, batch_size=8)\n")
+    options = ["--steps", "5", "--epochs", "1", "--json", "r.json"]
+    assert main(["verify", "train.py", *options]) == 0
+    (run,) = json.loads(Path("r.json").read_text())["runs"]
+    assert len(run["curves"][0]["keras"]) == len(run["curves"][0]["torch"]) == 3
+    assert "evaluate" in {stage["name"] for stage in run["stages"]}
+
+
 @pytest.mark.parametrize("options", [["--steps", "0"], ["--steps", "x"], ["--data", "none"], []])
 def test_bad_usage(options, folder):
     with pytest.raises(SystemExit) as error:
