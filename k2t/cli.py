@@ -145,8 +145,11 @@ def whole(text: str) -> int:
 
 def verify(arguments: argparse.Namespace) -> int:
     """Run a Keras script and its port side by side, and tell where they part."""
-    from k2t.verify.verify_command import verify as run
-
+    try:
+        from k2t.verify.verify_command import verify as run
+    except ModuleNotFoundError as error:
+        print(f"k2t: verify needs {error.name}: pip install 'k2t[verify]'", file=sys.stderr)
+        return 2
     return run(arguments)
 
 

@@ -13,6 +13,26 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+# modules of the old package whose names are now found one folder up
+LEGACY_MODULES = frozenset(
+    f".layers.{name}"
+    for name in [
+        "advanced_activations",
+        "convolutional",
+        "convolutional_recurrent",
+        "core",
+        "cudnn_recurrent",
+        "embeddings",
+        "local",
+        "merge",
+        "noise",
+        "normalization",
+        "pooling",
+        "recurrent",
+        "wrappers",
+    ]
+) | {".utils.np_utils", ".utils.generic_utils", ".utils.data_utils", ".utils.vis_utils"}
+
 
 def load_engine(name: str) -> Any:
     """Prepares this process for scripts of one Keras and returns its `keras` module.
@@ -74,7 +94,13 @@ class _Alias:
         return None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = importlib.import_module(self.real + spec.name[len(self.alias) :])
+        below = spec.name[len(self.alias) :]
+        try:
+            module = importlib.import_module(self.real + below)
+        except ModuleNotFoundError:
+            if below not in LEGACY_MODULES:
+                raise
+            module = importlib.import_module(self.real + below.rpartition(".")[0])
         # the import system is about to write the alias's spec into the real module
         spec.loader_state = module.__spec__
         return module

@@ -208,7 +208,7 @@ def _record(child: Child, script: Path, setting: Setting, weights: Recording | N
         if weights is not None:
             (folder / "weights").write_bytes(start)
             command += ["--weights", str(folder / "weights")]
-        _run(command, folder, setting, child, script)
+        run_child(command, folder, setting, child, script)
         recording = load(folder / "out")
     if setting.cache is not None:
         setting.cache.mkdir(parents=True, exist_ok=True)
@@ -232,7 +232,9 @@ def _environment(setting: Setting) -> dict[str, str]:
     return {**os.environ, **QUIET, **hidden, "PYTHONPATH": path, **setting.env}
 
 
-def _run(command: list[str], folder: Path, setting: Setting, child: Child, script: Path) -> None:
+def run_child(
+    command: list[str], folder: Path, setting: Setting, child: Child, script: Path
+) -> None:
     """Runs a probe to its end, with all it started. Raises ProbeFailed."""
     log = folder / "log"
     with open(log, "wb") as stderr:

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import rich  # noqa: F401  (what shows the result: missing, it is told before anything runs)
+
 from k2t import files
 from k2t.ir.finding import Severity
 from k2t.parse.script import Unreadable

@@ -22,7 +22,7 @@ def weights(arguments: argparse.Namespace) -> int:
     if refusal:
         return say(2, refusal)
     try:
-        from k2t.verify.run import Child, ProbeFailed, Setting, _run
+        from k2t.verify.run import Child, ProbeFailed, Setting, run_child
     except ModuleNotFoundError as error:
         return say(2, f"the package {error.name} is missing: pip install 'k2t[verify]'")
 
@@ -36,7 +36,7 @@ def weights(arguments: argparse.Namespace) -> int:
             command += [os.path.abspath(arguments.source), os.path.abspath(script), name]
             setting = Setting(timeout=1800)
             child = Child("torch", "weights", "transfer", [])
-            _run([*command, str(out), str(result)], folder, setting, child, Path(script))
+            run_child([*command, str(out), str(result)], folder, setting, child, Path(script))
             found = json.loads(result.read_text(encoding="utf-8"))
             if found["status"]:
                 return say(found["status"], *found["lines"])

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -187,6 +189,18 @@ def test_no_more_epochs_and_batches_than_asked_for(folder, capsys):
     (run,) = json.loads(Path("r.json").read_text())["runs"]
     assert len(run["curves"][0]["keras"]) == len(run["curves"][0]["torch"]) == 3
     assert "evaluate" in {stage["name"] for stage in run["stages"]}
+
+
+@pytest.mark.parametrize("package", ["numpy", "rich"])
+def test_without_the_extra(package, folder):
+    script(folder)
+    code = (
+        f"from k2t.verify.blocker import block; block({package!r})\n"
+        "from k2t.cli import main; raise SystemExit(main(['verify', 'train.py']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == f"k2t: verify needs {package}: pip install 'k2t[verify]'\n"
 
 
 @pytest.mark.parametrize("options", [["--steps", "0"], ["--steps", "x"], ["--data", "none"], []])
