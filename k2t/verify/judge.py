@@ -23,8 +23,9 @@ UNASKED = frozenset({"learning_rate", "lr"})
 class Limits:
     """What is demanded: relative differences, absolute ones of final weights.
 
-    first_ten: of each of the first ten steps' losses, and of all outputs and gradients of the first
-    step. update: of the weights' first change. factor: how many times the control's difference is
+    first_ten: of each of the first ten steps' losses and of all outputs of the first step.
+    gradients: of the first step's, in which rounding adds up over all layers above. update: of the
+    weights' first change. factor: how many times the control's difference is
     allowed; floor: what is always allowed after the first steps. allow: own limits of epoch values
     by name, for declared differences ("val_" of a name goes with it), of "step losses", "final
     weights", "evaluate", "predict" and of the script's variables. variables: the names of those
@@ -32,6 +33,7 @@ class Limits:
     """
 
     first_ten: float = 1e-5
+    gradients: float = 1e-4
     update: float = 1e-2
     factor: float = 5.0
     floor: float = 1e-4
@@ -118,7 +120,7 @@ class Judge:
             calm = steady.trace if steady else None
             yield from self.forward(fit.trace, calm)
             yield self.at_step(fit, steady, "loss of the first step", 0, 1)
-            yield self.parameters("gradients", fit.trace.gradients, calm, self.limits.first_ten)
+            yield self.parameters("gradients", fit.trace.gradients, calm, self.limits.gradients)
             yield self.parameters(
                 "weights after 1 step", fit.trace.update, calm, self.limits.update
             )

@@ -12,6 +12,7 @@ import numpy as np
 from k2t.verify.recording import Entry, Fit, Point
 
 CHANNEL_AXIS = 1  # of torch's images
+ROUNDING = 1e-5  # of a layer's largest gradient: what is smaller may be rounding alone
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,13 @@ def compare_traces(a: Fit, b: Fit) -> TraceReport | None:
     if x is None or y is None:
         return None
     output, note = compare_output(x.output, x.logits, y.output)
+    update = compare_update(a.initial, x.after, b.initial, y.after)
     return TraceReport(
         output=output,
         note=note,
         layers=tuple(compare_points(x.points, y.points)),
         gradients=compare_entries(x.gradients, y.gradients),
-        update=compare_update(a.initial, x.after, b.initial, y.after),
+        update={name: size for name, size in update.items() if name not in idle(x.gradients)},
         problem=x.problem or y.problem,
     )
 
@@ -187,6 +189,19 @@ def compare_update(
     if not after_a or not after_b:
         return {}
     return compare_entries(change(a, after_a), change(b, after_b))
+
+
+def idle(gradients: list[Entry]) -> set[str]:
+    """Parameters with a gradient of rounding alone, as a bias in front of a BatchNormalization.
+
+    Adam divides it by its own size: the first step moves such a parameter as far as any other.
+    """
+    return {
+        f"{entry.name} {role}"
+        for entry in gradients
+        for role, array in entry.arrays.items()
+        if largest(array) < ROUNDING * max(largest(other) for other in entry.arrays.values())
+    }
 
 
 def worst_trace(reports: list[TraceReport]) -> TraceReport | None:

@@ -90,7 +90,7 @@ def test_divergence_names_layer_size_and_cause(folder, capsys):
     out = capsys.readouterr().out
     assert "first divergence: input of dense, before the first step" in out
     assert "between: Flatten" in " ".join(out.split())
-    assert "k2t explain K2T105" in out
+    assert "k2t explain K2T856" in out
     assert out.endswith("verdict: parts from Keras\n")
 
 

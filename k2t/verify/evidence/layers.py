@@ -69,13 +69,19 @@ def padding_in_front(case: Case) -> Iterator[Found]:
         if before is None or not isinstance(b["padding"], list | tuple):
             continue
         padded = [x + y for x, y in zip(before, b["padding"], strict=True)]
-        if padded != due:
+        if padded != due and not same_output(point, other):
             evidence = (
                 f"{point.name}: {padded} rows and columns in front, Keras {due} for inputs "
                 f"{list(sizes)}, kernel {list(a['kernel_size'])}, strides {list(a['strides'])}"
             )
             strength = CONFIRMED if case.strength(entry, point.kind) == HERE else ELSEWHERE
             yield strength, Cause(title, codes.PADDING, evidence)
+
+
+def same_output(point: Point, other: Point) -> bool:
+    """Whether the layer gives the same numbers: then it pads inside, whatever its settings say."""
+    known = point.output is not None and other.output is not None
+    return known and h.near(point.output, other.output)
 
 
 def batch_first(case: Case) -> Iterator[Found]:
