@@ -9,7 +9,7 @@ import k2t.verify
 
 os.environ.setdefault("K2T_SYNTHETIC_FEW", "1")  # children inherit it
 VERIFY = Path(k2t.verify.__file__).parent
-STUBS = (VERIFY / "synthetic.py", VERIFY / "plots.py")
+STUBS = (VERIFY / "standins" / "synthetic.py", VERIFY / "standins" / "plots.py")
 
 
 @pytest.fixture(scope="session")

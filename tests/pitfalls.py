@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from k2t.verify import wording
-from k2t.verify.causes import causes, causes_of_failure
+from k2t.verify.evidence.causes import causes, causes_of_failure
 from k2t.verify.result import Cause
 from k2t.verify.run import Comparison, ProbeFailed, Setting, run_pair
+from k2t.verify.views import wording
 from tests.verify.pitfalls.planted import PITFALLS, Pitfall
 
 HERE = Path(__file__).parent

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from k2t.ir.finding import Severity
-from k2t.verify import show
 from k2t.verify.examine import Subject, examine
 from k2t.verify.judge import Limits
 from k2t.verify.result import Result
 from k2t.verify.run import Setting
+from k2t.verify.views import show
 
 from .golden import Case, cases
 

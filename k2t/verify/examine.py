@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from k2t.ir.finding import Finding, Severity
-from k2t.verify.causes import causes, causes_of_failure
+from k2t.verify.evidence.causes import causes, causes_of_failure
 from k2t.verify.failures import misfits, reason
 from k2t.verify.judge import Limits
 from k2t.verify.neutral import neutralisers

@@ -194,7 +194,7 @@ def _record(child: Child, script: Path, setting: Setting, weights: Recording | N
         own.mkdir()
         lay_out(text, [Path.cwd(), script.resolve().parent], own)
         (own / script.name).write_text(text, encoding="utf-8")
-        command = [sys.executable, "-m", f"k2t.verify.{child.probe}"]
+        command = [sys.executable, "-m", f"k2t.verify.probes.{child.probe}"]
         command += [str(own / script.name), str(folder / "out"), *child.options]
         command += ["--beside", str(script.resolve().parent)]
         command += ["--progress", str(folder / "progress")]

@@ -23,14 +23,14 @@ from k2t.verify.run import Setting
 HERE = Path(__file__).parent
 DRAWS = 3  # seeds of the free run
 DIALECT_ENGINES = {"keras2": "tf_keras", "tf_keras": "tf_keras", "keras3": "keras3"}
-SYNTHETIC = HERE / "synthetic.py"
-PLOTS = HERE / "plots.py"
-DOUBLE = HERE / "double.py"
+SYNTHETIC = HERE / "standins" / "synthetic.py"
+PLOTS = HERE / "standins" / "plots.py"
+DOUBLE = HERE / "probes" / "double.py"
 
 
 def verify(arguments: argparse.Namespace) -> int:
     """Exit status: 0 they agree, 1 they part, 2 it could not be found out."""
-    from k2t.verify import show
+    from k2t.verify.views import show
 
     script = Path(arguments.script)
     with tempfile.TemporaryDirectory() as folder:
@@ -47,7 +47,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
 def write(arguments: argparse.Namespace, result: Result) -> int:
     """Writes the reports that were asked for; 2 if one could not be written."""
-    from k2t.verify import page, result_json
+    from k2t.verify.views import page, result_json
 
     limits, status = limits_of(arguments), 0
     reports = (
@@ -126,7 +126,7 @@ def harnessed(arguments: argparse.Namespace, path: Path, name: str, folder: Path
     given = (str(path.resolve()), name, arguments.loss or "", arguments.optimizer or "")
     port = folder / "harnessed.py"
     port.write_text(
-        "from k2t.verify.harness import train\n\n"
+        "from k2t.verify.probes.harness import train\n\n"
         f"train(batches, {', '.join(map(repr, given))}, {arguments.channels_first})\n",
         encoding="utf-8",
     )

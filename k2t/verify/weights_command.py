@@ -32,7 +32,7 @@ def weights(arguments: argparse.Namespace) -> int:
             folder = Path(place)
             (folder / "cwd").mkdir()
             out, result = folder / f"out{suffix}", folder / "result.json"
-            command = [sys.executable, "-m", "k2t.verify.transfer"]
+            command = [sys.executable, "-m", "k2t.verify.saved.transfer"]
             command += [os.path.abspath(arguments.source), os.path.abspath(script), name]
             setting = Setting(timeout=1800)
             child = Child("torch", "weights", "transfer", [])

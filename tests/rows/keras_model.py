@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from k2t.verify.keras_weights import read_model
+from k2t.verify.probes.keras_weights import read_model
 from k2t.verify.recording import Entry
 
 from .cases import Case

@@ -11,7 +11,7 @@ import torch
 
 from k2t.ir.finding import Severity
 from k2t.pipeline import migrate
-from k2t.verify import torch_weights
+from k2t.verify.probes import torch_weights
 from k2t.verify.recording import Entry
 
 from .cases import Case

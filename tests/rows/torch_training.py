@@ -10,7 +10,7 @@ import lightning
 import numpy as np
 import torch
 
-from k2t.verify import torch_weights
+from k2t.verify.probes import torch_weights
 from k2t.verify.recording import Entry
 
 from .torch_side import (

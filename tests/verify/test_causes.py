@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from k2t.verify.causes import causes, causes_of_failure
 from k2t.verify.compare import compare
 from k2t.verify.evidence import numbers
+from k2t.verify.evidence.causes import causes, causes_of_failure
 from k2t.verify.judge import verdict
 from k2t.verify.recording import Entry, Facts, Fit, Point, Recording, Trace
 from k2t.verify.result import Divergence

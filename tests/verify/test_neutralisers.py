@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from k2t.pipeline import migrate
-from k2t.verify.child import load_file
 from k2t.verify.compare import compare
 from k2t.verify.neutral import FOLDER, NUMBERLESS, neutralisers, without
+from k2t.verify.probes.child import load_file
 from k2t.verify.run import Setting, record_keras, record_torch
 
 ROOT = Path(__file__).parents[2]

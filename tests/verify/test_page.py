@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from k2t.verify import curves, page, wording
 from k2t.verify.compare import compare_fits
 from k2t.verify.judge import Limits
 from k2t.verify.recording import Fit
 from k2t.verify.result import Curve
+from k2t.verify.views import curves, page, wording
 from tests.verify import results
 
 TEMPLATE = Path(page.__file__).with_name("page.html.j2").read_text(encoding="utf-8")

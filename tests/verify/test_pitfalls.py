@@ -2,7 +2,7 @@
 
 import pytest
 
-from k2t.verify.causes import causes
+from k2t.verify.evidence.causes import causes
 from k2t.verify.result import Divergence
 from tests.pitfalls import measure, ported, verify
 from tests.verify.pitfalls.planted import PITFALLS

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from k2t.verify.child import load_file
+from k2t.verify.probes.child import load_file
 from k2t.verify.run import ProbeFailed, Setting, record_keras, record_torch, run_pair
 
 keras224 = load_file(str(Path(__file__).parents[1] / "reference" / "keras224.py"))

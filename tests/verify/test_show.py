@@ -12,8 +12,8 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from k2t.verify import result_json, show, wording
 from k2t.verify.result import Divergence, Result, Run, Stage, State
+from k2t.verify.views import result_json, show, wording
 from tests.verify import results
 
 pytestmark = pytest.mark.quick

@@ -5,9 +5,9 @@ import io
 import numpy as np
 import pytest
 
-from k2t.verify.plots import Nothing
 from k2t.verify.run import ProbeFailed, Setting, record_keras, record_torch
-from k2t.verify.synthetic_files import TABLES, content
+from k2t.verify.standins.plots import Nothing
+from k2t.verify.standins.synthetic_files import TABLES, content
 
 KERAS = """
 import keras

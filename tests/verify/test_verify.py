@@ -195,7 +195,7 @@ def test_no_more_epochs_and_batches_than_asked_for(folder, capsys):
 def test_without_the_extra(package, folder):
     script(folder)
     code = (
-        f"from k2t.verify.blocker import block; block({package!r})\n"
+        f"from k2t.verify.probes.blocker import block; block({package!r})\n"
         "from k2t.cli import main; raise SystemExit(main(['verify', 'train.py']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -292,7 +292,7 @@ def said_of_bad_files(tmp_path_factory):
     for name, (make, _) in BAD_FILES.items():
         make(folder / name)
     code = (
-        "import json, sys; from pathlib import Path; from k2t.verify.transfer import *\n"
+        "import json, sys; from pathlib import Path; from k2t.verify.saved.transfer import *\n"
         "said = {}\n"
         "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
         "    try: read_source(path)\n"

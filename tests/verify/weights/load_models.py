@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from k2t.verify.definitions import Definitions
-from k2t.verify.transfer import Stop, transfer
+from k2t.verify.saved.definitions import Definitions
+from k2t.verify.saved.transfer import Stop, transfer
 
 
 def difference(job):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from k2t.verify.engines import load_engine
+from k2t.verify.probes.engines import load_engine
 
 warnings.simplefilter("ignore")
 ENGINE, FOLDER = sys.argv[1], Path(sys.argv[2])

@@ -6,7 +6,7 @@ import inspect
 import sys
 from typing import Any
 
-from k2t.verify.child import fixed_noise
+from k2t.verify.probes.child import fixed_noise
 
 IDENTITY = ("Dropout", "AlphaDropout", *(f"SpatialDropout{n}D" for n in (1, 2, 3)))
 RANDOM_CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell", "ConvLSTMCell", "ConvLSTM2DCell")

@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from k2t.verify.synthetic_arrays import cifar, images
-from k2t.verify.synthetic_files import NoStandIn, content
+from k2t.verify.standins.synthetic_arrays import cifar, images
+from k2t.verify.standins.synthetic_files import NoStandIn, content
 
 OPERATORS: list[Any] = []
 
@@ -91,7 +91,7 @@ def reading(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def install_keras(keras: Any) -> None:
     """Makes keras.datasets, get_file and tensorflow_datasets serve the stand-ins."""
-    from k2t.verify import synthetic_tfds
+    from k2t.verify.standins import synthetic_tfds
 
     install_files()
     synthetic_tfds.install()

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import RandomSampler
 
-from k2t.verify.child import fixed_noise
+from k2t.verify.probes.child import fixed_noise
 
 DROPOUTS = ["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"]
 DROPOUTS += ["feature_alpha_dropout", "feature_dropout"]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from k2t.verify.child import Array
+from k2t.verify.probes.child import Array
 from k2t.verify.recording import NEUTRAL, Entry
 
 Turn = Callable[[Array], Array]

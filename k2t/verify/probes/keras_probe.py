@@ -1,6 +1,6 @@
 """Runs a Keras script in a child process and records its training: dropout and shuffling are off.
 
-    python -m k2t.verify.keras_probe SCRIPT OUT [--engine keras3|tf_keras|MODULE] [--stubs FILE] ...
+    python -m k2t.verify.probes.keras_probe SCRIPT OUT [--engine ENGINE] [--stubs FILE] ...
 
 The loss of a step is taken where Keras hands it to the mean that fit reports, inside the graph: the
 logs of a batch are running means in float32, and undoing them costs about n * 6e-8 at step n, more
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from k2t.verify.child import (
+from k2t.verify.probes.child import (
     EnoughSteps,
     Options,
     finish,
@@ -28,11 +28,11 @@ from k2t.verify.child import (
     prepare,
     run_script,
 )
-from k2t.verify.engines import load_engine
-from k2t.verify.keras_chance import fix_noise, keep_order, switch_off_dropout
-from k2t.verify.keras_limits import batches, limit, validation
-from k2t.verify.keras_trace import Tracer, read_facts
-from k2t.verify.keras_weights import draw_entries, read_model, sublayers
+from k2t.verify.probes.engines import load_engine
+from k2t.verify.probes.keras_chance import fix_noise, keep_order, switch_off_dropout
+from k2t.verify.probes.keras_limits import batches, limit, validation
+from k2t.verify.probes.keras_trace import Tracer, read_facts
+from k2t.verify.probes.keras_weights import draw_entries, read_model, sublayers
 from k2t.verify.recording import Entry, Fit, Output, Recording, Trace
 
 

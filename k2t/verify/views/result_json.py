@@ -13,9 +13,9 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from k2t.verify import wording
-from k2t.verify.curves import differences
 from k2t.verify.result import Curve, Result, Run
+from k2t.verify.views import wording
+from k2t.verify.views.curves import differences
 from k2t.version import __version__
 
 FORMAT = 1  # one more whenever a name goes or changes its meaning

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from k2t.verify.child import Array
-from k2t.verify.keras_kinds import Unknown, default_name, snake
+from k2t.verify.probes.child import Array
+from k2t.verify.saved.keras_kinds import Unknown, default_name, snake
 
 HEADS = ("query", "key", "value", "output")
 

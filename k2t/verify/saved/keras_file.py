@@ -18,9 +18,9 @@ from typing import IO, Any
 import h5py  # type: ignore[import-untyped]
 import numpy as np
 
-from k2t.verify.child import Array
-from k2t.verify.keras_layers import Saved, guess, guess_flat, walk
-from k2t.verify.keras_stores import Flat, Named, Tree
+from k2t.verify.probes.child import Array
+from k2t.verify.saved.keras_layers import Saved, guess, guess_flat, walk
+from k2t.verify.saved.keras_stores import Flat, Named, Tree
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 # zeros compress a thousandfold, weights hardly at all

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from itertools import combinations, groupby
 from typing import Any
 
-from k2t.verify.keras_kinds import (
+from k2t.verify.probes.keras_weights import DATA
+from k2t.verify.recording import Entry
+from k2t.verify.saved.keras_kinds import (
     CLASSES,
     Leaf,
     Unknown,
@@ -17,7 +19,7 @@ from k2t.verify.keras_kinds import (
     recognised,
     snake,
 )
-from k2t.verify.keras_stores import (
+from k2t.verify.saved.keras_stores import (
     HEADS,
     Flat,
     Named,
@@ -26,8 +28,6 @@ from k2t.verify.keras_stores import (
     in_order,
     is_random_state,
 )
-from k2t.verify.keras_weights import DATA
-from k2t.verify.recording import Entry
 
 Config = Mapping[str, Any]
 LISTED = "*"  # the path of what lies in a list

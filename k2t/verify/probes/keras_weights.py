@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from k2t.verify.child import Array, fresh_sample
+from k2t.verify.probes.child import Array, fresh_sample
 from k2t.verify.recording import Entry
 
 NORM = {"gamma": "gamma", "beta": "beta"}

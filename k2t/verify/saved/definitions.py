@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from k2t.verify.plain import Function, Judge, walk_code
+from k2t.verify.saved.plain import Function, Judge, walk_code
 
 Namespace = dict[str, Any]
 MOST = 20  # ways to make the class that are tried

@@ -16,8 +16,8 @@ from functools import cache, partial
 
 import numpy as np
 
-from k2t.verify.child import Array
-from k2t.verify.synthetic_arrays import archive, images, sentences, word_index
+from k2t.verify.probes.child import Array
+from k2t.verify.standins.synthetic_arrays import archive, images, sentences, word_index
 
 ROWS = 1_000
 Column = Callable[[Array, np.random.Generator], Sequence[str]]

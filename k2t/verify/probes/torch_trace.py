@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from k2t.verify.child import Array, leaves, plain
+from k2t.verify.probes.child import Array, leaves, plain
 from k2t.verify.recording import Entry, Facts, Point, Trace
 
 CHANNELS_FIRST = (

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from k2t.verify.child import Array
-from k2t.verify.synthetic_arrays import IMAGES, TEST, TRAIN, images, sentences, whole
-from k2t.verify.synthetic_files import NoStandIn
+from k2t.verify.probes.child import Array
+from k2t.verify.standins.synthetic_arrays import IMAGES, TEST, TRAIN, images, sentences, whole
+from k2t.verify.standins.synthetic_files import NoStandIn
 
 PART = re.compile(r"(\w+)(?:\[(\d*%?):(\d*%?)\])?")
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from k2t.verify.child import Array, leaves, plain
-from k2t.verify.keras_weights import read_model
+from k2t.verify.probes.child import Array, leaves, plain
+from k2t.verify.probes.keras_weights import read_model
 from k2t.verify.recording import Facts, Point, Trace
 
 CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from k2t.verify.child import leaves
+from k2t.verify.probes.child import leaves
 
 
 def batches(data: Any, size: int | None) -> float:

@@ -10,9 +10,9 @@ from itertools import combinations, permutations
 import torch
 from torch import fx, nn
 
-from k2t.verify.keras_layers import Saved
+from k2t.verify.probes.torch_weights import Place, Slot, by_kind, fits, misfits, places, put
 from k2t.verify.recording import NEUTRAL
-from k2t.verify.torch_weights import Place, Slot, by_kind, fits, misfits, places, put
+from k2t.verify.saved.keras_layers import Saved
 
 Pair = tuple[int, int]
 

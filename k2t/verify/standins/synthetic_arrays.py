@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from k2t.verify.child import Array
+from k2t.verify.probes.child import Array
 
 Split = tuple[tuple[Array, Array], tuple[Array, Array]]
 

@@ -1,6 +1,6 @@
 """Runs a Lightning script in a child process, from Keras's weights, and records its training.
 
-    python -m k2t.verify.torch_probe SCRIPT OUT [--weights RECORDING] [--disturb SIZE] ...
+    python -m k2t.verify.probes.torch_probe SCRIPT OUT [--weights RECORDING] [--disturb SIZE] ...
 
 Dropout is the identity, samplers keep the order, noise is fixed; Keras and TensorFlow cannot be
 imported. The first fit of the k-th model starts from the weights of Keras's k-th fitted model.
@@ -21,9 +21,9 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from k2t.verify import torch_weights
-from k2t.verify.blocker import block
-from k2t.verify.child import (
+from k2t.verify.probes import torch_weights
+from k2t.verify.probes.blocker import block
+from k2t.verify.probes.child import (
     Options,
     finish,
     fresh_sample,
@@ -34,9 +34,9 @@ from k2t.verify.child import (
     prepare,
     run_script,
 )
+from k2t.verify.probes.torch_chance import switch_off_chance
+from k2t.verify.probes.torch_trace import make_trace, read_facts, read_gradients, running
 from k2t.verify.recording import Entry, Fit, Output, Recording, Trace, load
-from k2t.verify.torch_chance import switch_off_chance
-from k2t.verify.torch_trace import make_trace, read_facts, read_gradients, running
 
 
 class Probe:

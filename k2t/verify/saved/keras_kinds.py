@@ -11,8 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from k2t.verify.child import Array
-from k2t.verify.keras_weights import KINDS, SPECIAL, canonical, depthwise, flat_dense, split_bias
+from k2t.verify.probes.child import Array
+from k2t.verify.probes.keras_weights import (
+    KINDS,
+    SPECIAL,
+    canonical,
+    depthwise,
+    flat_dense,
+    split_bias,
+)
 from k2t.verify.recording import Entry
 
 GATES = {"LSTMCell": 4, "GRUCell": 3, "SimpleRNNCell": 1, "CuDNNLSTM": 4, "CuDNNGRU": 3}

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from k2t.verify.definitions import Definitions
+from k2t.verify.saved.definitions import Definitions
 
 Batch = list[Any]  # inputs, targets and perhaps weights, as numpy arrays
 

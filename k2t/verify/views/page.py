@@ -6,11 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from k2t.verify import wording
 from k2t.verify.compare import FIRST
-from k2t.verify.curves import Chart, chart, label
 from k2t.verify.judge import LIMITS, Limits
 from k2t.verify.result import Curve, Result
+from k2t.verify.views import wording
+from k2t.verify.views.curves import Chart, chart, label
 from k2t.version import __version__
 
 

@@ -1,6 +1,6 @@
 """Puts the weights of a saved Keras model into a class of a migrated script, in a child process.
 
-    python -m k2t.verify.transfer SOURCE SCRIPT CLASS OUT RESULT
+    python -m k2t.verify.saved.transfer SOURCE SCRIPT CLASS OUT RESULT
 
 OUT is written only if all weights fit; RESULT gets {"status": 0|1|2, "lines": [...]} as JSON.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-    from k2t.verify.keras_layers import Saved
+    from k2t.verify.saved.keras_layers import Saved
 
 SHOWN = 12  # layers that are named in a message
 
@@ -50,7 +50,7 @@ def transfer(source: Path, script: Path, name: str, out: Path) -> tuple[str, ...
         import safetensors.torch  # noqa: F401  a missing package is said before the long work
     import torch
 
-    from k2t.verify.blocker import block
+    from k2t.verify.probes.blocker import block
 
     block("keras", "tensorflow", "tf_keras")
     torch.set_num_threads(1)
@@ -63,8 +63,8 @@ def transfer(source: Path, script: Path, name: str, out: Path) -> tuple[str, ...
 
 
 def read_source(source: Path) -> Saved:
-    from k2t.verify.keras_file import Unreadable, read
-    from k2t.verify.keras_kinds import Unknown
+    from k2t.verify.saved.keras_file import Unreadable, read
+    from k2t.verify.saved.keras_kinds import Unknown
 
     try:
         return read(source)
@@ -78,8 +78,8 @@ def read_source(source: Path) -> Saved:
 
 def fitted(saved: Saved, script: Path, name: str) -> tuple[nn.Module, nn.Module]:
     """The model with the weights in it, and another one without. Raises Stop."""
-    from k2t.verify.definitions import CannotMake, Definitions
-    from k2t.verify.matching import Ambiguous, DoesNotFit, match, place
+    from k2t.verify.saved.definitions import CannotMake, Definitions
+    from k2t.verify.saved.matching import Ambiguous, DoesNotFit, match, place
 
     sys.argv = [str(script)]
     sys.path.insert(0, str(script.parent))

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from k2t.verify import wording
 from k2t.verify.result import Cause, Result, Run, State
+from k2t.verify.views import wording
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
