@@ -14,6 +14,7 @@ from k2t.pipeline import Migration, migrate
 from k2t.prove.prove import disproved
 
 from .golden import Case, cases
+from .structure import measure
 
 pytestmark = pytest.mark.quick
 
@@ -48,6 +49,7 @@ def test_structure_is_kept(case: Case) -> None:
     done = case.migrate()
     assert "K2T133" not in codes(done)
     assert len(re.findall(r"^class \w+\(nn\.Module\)", done.text or "", re.MULTILINE)) >= 1
+    assert measure(case.name, case.before.read_text(encoding="utf-8"), done.text or "").kept
 
 
 @pytest.mark.parametrize("case", FUNCTIONAL)
