@@ -183,3 +183,23 @@ def test_a_shared_layer_is_not_two_layers() -> None:
     shared = FLAT.replace("self.dense3(self.dense2(x))", "self.dense3(self.dense3(x))")
     twice = FLAT.replace("nn.Linear(4, 8)", "nn.Linear(8, 8)")
     assert verdict(shared, twice) is not None
+
+
+# ---------------------------------------------------------------------- loops in Sequential models
+
+
+@pytest.mark.parametrize("layer", ["LSTM(8, return_sequences=True)", "Conv1D(8, 3)"])
+def test_a_mask_does_not_pass_a_loop_unseen(layer: str) -> None:
+    """Keras's LSTMs skip masked steps, a convolution drops the mask."""
+    done = of(f"""{HEAD}
+model = keras.Sequential([keras.Input((9,)), layers.Embedding(20, 8, mask_zero=True)])
+for _ in range(2):
+    model.add(layers.{layer})
+model.add(layers.LSTM(8))
+model.add(layers.Dense(1))
+model.compile(optimizer="adam", loss="mse")
+x_train = np.ones((64, 9), "int32")
+model.fit(x_train, x_train.sum(1))
+""")
+    text = done.text or ""
+    assert "K2T114" in codes(done) if "LSTM" in layer else "pack_padded_sequence" not in text

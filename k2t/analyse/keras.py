@@ -199,6 +199,8 @@ class Keras:
         if row is not None and row.section == "layers":
             if path in row.get("functions", ()):
                 return graph.functional_layer(self.interp, row, node, frame)
+            if "distributes" in row.data:
+                return self.each_step(row, node, frame)
             return self.construct(row, node, frame)
         if row is not None and row.section == "utils":
             args = arguments.bind_row(self.interp, row, node, frame)
@@ -241,6 +243,19 @@ class Keras:
         obj = Obj(interp.fresh(), row.name, args, interp.span(node), interp.span(interp.stmt))
         kind = "layer" if row.section == "layers" else "object"
         interp.event(kind, node, frame, obj=obj, section=row.section)
+        return obj
+
+    def each_step(self, row: Row, node: ast.Call, frame: Frame) -> Value:
+        """``TimeDistributed(Dense(8))``: a layer on the last axis does the same at every step."""
+        interp = self.interp
+        args = arguments.bind_row(interp, row, node, frame)
+        inner = args["layer"].value if "layer" in args else UNKNOWN
+        if not isinstance(inner, Obj) or inner.row not in row.data["distributes"]:
+            return interp.unsupported(row.keras[0], node, frame)
+        own = {name: arg for name, arg in args.items() if name != "layer"}
+        span, stmt = interp.span(node), interp.span(interp.stmt)
+        obj = Obj(interp.fresh(), inner.row, {**inner.args, **own}, span, stmt)
+        interp.event("layer", node, frame, obj=obj, section=row.section)
         return obj
 
     def tensor_operator(

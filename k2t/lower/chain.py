@@ -126,7 +126,7 @@ def lower_loop(ctx: Context, item: Loop, state: State) -> Iterator[AnyPiece]:
         state.running = None
     layout = state.layout
     body = lower_items(ctx, item.body, state)
-    if not modules_only(body) or state.layout != layout:
+    if state.layout != layout or not (modules_only(body) or (called(body) and not before)):
         raise NotMigrated("K2T116", "a loop around layers that are no plain modules")
     if body_tail:
         state.running = body_tail[0].split(" = ")[0]  # type: ignore[union-attr]
@@ -174,6 +174,12 @@ def modules_only(pieces: list[AnyPiece]) -> bool:
         )
         for p in pieces
     )
+
+
+def called(body: list[AnyPiece]) -> bool:
+    """Whether a round is one module that needs more than a plain call: an ``nn.LSTM``."""
+    piece = body[0]
+    return len(body) == 1 and isinstance(piece, Piece) and bool(piece.op.module)
 
 
 def lower_leaf(ctx: Context, leaf: Leaf, state: State) -> Iterator[Piece]:

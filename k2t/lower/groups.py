@@ -33,6 +33,8 @@ def regular(piece: AnyPiece) -> bool:
     if isinstance(piece, Piece):
         op = piece.op
         return op.module is not None and not op.lines and (op.call is None or "{m}" not in op.call)
+    if isinstance(piece, BlockPiece) and len(piece.body) == 1:
+        return regular(piece.body[0])
     return True
 
 
@@ -133,6 +135,12 @@ def assemble(pieces: list[AnyPiece], classifies: bool, argument: str, ending: st
             groups.append(headed(Group(name, parts_of(run)), piece))
             paths.extend(module_paths(f"self.{name}", run))
             text, notes = f"self.{name}({current})", ""
+        elif isinstance(piece, BlockPiece):
+            if current != "x":
+                lines.append(Line(f"x = {current}", pending))
+            rounds(piece, name, groups, lines, paths)
+            current, pending = "x", ""
+            continue
         else:
             assert isinstance(piece, Piece)
             op = piece.op
@@ -157,6 +165,31 @@ def assemble(pieces: list[AnyPiece], classifies: bool, argument: str, ending: st
         current, pending = "x", ""
     finish(lines, current, pending, ending)
     return Chain(groups, lines, paths)
+
+
+def rounds(
+    piece: BlockPiece,
+    name: str,
+    groups: list[Group | Part],
+    lines: list[Line],
+    paths: list[tuple[str, Op, Obj]],
+) -> None:
+    """A loop around a module that gives more than one tensor: a list, called one by one."""
+    inner = piece.body[0]
+    assert isinstance(inner, Piece)
+    assert isinstance(piece.item, Loop)
+    op, one = inner.op, name.rstrip("0123456789")
+    every = f"self.{one}s"
+    if any(path.startswith(every) for path, _, _ in paths):
+        every += name.removeprefix(one)
+    made = (f"{every} = nn.ModuleList({op.module} ", piece.item.header, ")")
+    groups.append(Raw(made, (*piece.item.comments, *inner.comments)))
+    if inner.layer is not None:
+        paths.append((f"{every}[?]", op, inner.layer))
+    values = {"x": "x", "m": one}
+    body = [*(fill(line, values) for line in op.lines), f"x = {fill(op.call or '', values)}"]
+    lines.append(Line(f"for {one} in {every}:", op.comment))
+    lines.extend(Line("    " + line) for line in body)
 
 
 def headed(group: Group, piece: AnyPiece) -> Group:

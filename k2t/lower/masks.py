@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from k2t.ir.finding import NotMigrated
 from k2t.ir.program import Model
 from k2t.ir.torch import Line
@@ -9,7 +11,7 @@ from k2t.ir.values import Obj
 from k2t.lower import text as t
 from k2t.lower.groups import Chain
 from k2t.lower.ops import Context
-from k2t.lower.pieces import PASSES_MASK, AnyPiece, Piece
+from k2t.lower.pieces import PASSES_MASK, AnyPiece, BlockPiece, Piece
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional")
 IGNORES_MASK = {
@@ -28,7 +30,7 @@ def apply_masks(ctx: Context, model: Model, pieces: list[AnyPiece], chain: Chain
     Raises:
         NotMigrated: the mask reaches a layer (or the output) where it is not carried.
     """
-    flat = [p for p in pieces if isinstance(p, Piece) and p.layer is not None]
+    flat = [piece for piece in layers_in(pieces) if piece.layer is not None]
     start = next((i for i, p in enumerate(flat) if masked(p.layer)), None)
     if start is None:
         return chain
@@ -55,6 +57,15 @@ def apply_masks(ctx: Context, model: Model, pieces: list[AnyPiece], chain: Chain
         if layer.row not in PASSES_MASK:
             raise NotMigrated("K2T114", f"the mask of mask_zero reaches {layer.row}", layer.span)
     raise NotMigrated("K2T114", "the mask of mask_zero reaches the loss", model.span)
+
+
+def layers_in(pieces: Iterable[AnyPiece]) -> Iterator[Piece]:
+    """The pieces in order, those of loops and conditions as well."""
+    for piece in pieces:
+        if isinstance(piece, Piece):
+            yield piece
+        elif isinstance(piece, BlockPiece):
+            yield from layers_in((*piece.body, *piece.orelse))
 
 
 def masked(layer: Obj | None) -> bool:

@@ -88,6 +88,10 @@ def draft(ctx: Context, model: Model, targets: Value | None, weighted: bool) -> 
             )
         with located(model.compile.args["loss"].span):
             loss = lower_loss(ctx, loss_value, output)
+        if weighted and len(output.shape or ()) > 1:
+            raise NotMigrated(
+                "K2T303", "weights of sequences or images are not carried over", model.compile.span
+            )
     folded = loss.folded if loss is not None else None
     chain = lower_chain(ctx, model, folded, own_tail=loss is None or loss.row.get("tail") == folded)
     if chain.passed:

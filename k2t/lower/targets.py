@@ -97,18 +97,20 @@ def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
         s = t.text(smoothing)
         call = call.replace("{y}", f"{{y}} * (1 - {s}) + {s} / 2")
         each = each.replace("{y}", f"{{y}} * (1 - {s}) + {s} / 2")
-    if (
-        output.shape is not None
-        and len(output.shape) > 1
-        and row.data["target"] in ("labels", "onehot")
-    ):
-        if row.data["target"] == "onehot":
-            raise NotMigrated(
-                "K2T303", "categorical_crossentropy over sequences is not carried over"
-            )
-        call = call.replace("{p}", "{p}.flatten(0, -2)").replace("{y}", "{y}.flatten()")
-        each = each.replace("{p}", "{p}.movedim(-1, 1)") + ".mean(-1)"
+    if output.shape is not None and len(output.shape) > 1:
+        call = at_every_position(str(row.data["target"]), call)
     return Loss(row, call, each, str(row.data["target"]), folded, prediction)
+
+
+def at_every_position(target: str, call: str) -> str:
+    """A crossentropy of sequences or images: classes on the last axis in Keras, on axis 1 in torch.
+
+    Keras's mean is over the batch and all positions.
+    """
+    if target not in ("labels", "onehot") or "F." not in call:  # done on the last axis
+        return call
+    flat = ".flatten()" if target == "labels" else ".flatten(0, -2)"
+    return call.replace("{p}", "{p}.flatten(0, -2)").replace("{y}", "{y}" + flat)
 
 
 def flag_of(args: Mapping[str, Arg], name: str) -> bool:
