@@ -25,6 +25,7 @@ def alpha_dropout(rate):
 
 PROVED = (
     "layers",
+    "ops",
     "activations",
     "initializers",
     "regularizers",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from k2t.analyse import arguments, shapes
+from k2t.analyse import arguments, lambdas, operations, shapes
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, versions_of
 from k2t.ir.values import (
@@ -107,7 +107,7 @@ def shape_value(interp: Interpreter, value: Value) -> Shape | None:
 
 
 def add(interp: Interpreter, model: ModelState, layer: Value, node: ast.AST, frame: Frame) -> None:
-    if isinstance(layer, Tensor) and interp.graph[layer.node].layer is None:
+    if isinstance(layer, Tensor) and not interp.graph[layer.node].inputs:
         layer = Obj(layer.node, "Input", {}, interp.span(node), interp.span(interp.stmt))
     if isinstance(layer, ModelRef):
         model.broken = "a model is used as a layer"
@@ -166,6 +166,8 @@ def apply_to(interp: Interpreter, layer: Obj, inputs: Value, node: ast.AST, fram
             return interp.unsupported(f"{layer.row} called on an array", node, frame)
         why = inputs.why if isinstance(inputs, Unknown) else None
         return Unknown(why or f"{layer.row} called on something unknown")
+    if layer.row == "Lambda":
+        return lambdas.apply(interp, layer, inputs, node, frame)
     row = interp.table.rows["layers"][layer.row]
     ins = [interp.graph[t.node].shape for t in tensors]
     shape = shapes.RULES[row.get("shape", "same")](layer.args, ins, interp.items)
@@ -181,6 +183,7 @@ def new_node(
     frame: Frame,
     operator: str | None = None,
     other: tuple[Any, ...] = (),
+    operation: Obj | None = None,
 ) -> Tensor:
     made = GraphNode(
         interp.fresh(),
@@ -193,6 +196,7 @@ def new_node(
         versions_of(frame),
         operator=operator,
         other=other,
+        operation=operation,
     )
     interp.graph[made.id] = made
     interp.event("apply", node, frame, tensor=made.id)
@@ -213,9 +217,13 @@ def tensor_operator(
     values = [v for v in (left, right) if v is not None]
     tensors = [v for v in values if isinstance(v, Tensor)]
     scalars = [v for v in values if isinstance(v, Const | Sym)]
-    if symbol is None or len(tensors) + len(scalars) != len(values):
+    if symbol is None:
+        return operations.operator(interp, op, values, node, frame)
+    if len(tensors) + len(scalars) != len(values):
         return interp.unsupported(f"{type(op).__name__} on a Keras tensor", node, frame)
     ins = [interp.graph[t.node].shape for t in tensors]
+    if len({len(s) for s in ins if s is not None}) > 1:
+        return interp.unsupported("arithmetic of tensors of different ranks", node, frame)
     shape = shapes.merge({}, ins, interp.items)
     other = tuple(None if isinstance(v, Tensor) else v for v in values)
     return new_node(interp, None, tensors, shape, node, frame, operator=symbol, other=other)

@@ -17,6 +17,7 @@ from k2t.ir.values import (
     Instance,
     ListRef,
     Module,
+    NameUse,
     Ref,
     Sym,
     Tuple,
@@ -58,6 +59,7 @@ class Interpreter:
         self.invocations: list[Invocation] = []
         self.truths: dict[int, bool | None] = {}
         self.ghosts: list[tuple[int, tuple[Any, ...]]] = []
+        self.closures: dict[int, tuple[NameUse, ...]] = {}
         self.loads: dict[int, tuple[ast.Name, ast.stmt, Value]] = {}
         self.stmt: ast.stmt = ast.Pass(lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
         self.iteration: tuple[int, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from k2t.analyse import arguments, calls, datasets, graph, names
+from k2t.analyse import arguments, calls, datasets, graph, names, operations
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame, versions_of
 from k2t.ir.values import (
@@ -211,8 +211,12 @@ class Keras:
             self.interp.event("util", node, frame, row=row.name, args=args, dataset=True)
             return datasets.dataset(row)
         if row is not None and row.section == "activations":
-            arguments.evaluated(self.interp, node, frame)
-            return self.interp.unsupported(f"a call of {path}", node, frame)
+            return operations.activation(self.interp, row, node, frame)
+        if row is not None and row.section == "ops":
+            return operations.call(self.interp, row, path, node, frame)
+        asked = operations.asked(self.interp, path, node, frame)
+        if asked is not None:
+            return asked
         if row is not None:
             return self.construct(row, node, frame)
         if path in CONSTANTS and not node.args:
@@ -317,6 +321,8 @@ class Keras:
         return Array((rows, width), "float32")
 
     def subscript(self, owner: Value, index: ast.expr, node: ast.Subscript, frame: Frame) -> Value:
+        if isinstance(owner, Tensor):
+            return operations.indexed(self.interp, owner, index, node, frame)
         if not isinstance(index, ast.Slice):
             self.interp.eval(index, frame)
         if isinstance(owner, History) and owner.dict:

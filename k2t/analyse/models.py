@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from k2t.analyse import shapes
 from k2t.analyse.functions import Structures, parameters
 from k2t.analyse.inputs import fed_array, input_shape
 from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.lambdas import changed, result_of
 from k2t.analyse.loops import movable, round_names, stored, targets
 from k2t.analyse.scope import ClassScope, value_text
 from k2t.analyse.sources import all_comments, comments_above, comments_between, is_docstring
@@ -69,9 +69,7 @@ class Builder:
             layer = entry.layer
             if layer.row == "Input":
                 continue
-            out = shapes.RULES[rows[layer.row].get("shape", "same")](
-                layer.args, [shape], self.interp.items
-            )
+            out, body = result_of(self.interp, rows[layer.row], layer, shape, entry.stmt)
             nodes.append(
                 Node(
                     number,
@@ -80,6 +78,7 @@ class Builder:
                     (self.scope.clean_shape(shape, entry.versions),),
                     self.scope.clean_shape(out, entry.versions),
                     self.interp.spans.of(entry.stmt),
+                    body=tuple(self.graph_node(made) for made in body),
                 )
             )
             shape = out
@@ -230,8 +229,8 @@ class Builder:
 
     def place(self, made: GraphNode) -> tuple[int, Span | None, str | None]:
         """What the same node of another instance has in common."""
-        layer = made.layer.span if made.layer else None
-        return id(made.stmt), layer, made.operator
+        made_by = made.layer or made.operation
+        return id(made.stmt), made_by.span if made_by else None, made.operator
 
     def graph_order(self, model: ModelState) -> list[int]:
         """The nodes between a model's inputs and outputs, in the order they were made."""
@@ -245,7 +244,7 @@ class Builder:
                 if current not in model.inputs:
                     stack.extend(graph[current].inputs)
         order = sorted(reachable - set(model.inputs))
-        if any(graph[i].layer is None and graph[i].operator is None for i in order):
+        if any(not graph[i].inputs or changed(self.interp, i) for i in order):
             raise Tangled
         return order
 
@@ -282,6 +281,7 @@ class Builder:
             tuple(operands),
             made.name,
             made.dtype,
+            self.scope.clean_layer(made.operation, made.versions) if made.operation else None,
         )
 
     # ------------------------------------------------------------------ the class

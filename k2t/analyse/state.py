@@ -46,7 +46,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class GraphNode:
-    """A layer or operator applied to symbolic tensors. ``layer`` is None for ``keras.Input``."""
+    """A layer, operator or operation applied to symbolic tensors; ``keras.Input`` has none."""
 
     id: int
     layer: Obj | None
@@ -60,6 +60,7 @@ class GraphNode:
     name: str | None = None
     dtype: str | None = None
     other: tuple[Any, ...] = ()
+    operation: Obj | None = None
 
 
 @dataclass(frozen=True)

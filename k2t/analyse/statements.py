@@ -28,6 +28,9 @@ class Layout:
             for child in ast.iter_child_nodes(node)
         }
         self.static = {id(e.node): bool(e["taken"]) for e in interp.events if e.kind == "static_if"}
+        self.lambdas = {
+            id(e.node) for e in interp.events if e.kind == "layer" and e["obj"].row == "Lambda"
+        }
         self.consumed = self.consumed_statements()
         self.spent = self.spent_functions()
 
@@ -80,11 +83,14 @@ class Layout:
             if not isinstance(stmt, ast.FunctionDef):
                 continue
             inner = list(statements(stmt.body))
+            if self.only_declares(stmt):
+                spent.append(stmt)
+                continue
             tensors = [e for e in self.interp.events if e.kind == "apply" and e.stmt in inner]
             if not tensors or not self.only_called(stmt):
                 continue
             if any(
-                e.kind in ("model", "fit", "compile") and e.stmt in inner
+                e.kind in ("model", "fit", "compile", "unsupported") and e.stmt in inner
                 for e in self.interp.events
             ):
                 continue
@@ -132,7 +138,23 @@ class Layout:
         ]
         calls = [self.parents.get(id(n)) for n in loads]
         return all(
-            isinstance(c, ast.Call) and c.func is n for n, c in zip(loads, calls, strict=True)
+            isinstance(c, ast.Call) and (c.func is n or id(c) in self.lambdas)
+            for n, c in zip(loads, calls, strict=True)
+        )
+
+    def only_declares(self, scope: ast.FunctionDef) -> bool:
+        """Whether a function only tells Lambda layers the shape of their output."""
+        loads = [
+            n
+            for n in ast.walk(self.interp.tree)
+            if isinstance(n, ast.Name) and n.id == scope.name and isinstance(n.ctx, ast.Load)
+        ]
+        keywords = [self.parents.get(id(n)) for n in loads]
+        return bool(keywords) and all(
+            isinstance(k, ast.keyword)
+            and k.arg == "output_shape"
+            and id(self.parents.get(id(k))) in self.lambdas
+            for k in keywords
         )
 
     def how(self, node: ast.AST, stmt: ast.stmt) -> str:

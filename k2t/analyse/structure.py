@@ -129,7 +129,7 @@ class Reader:
             if not names & (self.tensors | self.held):
                 return True
             if isinstance(stmt.value, ast.Call) and any(
-                g.layer is None and g.operator is None for g in self.trace.seen(stmt.value)
+                not g.inputs for g in self.trace.seen(stmt.value)
             ):
                 return True
         if isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Call):
@@ -225,6 +225,8 @@ class Reader:
 
     def use(self, node: ast.Call) -> Use:
         seen = self.trace.seen(node)
+        if any(g.operation is not None for g in seen):
+            raise Tangled("a tensor operation")
         if any(g.layer is None for g in seen):
             raise Tangled("an input inside a function or a loop")
         if not node.args:

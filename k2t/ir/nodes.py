@@ -13,6 +13,8 @@ class Node:
     """One application of a layer (or operator) to tensors; ids are shared with ``inputs``.
 
     ``names`` are the variables the script bound the result to, in order; an Input has no layer.
+    ``operation`` is a tensor operation with its arguments, tensors among them.
+    ``body`` is what a Lambda does, from its input on.
     """
 
     id: int
@@ -26,6 +28,8 @@ class Node:
     operands: tuple[str | None, ...] = ()
     key: str | None = None
     dtype: str | None = None
+    operation: Obj | None = None
+    body: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.ir.program import Branch, Item, Leaf, Loop, Plain
 from k2t.ir.values import Shape
+from k2t.lower.lambdas import function
 from k2t.lower.layers import lower
 from k2t.lower.ops import Context, Op, dim_text, located
 from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST, AnyPiece, BlockPiece, Piece, State
@@ -39,7 +40,11 @@ def lower_site(ctx: Context, leaf: Leaf, width: str | None) -> list[Op]:
     for node in leaf.seen:
         assert node.layer is not None
         with located(node.layer.span):
-            results.append(lower(ctx, node.layer, shape_for(leaf, node), width))
+            results.append(
+                [function(ctx, node)]
+                if node.body
+                else lower(ctx, node.layer, shape_for(leaf, node), width)
+            )
     if any(r != results[0] for r in results):
         raise NotMigrated(
             "K2T115", f"{layer.row} is built in several ways at this place", layer.span

@@ -9,7 +9,9 @@ from k2t.ir.nodes import Node
 from k2t.ir.program import Leaf, Model, Plain
 from k2t.ir.torch import Entry, Group, Line, Part, Raw
 from k2t.ir.values import Const, Obj, as_int
+from k2t.lower import tensors
 from k2t.lower import text as t
+from k2t.lower.brackets import bracketed
 from k2t.lower.groups import Chain, fill, join_notes, to_last
 from k2t.lower.layers import lower
 from k2t.lower.ops import Context, Op, dim_text, located, stem
@@ -47,6 +49,7 @@ class Graph:
     flows: dict[int, Flow] = field(default_factory=dict)
     attributes: dict[int, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    waiting: tuple[str, ...] = ()
     others: dict[int, tuple[Node, ...]] = field(default_factory=dict)
 
     def lower(self) -> Chain:
@@ -175,7 +178,11 @@ class Graph:
         self, node: Node, name: str | None, inline: bool, comments: tuple[str, ...]
     ) -> None:
         note = ""
-        if node.layer is None:
+        if node.operation is not None:
+            wires = [self.flows[i] for i in node.inputs]
+            text, layout = tensors.lowered(self.ctx, node, node.operation, wires)
+            rank, has_module = None, False
+        elif node.layer is None:
             text, layout, rank = self.operator(node)
             has_module = False
         elif self.ctx.row(node.layer).get("shape") in ("merge", "concat"):
@@ -188,9 +195,12 @@ class Graph:
             layout = layout if rank > 1 else "last"
         if inline and not note and len(text) < 70:
             self.flows[node.id] = Flow(text, layout, rank)
+            self.waiting += () if has_module else comments
             return
         target = name or "x"
-        self.lines.append(Line(f"{target} = {text}", note, () if has_module else comments))
+        above = self.waiting + (() if has_module else comments)
+        self.waiting = ()
+        self.lines.append(Line(f"{target} = {text}", note, above))
         self.flows[node.id] = Flow(target, layout, rank)
 
     def layer(
@@ -257,8 +267,8 @@ class Graph:
             raise NotMigrated("K2T118", "a tensor's number of axes is not known here")
         last, first = NAMES[rank]
         if wanted == "first":
-            return text + TO_FIRST[rank], f"{last} -> {first}"
-        return text + TO_LAST[rank], f"{first} -> {last}"
+            return bracketed(text) + TO_FIRST[rank], f"{last} -> {first}"
+        return bracketed(text) + TO_LAST[rank], f"{first} -> {last}"
 
     def aligned(self, node: Node) -> tuple[list[str], str, int | None]:
         """The input expressions of a node with several inputs, in one layout."""
@@ -309,13 +319,9 @@ class Graph:
         return f"torch.cat([{', '.join(texts)}], {axis})"
 
     def operator(self, node: Node) -> tuple[str, str, int | None]:
-        texts, layout, rank = self.aligned(node)
-        queue = list(texts)
-        parts = [operand if operand is not None else queue.pop(0) for operand in node.operands]
-        symbol = node.operator or ""
-        if len(parts) == 1:
-            return f"{symbol}{parts[0]}", layout, rank
-        return symbol.join(operand_text(p) for p in parts), layout, rank
+        wires = [self.flows[i] for i in node.inputs]
+        text, layout = tensors.operated(node, wires)
+        return text, layout, wires[0].rank
 
     def finish(self) -> None:
         """The return statement; outputs leave in Keras's layout."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from k2t.ir.finding import NotMigrated
 from k2t.ir.values import Obj, Shape, Tuple, as_int
 from k2t.lower import text as t
+from k2t.lower.brackets import bracketed
 from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST
 from k2t.table import Row
 
@@ -56,8 +57,8 @@ def converted(wire: Wire, wanted: str) -> tuple[str, str]:
         raise NotKept("a tensor's number of axes is not known")
     last, first = NAMES[wire.rank]
     if wanted == "first":
-        return wire.text + TO_FIRST[wire.rank], f"{last} -> {first}"
-    return wire.text + TO_LAST[wire.rank], f"{first} -> {last}"
+        return bracketed(wire.text) + TO_FIRST[wire.rank], f"{last} -> {first}"
+    return bracketed(wire.text) + TO_LAST[wire.rank], f"{first} -> {last}"
 
 
 def aligned(wires: Sequence[Wire]) -> tuple[list[str], str, int | None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from k2t import table
 
-from .cases import BOUND, HEAD, Case, activation_cases, layer_cases
+from .cases import BOUND, HEAD, Case, activation_cases, layer_cases, op_cases
 
 SCRIPT = """import keras
 import numpy as np
@@ -347,6 +347,7 @@ def initial(row: str, shape: str, layer: str) -> Trained:
 def all_cases() -> list[Case | Trained]:
     return [
         *layer_cases(),
+        *op_cases(),
         *activation_cases(),
         *initial_cases(),
         *regularizer_cases(),

@@ -1,0 +1,218 @@
+"""Tensor operations on symbolic tensors: calls of ``keras.ops``, the backend and TensorFlow."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from k2t.analyse import arguments, graph
+from k2t.analyse.state import Frame
+from k2t.analyse.tensor_shapes import BATCH, RULES, Given, Unclear, slice_of
+from k2t.ir.values import (
+    NONE,
+    UNKNOWN,
+    Arg,
+    Array,
+    Const,
+    ListRef,
+    Obj,
+    Shape,
+    Sym,
+    Tensor,
+    Tuple,
+    Value,
+)
+from k2t.table import Row
+
+if TYPE_CHECKING:
+    from k2t.analyse.interpreter import Interpreter
+
+SHAPES = ("keras.backend.int_shape", "keras.ops.shape")
+OPERATORS: dict[type[ast.AST], str] = {
+    ast.Pow: "power",
+    ast.MatMult: "matmul",
+    ast.Eq: "equal",
+    ast.NotEq: "not_equal",
+    ast.Lt: "less",
+    ast.LtE: "less_equal",
+    ast.Gt: "greater",
+    ast.GtE: "greater_equal",
+    ast.Invert: "logical_not",
+    ast.BitAnd: "logical_and",
+    ast.BitOr: "logical_or",
+}
+"""Python's operators that are rows; sums and products are operators of the graph itself."""
+
+
+def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame) -> Value:
+    """A call of an operation's name; on anything but tensors it is not understood."""
+    args = bound(interp, row, path, node, frame)
+    if args is None:
+        return interp.unsupported(path, node, frame)
+    return applied(interp, row, args, node, frame, path)
+
+
+def bound(
+    interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame
+) -> dict[str, Arg] | None:
+    """The arguments by parameter name, with the defaults of this spelling; None if they do not
+    fit the signature."""
+    names = [p.name for p in row.params]
+    count = len(interp.events)
+    written = arguments.given(interp, node, frame, names, row.get("legacy", {}))
+    written.pop("name", None)
+    if any(e.kind == "unsupported" for e in interp.events[count:]):
+        return None
+    own = row.get("defaults", {}).get(path, {})
+    args = {p.name: Arg(arguments.default(own.get(p.name, p.default))) for p in row.params}
+    required = {p.name for p in row.params if p.required and p.name not in own}
+    if set(written) - set(args) or required - set(written):
+        return None
+    return {**args, **written}
+
+
+def applied(
+    interp: Interpreter,
+    row: Row,
+    args: dict[str, Arg],
+    node: ast.AST,
+    frame: Frame,
+    what: str,
+) -> Value:
+    """The node of an operation in the graph."""
+    args = {name: Arg(settled(interp, a.value), a.span) for name, a in args.items()}
+    operands = tensor_values(row, args)
+    tensors = [v for v in operands if isinstance(v, Tensor)]
+    if not tensors or not all(isinstance(v, Tensor | Const | Sym) for v in operands):
+        return interp.unsupported(what, node, frame)
+    others = [a.value for name, a in args.items() if name not in tensor_names(row)]
+    if any(isinstance(v, Tensor | Array) or v == UNKNOWN for v in others):
+        return interp.unsupported(f"{what} with an argument that is not known", node, frame)
+    try:
+        shape = result_shape(interp, row, args, tensors)
+    except Unclear as error:
+        return interp.unsupported(f"{what} ({error})", node, frame)
+    span = interp.span(node)
+    operation = Obj(interp.fresh(), row.name, args, span, interp.span(interp.stmt))
+    return graph.new_node(interp, None, tensors, shape, node, frame, operation=operation)
+
+
+def tensor_names(row: Row) -> list[str]:
+    """The parameters of an operation that are tensors."""
+    if row.get("list"):
+        return [row.data["list"]]
+    return list(row.get("tensors", [row.params[0].name]))
+
+
+def tensor_values(row: Row, args: dict[str, Arg]) -> list[Value]:
+    found: list[Value] = []
+    for name in tensor_names(row):
+        value = args[name].value
+        found.extend(value.items if isinstance(value, Tuple) else [value])
+    return found
+
+
+def settled(interp: Interpreter, value: Value) -> Value:
+    """A list as a tuple of what it has now."""
+    items = interp.items(value) if isinstance(value, ListRef) else None
+    return Tuple(tuple(items), value.expr) if items is not None else value  # type: ignore[union-attr]
+
+
+def result_shape(
+    interp: Interpreter, row: Row, args: dict[str, Arg], tensors: list[Tensor]
+) -> Shape:
+    """The shape of the result without the batch.
+
+    Raises:
+        Unclear: it cannot be told.
+    """
+    known = [interp.graph[t.node].shape for t in tensors]
+    if any(s is None for s in known):
+        raise Unclear("the shape of a tensor is not known")
+    shapes = tuple((BATCH, *s) for s in known if s is not None)
+    values = {name: arg.value for name, arg in args.items()}
+    shape = RULES[row.data["shape"]](Given(row, values, shapes))
+    if shape[:1] != (BATCH,):
+        raise Unclear("an operation over the batch")
+    return shape[1:]
+
+
+def activation(interp: Interpreter, row: Row, node: ast.Call, frame: Frame) -> Value:
+    """``keras.activations.relu(x)`` and the like on a tensor."""
+    names = ["x", "axis"] if row.get("axis") else ["x"]
+    legacy = {"logits": "x", "features": "x"}
+    args = arguments.given(interp, node, frame, names, legacy)
+    args.pop("name", None)
+    value = args.get("x", Arg(UNKNOWN)).value
+    if not isinstance(value, Tensor) or set(args) - set(names):
+        return interp.unsupported(f"a call of {row.keras[0]}", node, frame)
+    return activated(interp, row, args, node, frame)
+
+
+def activated(
+    interp: Interpreter, row: Row, args: dict[str, Arg], node: ast.AST, frame: Frame
+) -> Value:
+    value = args["x"].value
+    assert isinstance(value, Tensor)
+    operation = Obj(
+        interp.fresh(), f"activations.{row.name}", args, interp.span(node), interp.span(interp.stmt)
+    )
+    shape = interp.graph[value.node].shape
+    return graph.new_node(interp, None, [value], shape, node, frame, operation=operation)
+
+
+def operator(
+    interp: Interpreter, op: ast.AST, values: list[Value], node: ast.AST, frame: Frame
+) -> Value:
+    """A Python operator that is a row: ``x ** 2``, ``x > 0``."""
+    what = f"{type(op).__name__} on a Keras tensor"
+    name = OPERATORS.get(type(op))
+    if name is None:
+        return interp.unsupported(what, node, frame)
+    row = interp.table.rows["ops"][name]
+    args = {p.name: Arg(arguments.default(p.default)) for p in row.params}
+    args.update(zip((p.name for p in row.params), map(Arg, values), strict=False))
+    return applied(interp, row, args, node, frame, what)
+
+
+def indexed(
+    interp: Interpreter, owner: Tensor, index: ast.expr, node: ast.AST, frame: Frame
+) -> Value:
+    """``x[:, -1]``."""
+    elements = index.elts if isinstance(index, ast.Tuple) else [index]
+    parts: list[Value] = []
+    for element in elements:
+        if isinstance(element, ast.Slice):
+            bounds = (element.lower, element.upper, element.step)
+            parts.append(slice_of(*(interp.written(b, frame) if b else NONE for b in bounds)))
+        else:
+            parts.append(interp.written(element, frame))
+    row = interp.table.rows["ops"]["getitem"]
+    args = {"x": Arg(owner), "index": Arg(Tuple(tuple(parts)))}
+    return applied(interp, row, args, node, frame, "indexing of a Keras tensor")
+
+
+def asked(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value | None:
+    """``int_shape(x)`` and ``ndim(x)`` of a tensor; None where it is something else."""
+    if path not in (*SHAPES, "keras.backend.ndim", "keras.ops.ndim") or len(node.args) != 1:
+        return None
+    value = interp.eval(node.args[0], frame)
+    shape = interp.graph[value.node].shape if isinstance(value, Tensor) else None
+    if shape is None:
+        return None
+    if path not in SHAPES:
+        return Const(len(shape) + 1)
+    return Tuple((NONE, *(d if d is not None else UNKNOWN for d in shape)))
+
+
+def by_path(interp: Interpreter, path: str, value: Value, node: ast.AST, frame: Frame) -> Value:
+    """An operation or activation that is handed about, on one tensor."""
+    row = interp.table.find(path)
+    args = {"x": Arg(value)}
+    if row is None or not isinstance(value, Tensor) or row.section not in ("ops", "activations"):
+        return interp.unsupported(path, node, frame)
+    if row.section == "activations":
+        return activated(interp, row, args, node, frame)
+    own = row.get("defaults", {}).get(path, {})
+    defaults = {p.name: Arg(arguments.default(own.get(p.name, p.default))) for p in row.params[1:]}
+    return applied(interp, row, {row.params[0].name: Arg(value), **defaults}, node, frame, path)

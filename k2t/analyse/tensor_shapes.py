@@ -1,0 +1,212 @@
+"""Output shapes of tensor operations; shapes begin with the batch axis here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from k2t.ir.source import Span
+from k2t.ir.values import Arg, Const, Dim, Obj, Shape, Sym, Tuple, Value, as_int, known
+from k2t.table import Row
+
+BATCH = Sym(type="batch")
+"""The batch axis."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """An operation's arguments (lists as tuples) and the shapes of its tensors, in order."""
+
+    row: Row
+    args: Mapping[str, Value]
+    shapes: tuple[Shape, ...]
+
+    @property
+    def first(self) -> Shape:
+        return self.shapes[0]
+
+
+class Unclear(Exception):
+    """The shape of a result cannot be told, or the batch axis does not stay the first one."""
+
+
+def axes_of(value: Value, rank: int) -> tuple[int, ...]:
+    """An axis or several, counted from the front.
+
+    Raises:
+        Unclear: they are not known, or there are not as many.
+    """
+    items = value.items if isinstance(value, Tuple) else (value,)
+    found = [as_int(i) for i in items]
+    if any(a is None or not -rank <= a < rank for a in found):
+        raise Unclear("an axis is not known")
+    return tuple(a % rank for a in found if a is not None)
+
+
+def same(given: Given) -> Shape:
+    return given.first
+
+
+def broadcast(given: Given) -> Shape:
+    """Tensors of one rank; what is no tensor is a number."""
+    return together(given.shapes)
+
+
+def together(shapes: Sequence[Shape]) -> Shape:
+    ranked = [s for s in shapes if s]
+    if not ranked:
+        return ()
+    if len({len(s) for s in ranked}) > 1:
+        raise Unclear("the tensors have different numbers of axes")
+    return tuple(
+        next((a for a in axes if as_int(a) != 1), axes[0]) for axes in zip(*ranked, strict=True)
+    )
+
+
+def reduce(given: Given) -> Shape:
+    axis, keep = given.args["axis"], given.args["keepdims"]
+    if not known(keep, bool):
+        raise Unclear("keepdims is not known")
+    rank = len(given.first)
+    gone = range(rank) if axis == Const(None) else axes_of(axis, rank)
+    if keep.value:  # type: ignore[union-attr]
+        return tuple(Const(1) if i in gone else d for i, d in enumerate(given.first))
+    return tuple(d for i, d in enumerate(given.first) if i not in gone)
+
+
+def concatenate(given: Given) -> Shape:
+    (axis,) = axes_of(given.args["axis"], len(given.first))
+    if len({len(s) for s in given.shapes}) > 1:
+        raise Unclear("the tensors have different numbers of axes")
+    sizes = [as_int(s[axis]) for s in given.shapes]
+    whole: Dim = None if None in sizes else Const(sum(s for s in sizes if s is not None))
+    return tuple(whole if i == axis else d for i, d in enumerate(given.first))
+
+
+def stack(given: Given) -> Shape:
+    return inserted(given.first, given.args["axis"], Const(len(given.shapes)))
+
+
+def expand_dims(given: Given) -> Shape:
+    return inserted(given.first, given.args["axis"], Const(1))
+
+
+def inserted(shape: Shape, axis: Value, size: Dim) -> Shape:
+    (place,) = axes_of(axis, len(shape) + 1)
+    return (*shape[:place], size, *shape[place:])
+
+
+def squeeze(given: Given) -> Shape:
+    gone = axes_of(given.args["axis"], len(given.first))
+    if any(as_int(given.first[a]) != 1 for a in gone):
+        raise Unclear("an axis that is squeezed is not known to be 1")
+    return tuple(d for i, d in enumerate(given.first) if i not in gone)
+
+
+def reshape(given: Given) -> Shape:
+    """The batch stays where the other axes hold as many numbers as before."""
+    target = given.args["newshape"]
+    if not isinstance(target, Tuple) or not target.items or as_int(target.items[0]) != -1:
+        raise Unclear("a reshape whose first axis is not -1")
+    old, new = [as_int(d) for d in given.first[1:]], [as_int(d) for d in target.items[1:]]
+    if None in old or None in new or math.prod(old) != math.prod(new):  # type: ignore[arg-type]
+        raise Unclear("a reshape that may change the batch")
+    return (given.first[0], *(Const(n) for n in new))
+
+
+def transpose(given: Given) -> Shape:
+    order = axes_of(given.args["axes"], len(given.first))
+    if sorted(order) != list(range(len(given.first))):
+        raise Unclear("the order of the axes is not known")
+    return tuple(given.first[a] for a in order)
+
+
+def flatten(given: Given) -> Shape:
+    sizes = [as_int(d) for d in given.first[1:]]
+    return (given.first[0], None if None in sizes else Const(math.prod(sizes)))  # type: ignore[arg-type]
+
+
+def matmul(given: Given) -> Shape:
+    if len(given.shapes) != 2 or len(given.first) != len(given.shapes[1]) or len(given.first) < 3:
+        raise Unclear("a matrix product over the batch")
+    one, two = given.shapes
+    turned = given.args.get("transpose_b") == Const(True)
+    return (*together([one[:-2], two[:-2]]), one[-2], two[-2] if turned else two[-1])
+
+
+def dot(given: Given) -> Shape:
+    raise Unclear("dot of two tensors that both have a batch")
+
+
+def repeat(given: Given) -> Shape:
+    (axis,) = axes_of(given.args["axis"], len(given.first))
+    size, times = as_int(given.first[axis]), as_int(given.args["rep"])
+    grown = None if size is None or times is None else Const(size * times)
+    return tuple(grown if i == axis else d for i, d in enumerate(given.first))
+
+
+def one_hot(given: Given) -> Shape:
+    width = given.args["num_classes"]
+    return (*given.first, width if isinstance(width, Const | Sym) else None)
+
+
+def getitem(given: Given) -> Shape:
+    """``x[index]``; the batch must stay whole."""
+    index = given.args["index"]
+    assert isinstance(index, Tuple)
+    parts = list(index.items)
+    if Const(...) in parts:
+        at = parts.index(Const(...))
+        taken = sum(1 for p in parts if p not in (Const(...), Const(None)))
+        parts[at : at + 1] = [FULL] * (len(given.first) - taken)
+    rest = list(given.first)
+    made: list[Dim] = []
+    for number, part in enumerate(parts):
+        if part == Const(None):
+            made.append(Const(1))
+            continue
+        if not rest:
+            raise Unclear("an index for an axis that is not there")
+        size = rest.pop(0)
+        if number == 0 and part != FULL:
+            raise Unclear("an index into the batch")
+        if isinstance(part, Obj):
+            made.append(size if part == FULL else sliced(size, part))
+        elif isinstance(part, Const | Sym) and not known(part, (bool, float, str)):
+            continue
+        else:
+            raise Unclear("an index that is not known")
+    return (*made, *rest)
+
+
+def sliced(size: Dim, part: Obj) -> Dim:
+    whole = as_int(size)
+    bounds = [part.args[n].value for n in ("start", "stop", "step")]
+    numbers = [b.value for b in bounds if isinstance(b, Const) and isinstance(b.value, int | None)]
+    if len(numbers) == 3 and numbers[2] is not None and numbers[2] < 1:
+        raise Unclear("a slice that goes backwards")
+    if len(numbers) < 3 and not all(isinstance(b, Const | Sym) for b in bounds):
+        raise Unclear("a slice whose bounds are not known")
+    if whole is None or len(numbers) < 3:
+        return None
+    return Const(len(range(whole)[slice(*numbers)]))
+
+
+def slice_of(start: Value, stop: Value, step: Value) -> Obj:
+    """A slice as a value."""
+
+    nowhere = Span(0, 0)
+    args = {"start": Arg(start), "stop": Arg(stop), "step": Arg(step)}
+    return Obj(0, "slice", args, nowhere, nowhere)
+
+
+FULL = slice_of(Const(None), Const(None), Const(None))
+
+RULES: dict[str, Callable[[Given], Shape]] = {
+    rule.__name__: rule
+    for rule in (
+        same, broadcast, reduce, concatenate, stack, expand_dims, squeeze, reshape, transpose,
+        flatten, matmul, dot, repeat, one_hot, getitem,
+    )
+}  # fmt: skip

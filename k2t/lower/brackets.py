@@ -1,0 +1,51 @@
+"""Expressions put together from expressions, with the brackets that this needs."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+
+HOLE = re.compile(r"\{(\w+)\}")
+BINDING: dict[type[ast.AST], int] = {
+    ast.Pow: 8, ast.Mult: 6, ast.Div: 6, ast.MatMult: 6, ast.Add: 5, ast.Sub: 5,
+    ast.BitAnd: 4, ast.BitOr: 2,
+}  # fmt: skip
+
+
+def binding(text: str) -> int:
+    """How tightly the outermost operator of an expression binds; 10 where there is none."""
+    node = ast.parse(text, mode="eval").body
+    if isinstance(node, ast.BinOp):
+        return BINDING.get(type(node.op), 0)
+    if isinstance(node, ast.UnaryOp):
+        return 7
+    whole = ast.Name | ast.Call | ast.Attribute | ast.Subscript | ast.Constant
+    return 10 if isinstance(node, whole | ast.Tuple | ast.List) else 0
+
+
+def bracketed(text: str) -> str:
+    return text if binding(text) == 10 else f"({text})"
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """The template with its holes filled; brackets where an operator would be torn apart."""
+
+    def put(found: re.Match[str]) -> str:
+        text = values[found.group(1)]
+        before, after = template[: found.start()], template[found.end() :]
+        alone = before.endswith(("(", "[", ", ", "=", "permute", "reshape"))
+        if before == after == "" or (alone and (not after or after[0] in "),]")):
+            return text
+        return bracketed(text)
+
+    return HOLE.sub(put, template)
+
+
+def arithmetic(symbol: str, parts: Sequence[str]) -> str:
+    """A sum or product of two expressions, with no more brackets than it needs."""
+    mine = {" + ": 5, " - ": 5, " * ": 6, " / ": 6}[symbol]
+    one, two = parts
+    left = one if binding(one) >= mine else f"({one})"
+    right = two if binding(two) > mine else f"({two})"
+    return f"{left}{symbol}{right}"

@@ -1,0 +1,214 @@
+"""Tensor operations in torch: the row's spelling, axes as the tensor's layout has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from k2t.ir.finding import NotMigrated
+from k2t.ir.nodes import Node
+from k2t.ir.values import Const, Obj, Ref, Tensor, Tuple, Value, as_int
+from k2t.lower import text as t
+from k2t.lower.brackets import HOLE, arithmetic, bracketed, filled
+from k2t.lower.ops import Context
+from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST
+from k2t.table import Row
+
+POSITIVE = re.compile(r"\.(square|abs|exp)\(\)$|\.clamp\(min=[1-9.]\S*\)$|\.clamp\(min=0?\.\d+\)$")
+KEPT = re.compile(r"\.(sum|mean|amax|amin)\([^()]*\)$")
+
+
+class Held(Protocol):
+    """A tensor in ``forward``: the expression that holds it, its layout and rank."""
+
+    text: str
+    layout: str
+    rank: int | None
+
+
+def lowered(ctx: Context, node: Node, operation: Obj, wires: Sequence[Held]) -> tuple[str, str]:
+    """The expression of an operation in a graph, and the layout of what comes out.
+
+    Raises:
+        NotMigrated: an argument has a value that cannot be carried.
+    """
+    section, _, name = operation.row.rpartition(".")
+    row = ctx.table.rows[section or "ops"][name]
+    if section:
+        return activation(ctx, row, operation, wires[0])
+    kind = row.data["axes"]
+    layout, texts = together(wires, kind)
+    queue = list(texts)
+    names = [row.data["list"]] if row.get("list") else row.get("tensors", [row.params[0].name])
+    operands = {name: operand(operation.args[name].value, queue) for name in names}
+    values = {name: arg.value for name, arg in operation.args.items() if name not in operands}
+    if layout == "last":
+        return spelled(row, operands, values), "last"
+    rank = (wires[0].rank or 0) + 1
+    axis = values["axis"] if "axis" in values else Const(None)
+    moved = axes_first(axis, rank)
+    text = spelled(row, operands, {**values, "axis": moved} if "axis" in values else values)
+    keeps = kind != "reduce" or values.get("keepdims") == Const(True)
+    gone = set(numbers(moved))
+    channels_lead = keeps or 1 not in gone
+    return text, "first" if channels_lead else "last"
+
+
+def operated(node: Node, wires: Sequence[Held]) -> tuple[str, str]:
+    """A sum, product or negative of tensors and numbers."""
+    layout, texts = together(wires, "each")
+    parts = [operand if operand is not None else texts.pop(0) for operand in node.operands]
+    if len(parts) == 1:
+        return filled("-{x}", {"x": parts[0]}), layout
+    return arithmetic(node.operator or "", parts), layout
+
+
+def together(wires: Sequence[Held], kind: str) -> tuple[str, list[str]]:
+    """The operands in one layout: the first's, where the operation can do with it."""
+    ranks = {w.rank for w in wires}
+    first = all(w.layout == "first" and (w.rank or 0) > 1 for w in wires)
+    layout = "first" if first and kind != "last" and len(ranks) == 1 else "last"
+    return layout, [in_layout(w, layout) for w in wires]
+
+
+def in_layout(wire: Held, layout: str) -> str:
+    if wire.layout == layout or (wire.rank or 0) < 2:
+        return wire.text
+    if wire.rank not in NAMES:
+        raise NotMigrated("K2T118", "a tensor's number of axes is not known here")
+    return bracketed(wire.text) + (TO_FIRST if layout == "first" else TO_LAST)[wire.rank]
+
+
+def operand(value: Value, queue: list[str]) -> str:
+    if isinstance(value, Tuple):
+        return ", ".join(operand(i, queue) for i in value.items)
+    return queue.pop(0) if isinstance(value, Tensor) else t.text(value)
+
+
+def numbers(axis: Value) -> tuple[int, ...]:
+    items = axis.items if isinstance(axis, Tuple) else (axis,)
+    return tuple(a for a in map(as_int, items) if a is not None)
+
+
+def axes_first(axis: Value, rank: int) -> Value:
+    """An axis of a channels-last tensor, counted in the channels-first one."""
+    found = sorted(place(a % rank, rank) for a in numbers(axis))
+    if isinstance(axis, Tuple):
+        return Tuple(tuple(map(Const, found)))
+    return Const(found[0]) if found else axis
+
+
+def place(axis: int, rank: int) -> int:
+    if axis == 0:
+        return 0
+    return 1 if axis == rank - 1 else axis + 1
+
+
+def activation(ctx: Context, row: Row, operation: Obj, wire: Held) -> tuple[str, str]:
+    call = str(row.for_dialect(ctx.dialect, "call"))
+    if not row.get("axis"):
+        return filled(call, {"x": wire.text}), wire.layout
+    axis = as_int(operation.args["axis"].value) if "axis" in operation.args else -1
+    if axis is None or "-1" not in call:
+        raise NotMigrated("K2T102", f"{row.name} over several axes is not carried over")
+    rank = (wire.rank or 0) + 1
+    if wire.layout == "first" and rank > 2:
+        axis = place(axis % rank, rank)
+    return filled(call.replace("-1", str(axis)), {"x": wire.text}), wire.layout
+
+
+# ---------------------------------------------------------------------- one operation as text
+
+
+def spelled(row: Row, operands: Mapping[str, str], values: Mapping[str, Value]) -> str:
+    """An operation in torch's words.
+
+    Args:
+        operands: the text of each tensor (or number in a tensor's place); a list joined by commas.
+        values: the other arguments, all of them.
+
+    Raises:
+        NotMigrated: one has a value that the row does not carry.
+    """
+    for name in row.get("fixed", ()):
+        default = next(p.default for p in row.params if p.name == name)
+        if not (t.same_value(values[name], default) or values[name] in accepted(row, name)):
+            raise NotMigrated("K2T141", f"{row.name}({name}=...) is not carried over")
+    if row.name == "getitem":
+        return filled("{x}[{index}]", {**operands, "index": index_text(values["index"])})
+    template = str(row.get("call", ""))
+    for name, spellings in row.get("values", {}).items():
+        template = spellings.get(value_key(values[name]), template)
+    if not template:
+        raise NotMigrated("K2T141", f"this {row.name} has no counterpart in torch")
+    if row.get("number") and any(is_number(o) for o in operands.values()):
+        one, two = operands.values()
+        tensor, number = (two, one) if is_number(one) else (one, two)
+        return filled(row.data["number"], {"a": tensor, "b": number})
+    if row.name == "backend_sqrt" and positive(operands["x"]):
+        template = "{x}.sqrt()"
+    holes = set(HOLE.findall(template))
+    given = dict(operands)
+    for name in holes - set(given):
+        text = listed(values[name])
+        given[name] = text if text is not None else ""
+    text = filled(template, given)
+    extra = []
+    for name, keyword in row.get("options", {}).items():
+        if not t.same_value(values[name], row.get("torch_defaults", {}).get(name)):
+            extra.append(f"{keyword}={listed(values[name])}")
+    if not extra:
+        return text
+    inner = text[:-1]
+    return f"{inner}{'' if inner.endswith('(') else ', '}{', '.join(extra)})"
+
+
+def accepted(row: Row, name: str) -> list[Value]:
+    """Defaults that a fixed argument has in other spellings."""
+    return [Const(d[name]) for d in row.get("defaults", {}).values() if name in d]
+
+
+def value_key(value: Value) -> str:
+    """How ``values`` of a row name a value: ``"float32"``, ``tf.float32`` and True."""
+    if isinstance(value, Ref):
+        return value.path.rpartition(".")[2]
+    if isinstance(value, Const):
+        return str(value.value).lower() if isinstance(value.value, bool) else str(value.value)
+    return ""
+
+
+def listed(value: Value) -> str | None:
+    """An argument as text; lists as tuples, None as nothing."""
+    if t.is_none(value):
+        return None
+    if isinstance(value, Tuple) and (value.expr is None or value.expr.text.startswith("[")):
+        return t.text(Tuple(value.items))
+    return t.text(value)
+
+
+def index_text(index: Value) -> str:
+    assert isinstance(index, Tuple)
+    parts = []
+    for part in index.items:
+        if not isinstance(part, Obj):
+            parts.append("..." if part == Const(...) else t.text(part))
+            continue
+        start, stop, step = (listed(part.args[n].value) or "" for n in ("start", "stop", "step"))
+        parts.append(f"{start}:{stop}" + (f":{step}" if step else ""))
+    return ", ".join(parts)
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def positive(text: str) -> bool:
+    """Whether an expression cannot be below 0."""
+    while (found := KEPT.search(text)) is not None:
+        text = text[: found.start()]
+    return POSITIVE.search(text) is not None
