@@ -57,18 +57,30 @@ def connect(interp: Interpreter, model: ModelState, args: dict[str, Arg]) -> Non
     for end in ("inputs", "outputs"):
         value = args.get(end, Arg(NONE)).value
         kind, values = "one", [value]
+        keys: list[str] = []
         content = interp.heap[value.id] if isinstance(value, ListRef) else None
         if isinstance(content, dict):
-            kind, values = "dict", list(content.values())
+            kind, values, keys = "dict", list(content.values()), [str(k) for k in content]
         elif interp.items(value) is not None:
             kind, values = "list", interp.items(value) or []
         ids = tuple(v.node for v in values if isinstance(v, Tensor))
         if len(ids) != len(values):
             model.broken = f"its {end} are not known"
+            continue
+        named: tuple[str | None, ...] = tuple(keys)
+        named = named or tuple(end_name(interp.graph[i]) for i in ids)
         if end == "inputs":
-            model.inputs, model.input_kind = ids, kind
+            model.inputs, model.input_kind, model.input_keys = ids, kind, named
         else:
-            model.outputs, model.output_kind = ids, kind
+            model.outputs, model.output_kind, model.output_keys = ids, kind, named
+
+
+def end_name(made: GraphNode) -> str | None:
+    """The name of an input, or of the layer that makes an output, if the script gives it one."""
+    if made.layer is None:
+        return made.name
+    value = made.layer.args.get("name", Arg(NONE)).value
+    return str(value.value) if known(value, str) else None  # type: ignore[union-attr]
 
 
 def new_input(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:

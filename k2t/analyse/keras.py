@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from k2t.analyse import arguments, calls, datasets, graph, names
+from k2t.analyse import arguments, calls, datasets, feeding, graph, names
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame, versions_of
 from k2t.ir.values import (
@@ -349,6 +349,8 @@ class Keras:
         fed = args.get("x", Arg(UNKNOWN)).value
         if name == "fit" and isinstance(fed, Instance):
             seen["on_epoch_end"] = calls.defines(interp, fed, "on_epoch_end")
+        if name in ("fit", "evaluate", "predict"):
+            seen["parts"] = feeding.parts(interp, args, node)
         if name == "compile":
             seen["versions"] = versions_of(frame)
         interp.event(name, node, frame, model=model, args=args, result=result, **seen)

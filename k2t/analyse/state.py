@@ -90,6 +90,8 @@ class ModelState:
     outputs: tuple[int, ...] = ()
     input_kind: str = "one"
     output_kind: str = "one"
+    input_keys: tuple[str | None, ...] = ()
+    output_keys: tuple[str | None, ...] = ()
     fed: Value = UNKNOWN
     broken: str | None = None
 

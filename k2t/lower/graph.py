@@ -132,11 +132,7 @@ class Graph:
             self.flows[node.id] = Flow(name, "last", rank)
         if len(inputs) > 1 or self.model.input_kind == "list":
             names = [self.input_name(i, n) for i, n in enumerate(inputs)]
-            if self.model.input_kind == "dict":
-                raise NotMigrated(
-                    "K2T130", "inputs given as a dict are not carried over", self.model.span
-                )
-            self.lines.append(Line(f"{', '.join(names)}{',' if len(names) == 1 else ''} = inputs"))
+            self.lines.append(Line(unpacked(self.model, names)))
 
     def name_attributes(self, nodes: list[Node]) -> None:
         """Attribute names: ``name=``, else the layer's kind, numbered where there are several."""
@@ -336,6 +332,14 @@ class Graph:
             self.lines.append(Line(f"return {text}", comment, comments))
             return
         self.lines.append(Line(f"return {', '.join(texts)}"))
+
+
+def unpacked(model: Model, names: list[str]) -> str:
+    """The line of ``forward`` that takes a list or dict of inputs apart."""
+    if model.input_kind == "dict":
+        taken = ", ".join(f'inputs["{key}"]' for key in model.input_keys)
+        return f"{', '.join(names)} = {taken}"
+    return f"{', '.join(names)}{',' if len(names) == 1 else ''} = inputs"
 
 
 def kind_stem(ctx: Context, layer: Obj) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from k2t.ir.finding import Finding, NotMigrated, Severity
 from k2t.ir.program import Leaf, Model, Program, Use
@@ -12,6 +13,7 @@ from k2t.ir.values import Array, Value, as_int
 from k2t.lower import initial
 from k2t.lower import text as t
 from k2t.lower.edits import Edits
+from k2t.lower.feeding import with_kind
 from k2t.lower.library import Library
 from k2t.lower.model import Draft, draft, finish
 from k2t.lower.ops import Context
@@ -50,6 +52,7 @@ def lower_models(
     for model in sorted(program.models, key=lambda m: m.span):
         ctx.batch_size = batch_size(program, model)
         ctx.notes.clear()
+        model = replace(model, input_kind=with_kind(program, model))
         try:
             made = draft(ctx, model, targets(program, model), weighted(program, model))
         except NotMigrated as error:
