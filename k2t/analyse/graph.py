@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from k2t.analyse import arguments, shapes
+from k2t.analyse import arguments, nesting, shapes
+from k2t.analyse.inputs import shape_value
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, versions_of
 from k2t.ir.values import (
@@ -73,6 +74,7 @@ def connect(interp: Interpreter, model: ModelState, args: dict[str, Arg]) -> Non
             model.inputs, model.input_kind, model.input_keys = ids, kind, named
         else:
             model.outputs, model.output_kind, model.output_keys = ids, kind, named
+    nesting.check_parts(interp, model)
 
 
 def end_name(made: GraphNode) -> str | None:
@@ -110,20 +112,15 @@ def new_input(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
     return Tensor(node_.id)
 
 
-def shape_value(interp: Interpreter, value: Value) -> Shape | None:
-    items = interp.items(value)
-    if items is None:
-        return (value,) if known(value, int) else None  # type: ignore[return-value]
-    dims = [i if isinstance(i, Const | Sym) else None for i in items]
-    return tuple(None if d == NONE else d for d in dims)
-
-
 def add(interp: Interpreter, model: ModelState, layer: Value, node: ast.AST, frame: Frame) -> None:
     if isinstance(layer, Tensor) and interp.graph[layer.node].layer is None:
         layer = Obj(layer.node, "Input", {}, interp.span(node), interp.span(interp.stmt))
     if isinstance(layer, ModelRef):
-        model.broken = "a model is used as a layer"
-        return
+        part = nesting.add(interp, model, interp.models[layer.id], node, frame)
+        if part is None:
+            model.broken = "a model is used as a layer in a way that is not known"
+            return
+        layer = part
     if not isinstance(layer, Obj):
         why = layer.why if isinstance(layer, Unknown) else None
         model.broken = f"{why} is not migrated" if why else "a layer of it is not known"
@@ -139,6 +136,7 @@ def add(interp: Interpreter, model: ModelState, layer: Value, node: ast.AST, fra
             hypothetical=bool(interp.hypothetical),
         ),
     )
+    nesting.check_parts(interp, model)
     if interp.hypothetical:
         interp.ghosts.append((model.id, model.added))
 

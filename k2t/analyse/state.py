@@ -93,6 +93,7 @@ class ModelState:
     input_keys: tuple[str | None, ...] = ()
     output_keys: tuple[str | None, ...] = ()
     fed: Value = UNKNOWN
+    called: Shape | None = None
     broken: str | None = None
 
 

@@ -13,6 +13,7 @@ from k2t.lower import text as t
 from k2t.lower.groups import Chain, fill, join_notes, to_last
 from k2t.lower.layers import lower
 from k2t.lower.ops import Context, Op, dim_text, located, stem
+from k2t.lower.parts import called_with, parts_first
 from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST
 
 RESERVED = {
@@ -68,7 +69,7 @@ class Graph:
             )
             self.lower_node(node, names.get(node.id), inline, comments.get(node.id, ()))
         self.finish()
-        return Chain(self.groups, self.lines, self.paths)
+        return Chain(parts_first(self.groups, self.model), self.lines, self.paths)
 
     # ------------------------------------------------------------------ names
 
@@ -194,7 +195,7 @@ class Graph:
     ) -> tuple[str, str, int | None, str, bool]:
         layer = node.layer
         assert layer is not None
-        flow = self.flows[node.inputs[0]]
+        flow = self.inflow(node, layer)
         shape = node.in_shapes[0]
         width = dim_text(shape[-1]) if shape else None
         if self.hidden and shape is not None:
@@ -247,6 +248,17 @@ class Graph:
                 note = join_notes(note, op.comment)
             layout = op.out or layout
         return text, layout, rank, note, has_module
+
+    def inflow(self, node: Node, layer: Obj) -> Flow:
+        """What a layer is called with; a model used as one may take several tensors."""
+        if layer.row != "Model":
+            return self.flows[node.inputs[0]]
+        texts = []
+        for flow in (self.flows[i] for i in node.inputs):
+            first = flow.layout == "first" and (flow.rank or 0) > 1
+            texts.append(self.converted(flow.text, flow.rank, "last")[0] if first else flow.text)
+        kind = "one" if len(texts) == 1 else "list"
+        return Flow(called_with(texts, kind), "last", None)
 
     def converted(self, text: str, rank: int | None, wanted: str) -> tuple[str, str]:
         if rank not in TO_FIRST:
@@ -309,6 +321,8 @@ class Graph:
         queue = list(texts)
         parts = [operand if operand is not None else queue.pop(0) for operand in node.operands]
         symbol = node.operator or ""
+        if symbol.startswith("["):
+            return f"{parts[0]}{symbol}", "last", None
         if len(parts) == 1:
             return f"{symbol}{parts[0]}", layout, rank
         return symbol.join(operand_text(p) for p in parts), layout, rank

@@ -17,6 +17,7 @@ from k2t.lower.feeding import with_kind
 from k2t.lower.library import Library
 from k2t.lower.model import Draft, draft, finish
 from k2t.lower.ops import Context
+from k2t.lower.parts import without_parts
 from k2t.lower.structured import Lost, reference_class
 from k2t.lower.uses import lower_use
 from k2t.table import Table
@@ -69,13 +70,14 @@ def lower_models(
     for made in modules:
         uses = [u for u in program.uses if set(u.models) & set(made.model.instances)]
         try:
-            classes[made.model.id] = finish(ctx, made, common, uses)
+            classes[made.model.id] = finish(ctx, made, common, uses, drafts)
         except NotMigrated as error:
             if made.chain.reference is not None:
                 raise Lost(made.model.id, error.message) from None
             findings.append(refusal(error, made.model.span))
             for instance in made.model.instances:
                 del drafts[instance]
+    without_parts(modules, drafts, classes, findings)
     edits = Edits(program, ctx, drafts, classes)
     refused = lower_uses(edits, findings)
     removed = removed_statements(program, drafts)
