@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from k2t.analyse import arguments, lambdas, operations, shapes
+from k2t.analyse import arguments, lambdas, nesting, operations, shapes
+from k2t.analyse.inputs import shape_value
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, versions_of
 from k2t.ir.values import (
@@ -57,18 +58,31 @@ def connect(interp: Interpreter, model: ModelState, args: dict[str, Arg]) -> Non
     for end in ("inputs", "outputs"):
         value = args.get(end, Arg(NONE)).value
         kind, values = "one", [value]
+        keys: list[str] = []
         content = interp.heap[value.id] if isinstance(value, ListRef) else None
         if isinstance(content, dict):
-            kind, values = "dict", list(content.values())
+            kind, values, keys = "dict", list(content.values()), [str(k) for k in content]
         elif interp.items(value) is not None:
             kind, values = "list", interp.items(value) or []
         ids = tuple(v.node for v in values if isinstance(v, Tensor))
         if len(ids) != len(values):
             model.broken = f"its {end} are not known"
+            continue
+        named: tuple[str | None, ...] = tuple(keys)
+        named = named or tuple(end_name(interp.graph[i]) for i in ids)
         if end == "inputs":
-            model.inputs, model.input_kind = ids, kind
+            model.inputs, model.input_kind, model.input_keys = ids, kind, named
         else:
-            model.outputs, model.output_kind = ids, kind
+            model.outputs, model.output_kind, model.output_keys = ids, kind, named
+    nesting.check_parts(interp, model)
+
+
+def end_name(made: GraphNode) -> str | None:
+    """The name of an input, or of the layer that makes an output, if the script gives it one."""
+    if made.layer is None:
+        return made.name
+    value = made.layer.args.get("name", Arg(NONE)).value
+    return str(value.value) if known(value, str) else None  # type: ignore[union-attr]
 
 
 def new_input(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
@@ -98,20 +112,15 @@ def new_input(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
     return Tensor(node_.id)
 
 
-def shape_value(interp: Interpreter, value: Value) -> Shape | None:
-    items = interp.items(value)
-    if items is None:
-        return (value,) if known(value, int) else None  # type: ignore[return-value]
-    dims = [i if isinstance(i, Const | Sym) else None for i in items]
-    return tuple(None if d == NONE else d for d in dims)
-
-
 def add(interp: Interpreter, model: ModelState, layer: Value, node: ast.AST, frame: Frame) -> None:
     if isinstance(layer, Tensor) and not interp.graph[layer.node].inputs:
         layer = Obj(layer.node, "Input", {}, interp.span(node), interp.span(interp.stmt))
     if isinstance(layer, ModelRef):
-        model.broken = "a model is used as a layer"
-        return
+        part = nesting.add(interp, model, interp.models[layer.id], node, frame)
+        if part is None:
+            model.broken = "a model is used as a layer in a way that is not known"
+            return
+        layer = part
     if not isinstance(layer, Obj):
         why = layer.why if isinstance(layer, Unknown) else None
         model.broken = f"{why} is not migrated" if why else "a layer of it is not known"
@@ -127,6 +136,7 @@ def add(interp: Interpreter, model: ModelState, layer: Value, node: ast.AST, fra
             hypothetical=bool(interp.hypothetical),
         ),
     )
+    nesting.check_parts(interp, model)
     if interp.hypothetical:
         interp.ghosts.append((model.id, model.added))
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from k2t.analyse import shapes
-from k2t.analyse.graph import shape_value
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.sequences import batch
 from k2t.analyse.state import Added, ModelState
-from k2t.ir.values import Array, Instance, Obj, Shape, Value
+from k2t.ir.values import NONE, Array, Const, Instance, Obj, Shape, Sym, Value, known
 
 
 def input_shape(interp: Interpreter, model: ModelState, added: Sequence[Added]) -> Shape | None:
@@ -21,8 +20,20 @@ def input_shape(interp: Interpreter, model: ModelState, added: Sequence[Added]) 
     given = declared_shape(interp, first)
     if given is not None:
         return given
+    if model.called is not None:
+        return model.called
     array = fed_array(interp, model.fed)
     return array.shape[1:] if array is not None and array.shape is not None else None
+
+
+def output_shape(interp: Interpreter, shape: Shape | None, added: Sequence[Added]) -> Shape | None:
+    """What a chain of layers makes of an input of a shape."""
+    rows = interp.table.rows["layers"]
+    for entry in added:
+        if entry.layer.row != "Input":
+            rule = shapes.RULES[rows[entry.layer.row].get("shape", "same")]
+            shape = rule(entry.layer.args, [shape], interp.items)
+    return shape
 
 
 def declared_shape(interp: Interpreter, layer: Obj) -> Shape | None:
@@ -41,6 +52,14 @@ def declared_shape(interp: Interpreter, layer: Obj) -> Shape | None:
         width = shapes.dim(args["input_dim"].value)
         return (shapes.dim(length.value), width) if length else (width,)
     return None
+
+
+def shape_value(interp: Interpreter, value: Value) -> Shape | None:
+    items = interp.items(value)
+    if items is None:
+        return (value,) if known(value, int) else None  # type: ignore[return-value]
+    dims = [i if isinstance(i, Const | Sym) else None for i in items]
+    return tuple(None if d == NONE else d for d in dims)
 
 
 def fed_array(interp: Interpreter, fed: Value) -> Array | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from k2t.analyse import arguments, calls, datasets, graph, names, operations
+from k2t.analyse import arguments, calls, datasets, feeding, graph, names, nesting, operations
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame, versions_of
 from k2t.ir.values import (
@@ -22,6 +22,7 @@ from k2t.ir.values import (
     ModelRef,
     Obj,
     Ref,
+    Shape,
     Sym,
     Tensor,
     Tuple,
@@ -222,6 +223,8 @@ class Keras:
         if path in CONSTANTS and not node.args:
             self.interp.event("constant", node, frame, value=CONSTANTS[path], path=path)
             return Const(CONSTANTS[path])
+        if path == "keras.backend.int_shape" and len(node.args) == 1:
+            return self.int_shape(self.interp.eval(node.args[0], frame), node, frame)
         return self.special(path, node, frame)
 
     def special(self, path: str, node: ast.Call, frame: Frame) -> Value:
@@ -303,11 +306,20 @@ class Keras:
         """``model.output_shape`` of a functional model, if it is all numbers."""
         model = self.interp.models[owner.id]
         shape = self.interp.graph[model.outputs[0]].shape if len(model.outputs) == 1 else None
+        return self.numbers(shape, "model.output_shape", node, frame)
+
+    def int_shape(self, tensor: Value, node: ast.Call, frame: Frame) -> Value:
+        """``K.int_shape(x)`` of a tensor whose sizes are all known."""
+        shape = self.interp.graph[tensor.node].shape if isinstance(tensor, Tensor) else None
+        return self.numbers(shape, "keras.backend.int_shape", node, frame)
+
+    def numbers(self, shape: Shape | None, path: str, node: ast.AST, frame: Frame) -> Value:
+        """A shape, with the batch axis, that the script is given as numbers."""
         sizes = [d.value if isinstance(d, Const) else None for d in shape or (None,)]
         if None in sizes:
-            return self.interp.unsupported("model.output_shape", node, frame)
+            return self.interp.unsupported(path, node, frame)
         value = (None, *sizes)
-        self.interp.event("constant", node, frame, value=value, path="model.output_shape")
+        self.interp.event("constant", node, frame, value=value, path=path)
         return Tuple(tuple(Const(v) for v in value))
 
     def tokenizer_matrix(self, tokenizer: Obj, node: ast.Call, frame: Frame) -> Value:
@@ -333,9 +345,13 @@ class Keras:
 
     def call_model(self, model: int, node: ast.Call, frame: Frame) -> Value:
         values = arguments.evaluated(self.interp, node, frame)
-        if any(isinstance(v, Tensor) for v in values):
-            self.interp.models[model].broken = "it is used as a layer"
-            return self.interp.unsupported("a model used as a layer", node, frame)
+        parts = self.interp.items(values[0]) if values else None
+        if any(isinstance(v, Tensor) for v in (*values, *(parts or ()))):
+            state = self.interp.models[model]
+            if len(values) > 1:
+                state.broken = "it is called with several arguments"
+                return self.interp.unsupported("a model called with keywords", node, frame)
+            return nesting.apply(self.interp, state, values[0], node, frame)
         trains = any(k.arg != "training" or values[-1] != Const(False) for k in node.keywords)
         if trains or len(node.args) != 1:
             return self.interp.unsupported("a model called with keywords", node, frame)
@@ -370,6 +386,8 @@ class Keras:
         fed = args.get("x", Arg(UNKNOWN)).value
         if name == "fit" and isinstance(fed, Instance):
             seen["on_epoch_end"] = calls.defines(interp, fed, "on_epoch_end")
+        if name in ("fit", "evaluate", "predict"):
+            seen["parts"] = feeding.parts(interp, args, node)
         if name == "compile":
             seen["versions"] = versions_of(frame)
         interp.event(name, node, frame, model=model, args=args, result=result, **seen)

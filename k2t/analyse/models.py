@@ -343,6 +343,8 @@ class Builder:
             structure=structure,
             tangled=tangled,
             values=tuple(self.given(m) for m in self.group),
+            input_keys=model.input_keys,
+            output_keys=model.output_keys,
         )
 
     def given(self, model: ModelState) -> dict[str, Value]:

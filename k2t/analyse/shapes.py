@@ -83,6 +83,25 @@ def conv(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | No
     return (*axes, dim(value(args, "filters")))
 
 
+def conv_transpose(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    shape = shapes[0]
+    if shape is None:
+        return None
+    rank = len(shape) - 1
+    kernels = numbers(value(args, "kernel_size"), rank, items)
+    strides = numbers(value(args, "strides"), rank, items)
+    padding = value(args, "padding")
+    wide = not known(padding, str) or str(padding.value).lower() == "valid"  # type: ignore[union-attr]
+    axes: list[Dim] = []
+    for size, kernel, stride in zip(shape[:-1], kernels, strides, strict=True):
+        n = as_int(size)
+        if n is None or kernel is None or stride is None:
+            axes.append(None)
+        else:
+            axes.append(Const(n * stride + (max(kernel - stride, 0) if wide else 0)))
+    return (*axes, dim(value(args, "filters")))
+
+
 def pool(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
     shape = shapes[0]
     if shape is None:
@@ -282,10 +301,18 @@ def total(dims: Sequence[Dim]) -> Dim:
     return Const(sum(s for s in sizes if s is not None), expr)
 
 
+def part(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    """What comes out of a model used as a layer, as it was found where it was put in."""
+    dims = items(value(args, "output"))
+    return tuple(None if d == Const(None) else dim(d) for d in dims) if dims is not None else None
+
+
 RULES: dict[str, Rule] = {
+    "part": part,
     "same": same,
     "units": units,
     "conv": conv,
+    "conv_transpose": conv_transpose,
     "pool": pool,
     "global_pool": global_pool,
     "flatten": flatten,

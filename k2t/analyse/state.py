@@ -91,7 +91,10 @@ class ModelState:
     outputs: tuple[int, ...] = ()
     input_kind: str = "one"
     output_kind: str = "one"
+    input_keys: tuple[str | None, ...] = ()
+    output_keys: tuple[str | None, ...] = ()
     fed: Value = UNKNOWN
+    called: Shape | None = None
     broken: str | None = None
 
 

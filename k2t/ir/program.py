@@ -107,6 +107,8 @@ class Model:
     structure: Structure | None = None
     tangled: str | None = None
     values: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+    input_keys: tuple[str | None, ...] = ()
+    output_keys: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,15 @@ class Use:
     how: str = "value"
     scope: Span | None = None
     data: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Fed:
+    """A list or dict of arrays that a model is given; an element has a span if it is displayed."""
+
+    kind: str
+    items: tuple[Arg, ...]
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

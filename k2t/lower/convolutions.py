@@ -70,6 +70,52 @@ def conv(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | N
     return [padded, replace(op, module=module)]
 
 
+def conv_transpose(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    """A transposed convolution: Keras's "same" cuts the output to size times stride.
+
+    torch's own ``padding`` with ``output_padding`` cuts the near side, Keras the far.
+    """
+    check_format(layer)
+    rank = int(row.data["rank"])
+    kernels = t.ints(t.get(layer.args, "kernel_size"), rank)
+    strides = t.ints(t.get(layer.args, "strides"), rank)
+    padding = string_padding(layer)
+    if kernels is None or strides is None or padding == "causal":
+        raise NotMigrated("K2T106", "a transposed convolution whose sizes are not known")
+    kernel = t.text(t.get(layer.args, "kernel_size"))
+    sizes_ = f"{t.text(t.get(layer.args, 'filters'))}, {kernel}"
+    lazy = width is None
+    name = f"ConvTranspose{rank}d"
+    head = f"nn.Lazy{name}({sizes_})" if lazy else f"nn.{name}({width}, {sizes_})"
+    module = with_options(head, row, layer)
+    op = Op(layout="first", stem="conv", lazy=lazy, widens=True)
+    over = [k - s for k, s in zip(kernels, strides, strict=True)]
+    if min(over) < 0:
+        if max(over) > 0:
+            raise NotMigrated("K2T106", "kernels smaller than the strides along one axis only")
+        module = add_arguments(module, f"output_padding={one_or_all([-n for n in over])}")
+        return [replace(op, module=module)]
+    if padding == "valid" or not any(over):
+        return [replace(op, module=module)]
+    if all(n % 2 == 0 for n in over):
+        both = one_or_all([n // 2 for n in over])
+        return [replace(op, module=add_arguments(module, f"padding={both}"))]
+    cuts = ", ".join(str(-c) for n in reversed(over) for c in (n // 2, n - n // 2))
+    cut = Op(
+        module=f"nn.ZeroPad{rank}d(({cuts}))",
+        layout="first",
+        stem="pad",
+        comment='Keras\'s "same" cuts more off the far side',
+    )
+    return [replace(op, module=module), cut]
+
+
+def one_or_all(numbers: list[int]) -> int | tuple[int, ...]:
+    return numbers[0] if len(set(numbers)) == 1 else tuple(numbers)
+
+
 def helper_conv(ctx: Context, name: str, module: str, lazy: bool) -> str:
     if lazy:
         raise NotMigrated("K2T106", 'padding="same" with strides needs known channels')

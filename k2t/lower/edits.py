@@ -9,7 +9,7 @@ from k2t.ir.finding import Finding, NotMigrated, Severity
 from k2t.ir.program import Program, Use
 from k2t.ir.source import Code, Span, code
 from k2t.ir.torch import Edit, ModuleClass
-from k2t.ir.values import Arg, Array, Const, Instance, ListRef, Tuple, Unknown, Value
+from k2t.ir.values import Arg, Array, Const, Instance, ListRef, Tuple, Value
 from k2t.lower import text as t
 from k2t.lower.model import Draft
 from k2t.lower.ops import Context
@@ -31,6 +31,7 @@ class Edits:
     training: dict[str, str] = field(default_factory=dict)
     data: dict[str, str] = field(default_factory=dict)
     data_uses: list[Span] = field(default_factory=list)
+    fed: set[frozenset[str]] = field(default_factory=set)
     trainers: dict[Span | None, int] = field(default_factory=dict)
     inserted: list[tuple[Span, Code]] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
@@ -110,46 +111,6 @@ def need(use: Use, name: str) -> Arg:
     if name not in use.args or use.args[name].span is None:
         raise NotMigrated("K2T600", f"{use.kind} without {name} is not carried over", use.call)
     return use.args[name]
-
-
-def loader(edits: Edits, use: Use, parts: list[Code], options: list[Code]) -> Code:
-    edits.training.setdefault("make_loader", edits.name("make_loader"))
-    inner = list(parts) + options
-    pieces: list[Code] = []
-    for part in inner:
-        if pieces:
-            pieces.append((", ",))
-        pieces.append(part)
-    return code(edits.name("make_loader") + "(", *pieces, ")")
-
-
-def data_loader(
-    edits: Edits,
-    use: Use,
-    draft: Draft,
-    x: Arg,
-    y: Arg | None,
-    options: list[Code],
-    shuffle: str = "",
-) -> Code:
-    """A loader for arrays or for a Sequence."""
-    assert x.span is not None
-    if is_sequence(x.value):
-        extra = f", shuffle={shuffle}" if shuffle else ""
-        return code("DataLoader(", x.span, f", batch_size=None{extra})")
-    if isinstance(x.value, Unknown) and x.value.why:
-        raise NotMigrated("K2T601", f"data from {x.value.why} is not carried over", x.span)
-    if isinstance(x.value, ListRef | Tuple):
-        raise NotMigrated("K2T602", "several inputs in a list or dict are not carried over", x.span)
-    if y is None and use.kind == "fit":
-        raise NotMigrated("K2T601", "fit without y: what x yields is not known", x.span)
-    if isinstance(x.value, Array) and float_input(draft) and x.value.dtype == "object":
-        raise NotMigrated("K2T603", "x is an array of lists; the model wants numbers", x.span)
-    parts: list[Code] = [cast(edits, x.value, x.span, float_input(draft))]
-    if y is not None and y.span is not None:
-        parts.append(target(y.value, y.span))
-    options = [*options, *([(f"shuffle={shuffle}",)] if shuffle else [])]
-    return loader(edits, use, parts, options)
 
 
 def batch_option(use: Use, name: str = "batch_size") -> list[Code]:

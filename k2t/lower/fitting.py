@@ -13,14 +13,22 @@ from k2t.lower.edits import (
     Edits,
     batch_option,
     cast,
-    data_loader,
-    float_input,
     is_sequence,
-    loader,
     need,
-    target,
     weight_parts,
     with_weights,
+)
+from k2t.lower.feeding import (
+    KINDS,
+    data_loader,
+    first_array,
+    floats,
+    inputs,
+    loader,
+    outputs,
+    sample,
+    several,
+    target_kind,
 )
 from k2t.lower.model import Draft
 
@@ -94,7 +102,7 @@ def lazy_sample(edits: Edits, use: Use, draft: Draft, x: Arg) -> Code | None:
     assert x.span is not None
     if is_sequence(x.value):
         return code("torch.as_tensor(", x.span, "[0][0])")
-    return code("torch.as_tensor(", cast(edits, x.value, x.span, float_input(draft)), "[:1])")
+    return sample(edits, use, draft, x)
 
 
 def check_fit(use: Use) -> None:
@@ -141,12 +149,10 @@ def split_loaders(
     else:
         weights = None
     at = edits.name("split")
-    floats = float_input(draft)
-
-    xs = cast(edits, x.value, x.span, floats)
-    ys = target(y.value, y.span)
-    train = [code(xs, f"[:{at}]"), code(ys, f"[:{at}]")]
-    val = [code(xs, f"[{at}:]"), code(ys, f"[{at}:]")]
+    parts = [(inputs, x), (outputs, y)]
+    train = [part(edits, use, draft, arg, f"[:{at}]") for part, arg in parts]
+    val = [part(edits, use, draft, arg, f"[{at}:]") for part, arg in parts]
+    kinds = [KINDS[draft.model.input_kind], target_kind(use, draft, y)]
     if weights is not None:
         train.append(code(weights, f"[:{at}]"))
         val += [code(weights, f"[{at}:]")] if "sample_weight" in use.args else []
@@ -154,10 +160,10 @@ def split_loaders(
     val_batch = batch_option(use, "validation_batch_size") or batch
     return {
         "split": at,
-        "x": (x.span,),
+        "x": first_array(use, x),
         "fraction": (split.span,),
-        "train": loader(edits, use, train, options),
-        "val": loader(edits, use, val, val_batch),
+        "train": loader(edits, kinds, train, options),
+        "val": loader(edits, kinds, val, val_batch),
     }
 
 
@@ -179,9 +185,13 @@ def validation_loader(edits: Edits, use: Use, draft: Draft) -> Code | None:
         return data_loader(edits, use, draft, data, None, [])
     if isinstance(data.value, Tuple) and len(data.value.items) in (2, 3):
         dtypes = [v.dtype if isinstance(v, Array) else None for v in data.value.items]
-        if float_input(draft) and dtypes[0] not in ("float32", None):
+        if several(draft.model) or len(draft.model.outputs) > 1:
+            raise NotMigrated(
+                "K2T606", "validation_data of several arrays in a variable", data.span
+            )
+        if floats(edits, draft) and dtypes[0] not in ("float32", None):
             raise NotMigrated("K2T606", "validation_data needs a cast to float32", data.span)
-        return loader(edits, use, [code("*", data.span)], batch)
+        return loader(edits, ["array"], [code("*", data.span)], batch)
     raise NotMigrated("K2T606", "what validation_data holds is not known", data.span)
 
 

@@ -15,6 +15,7 @@ from k2t.lower.brackets import bracketed
 from k2t.lower.groups import Chain, fill, join_notes, to_last
 from k2t.lower.layers import lower
 from k2t.lower.ops import Context, Op, dim_text, located, stem
+from k2t.lower.parts import called_with, parts_first
 from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST
 
 RESERVED = {
@@ -71,7 +72,7 @@ class Graph:
             )
             self.lower_node(node, names.get(node.id), inline, comments.get(node.id, ()))
         self.finish()
-        return Chain(self.groups, self.lines, self.paths)
+        return Chain(parts_first(self.groups, self.model), self.lines, self.paths)
 
     # ------------------------------------------------------------------ names
 
@@ -135,11 +136,7 @@ class Graph:
             self.flows[node.id] = Flow(name, "last", rank)
         if len(inputs) > 1 or self.model.input_kind == "list":
             names = [self.input_name(i, n) for i, n in enumerate(inputs)]
-            if self.model.input_kind == "dict":
-                raise NotMigrated(
-                    "K2T130", "inputs given as a dict are not carried over", self.model.span
-                )
-            self.lines.append(Line(f"{', '.join(names)}{',' if len(names) == 1 else ''} = inputs"))
+            self.lines.append(Line(unpacked(self.model, names)))
 
     def name_attributes(self, nodes: list[Node]) -> None:
         """Attribute names: ``name=``, else the layer's kind, numbered where there are several."""
@@ -208,7 +205,7 @@ class Graph:
     ) -> tuple[str, str, int | None, str, bool]:
         layer = node.layer
         assert layer is not None
-        flow = self.flows[node.inputs[0]]
+        flow = self.inflow(node, layer)
         shape = node.in_shapes[0]
         width = dim_text(shape[-1]) if shape else None
         if self.hidden and shape is not None:
@@ -261,6 +258,17 @@ class Graph:
                 note = join_notes(note, op.comment)
             layout = op.out or layout
         return text, layout, rank, note, has_module
+
+    def inflow(self, node: Node, layer: Obj) -> Flow:
+        """What a layer is called with; a model used as one may take several tensors."""
+        if layer.row != "Model":
+            return self.flows[node.inputs[0]]
+        texts = []
+        for flow in (self.flows[i] for i in node.inputs):
+            first = flow.layout == "first" and (flow.rank or 0) > 1
+            texts.append(self.converted(flow.text, flow.rank, "last")[0] if first else flow.text)
+        kind = "one" if len(texts) == 1 else "list"
+        return Flow(called_with(texts, kind), "last", None)
 
     def converted(self, text: str, rank: int | None, wanted: str) -> tuple[str, str]:
         if rank not in TO_FIRST:
@@ -320,6 +328,8 @@ class Graph:
 
     def operator(self, node: Node) -> tuple[str, str, int | None]:
         wires = [self.flows[i] for i in node.inputs]
+        if (node.operator or "").startswith("["):  # one of several outputs of a part
+            return f"{wires[0].text}{node.operator}", "last", None
         text, layout = tensors.operated(node, wires)
         return text, layout, wires[0].rank
 
@@ -342,6 +352,14 @@ class Graph:
             self.lines.append(Line(f"return {text}", comment, comments))
             return
         self.lines.append(Line(f"return {', '.join(texts)}"))
+
+
+def unpacked(model: Model, names: list[str]) -> str:
+    """The line of ``forward`` that takes a list or dict of inputs apart."""
+    if model.input_kind == "dict":
+        taken = ", ".join(f'inputs["{key}"]' for key in model.input_keys)
+        return f"{', '.join(names)} = {taken}"
+    return f"{', '.join(names)}{',' if len(names) == 1 else ''} = inputs"
 
 
 def kind_stem(ctx: Context, layer: Obj) -> str:

@@ -274,8 +274,13 @@ def looped(
 # ---------------------------------------------------------------------- regularizers
 
 
-def penalty_lines(made: list[Made], parameters: dict[str, str]) -> tuple[Line, ...]:
-    """The body of ``penalty``: one term per kind of kernel, or per layer where they differ."""
+def penalty_lines(
+    made: list[Made], parameters: dict[str, str], alone: bool = True
+) -> tuple[Line, ...]:
+    """The body of ``penalty``: one term per kind of kernel, or per layer where they differ.
+
+    ``alone``: no other models are inside, so that all modules are the class's own.
+    """
     terms: dict[str, list[tuple[str, str, str]]] = {}
     for path, op, _ in made:
         for torch, text in op.penalties:
@@ -290,7 +295,8 @@ def penalty_lines(made: list[Made], parameters: dict[str, str]) -> tuple[Line, .
         cls, torch = next(iter(classes))
         everyone = [p for p, op, _ in made if torch_class(op) == cls]
         if (
-            len(classes) == 1
+            alone
+            and len(classes) == 1
             and (len(places) > 1 or not places[0][0].startswith("self.") or "[" in places[0][0])
             and len(everyone) == len(places)
             and " + " not in text

@@ -8,10 +8,11 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.values import Obj, Shape
 from k2t.lower import text as t
 from k2t.lower.activations import activation, activation_layer, prelu, relu, softmax
-from k2t.lower.convolutions import conv, pool, upsample, zero_padding
+from k2t.lower.convolutions import conv, conv_transpose, pool, upsample, zero_padding
 from k2t.lower.norms import batch_norm, layer_norm
 from k2t.lower.ops import GENERAL, Context, Lowering, Op, fill, stem, used, with_options
 from k2t.lower.parameters import param_inits, penalties
+from k2t.lower.parts import part
 from k2t.lower.recurrent import bidirectional, rnn
 from k2t.lower.shaping import merge, permute, reshape
 from k2t.table import Row
@@ -95,6 +96,7 @@ def from_row(row: Row, layer: Obj, width: str | None) -> Op:
 
 CODE: dict[str, Lowering] = {
     "conv": conv,
+    "conv_transpose": conv_transpose,
     "pool": pool,
     "reshape": reshape,
     "permute": permute,
@@ -110,4 +112,5 @@ CODE: dict[str, Lowering] = {
     "concat": merge,
     "rnn": rnn,
     "bidirectional": bidirectional,
+    "part": part,
 }

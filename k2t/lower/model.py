@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from k2t.ir.finding import NotMigrated
@@ -20,9 +20,18 @@ from k2t.lower.initial import Made, own_names
 from k2t.lower.masks import apply_masks
 from k2t.lower.ops import Context, dim_text, located
 from k2t.lower.optimizers import lower_optimizer, optimizer_row
+from k2t.lower.parts import (
+    check_parts,
+    handed_in,
+    own_starts,
+    part_name,
+    parts_of,
+    with_penalties,
+)
 from k2t.lower.pieces import AnyPiece, Piece, State
+from k2t.lower.steps import build_step, prediction_text
 from k2t.lower.structured import functional_chain
-from k2t.lower.targets import Loss, Metric, Output, lower_loss, lower_metrics, target_text
+from k2t.lower.targets import Loss, Metric, Output, lower_loss, lower_metrics
 
 COMPILE_CARRIED = {
     "optimizer",
@@ -94,11 +103,12 @@ def draft(ctx: Context, model: Model, targets: Value | None, weighted: bool) -> 
             )
     folded = loss.folded if loss is not None else None
     chain = lower_chain(ctx, model, folded, own_tail=loss is None or loss.row.get("tail") == folded)
-    if chain.passed:
+    passed = (*chain.passed, *handed_in(model))
+    if passed:
         model = replace(
             model,
-            parameters=(*model.parameters, *map(Parameter, chain.passed)),
-            arguments=(*model.arguments, *chain.passed),
+            parameters=(*model.parameters, *map(Parameter, passed)),
+            arguments=(*model.arguments, *passed),
         )
     made = Draft(model, chain, output, loss, y=y, weighted=weighted)
     if loss is not None and model.compile is not None:
@@ -220,31 +230,45 @@ def drop_tail(pieces: list[AnyPiece], folded: str) -> None:
 # ---------------------------------------------------------------------- the class
 
 
-def finish(ctx: Context, made: Draft, common: initial.Plan, uses: Sequence[Use]) -> ModuleClass:
+def finish(
+    ctx: Context,
+    made: Draft,
+    common: initial.Plan,
+    uses: Sequence[Use],
+    drafts: Mapping[int, Draft],
+) -> ModuleClass:
     """The module class of a draft, once the common initialisation is settled."""
     model = made.model
     params = {p.name: f"self.{p.name}" for p in model.parameters}
-    penalty = initial.penalty_lines(made.made, params)
+    check_parts(made, drafts)
+    parts = parts_of(model)
+    penalty = initial.penalty_lines(made.made, params, not parts)
+    penalty = with_penalties(penalty, made, drafts)
     trained = made.loss is not None
     validating = any(validates(u) for u in uses)
     step = build_step(made, bool(penalty), params, validating) if trained else None
     optimizer = own_optimizer(made.optimizer, params, model)
     texts = texts_of(step, optimizer, penalty, made)
-    kept = tuple(p for p in params if any(re.search(rf"self\.{p}\b", text) for text in texts))
+    held = {part_name(layer) for layer in parts.values()}
+    kept = tuple(
+        p for p in params if p not in held and any(re.search(rf"self\.{p}\b", s) for s in texts)
+    )
     lazy = any(op.lazy for _, op, _ in made.made)
-    if lazy and not any(u.kind == "fit" for u in uses):
+    if lazy and (parts or not any(u.kind == "fit" for u in uses)):
         raise NotMigrated(
             "K2T119", "an input width is not known, and no fit is seen that would tell", model.span
         )
     predicts = any(u.kind in ("predict", "call") for u in uses)
+    starting = starts(common, made)
+    own = own_starts(starting) if parts else ()
     return ModuleClass(
         name=made.name,
         parameters=tuple(parameter_code(p.name, p.default) for p in model.parameters),
         attributes=kept,
         init=tuple(made.chain.groups),
-        after=initial.special_lines(ctx, common, made.made, model.local_names),
+        after=(*own, *initial.special_lines(ctx, common, made.made, model.local_names)),
         lazy=lazy,
-        applies=applies(ctx, common, made),
+        applies=bool(starting) and not parts,
         forward=forward_arguments(model),
         lines=tuple(made.chain.lines),
         docstring=model.home.docstring if model.home and model.home.becomes_class else None,
@@ -264,9 +288,13 @@ def refreshes(use: Use) -> bool:
     return use.kind == "fit" and bool(use.data.get("on_epoch_end"))
 
 
-def applies(ctx: Context, common: initial.Plan, made: Draft) -> bool:
-    classes = {initial.torch_class(op) for _, op, _ in made.made if op.module is not None}
-    return any(common.common.get(c) is not None for c in classes)
+def starts(common: initial.Plan, made: Draft) -> list[str]:
+    """The modules that ``init_weights`` is about."""
+    return [
+        path
+        for path, op, _ in made.made
+        if op.module is not None and common.common.get(initial.torch_class(op)) is not None
+    ]
 
 
 def parameter_code(name: str, default: object) -> Code:
@@ -320,75 +348,3 @@ def own_optimizer(
             for line in optimizer.hook
         ),
     )
-
-
-def prediction_text(made: Draft) -> str:
-    folded = made.loss.folded if made.loss is not None else None
-    if folded == "softmax":
-        dim = 1 if made.output.shape is not None and len(made.output.shape) == 1 else -1
-        return f"self(batch[0]).softmax({dim})"
-    return "self(batch[0]).sigmoid()" if folded == "sigmoid" else "self(batch[0])"
-
-
-def build_step(made: Draft, penalized: bool, params: dict[str, str], validating: bool) -> Step:
-    """Loss and metrics of a batch, in Keras's names and order."""
-    loss, output = made.loss, made.output
-    assert loss is not None
-    raw = loss.prediction
-    target = target_text(loss.target, made.y, output, raw)
-    lines = [Line(f"{raw} = self(x)")]
-    if target != "y":
-        place = len(lines) if raw in target else 0
-        lines.insert(place, Line(f"y = {target}"))
-    activated = raw
-    if loss.folded == "softmax":
-        dim = 1 if output.shape is not None and len(output.shape) == 1 else -1
-        activated = f"{raw}.softmax({dim})"
-    elif loss.folded == "sigmoid":
-        activated = f"{raw}.sigmoid()"
-    count = sum((m.call or m.update).count("{p}") for m in made.metrics)
-    if count > 1 and activated != raw:
-        lines.append(Line(f"y_pred = {activated}"))
-        activated = "y_pred"
-    extra = " + self.penalty()" if penalized else ""
-    values = {"p": raw, "y": "y"}
-    if made.weighted:
-        lines.append(Line(f"losses = {put(loss.each, values)}"))
-        weighted = "(losses * weights[0]).mean() if weights else losses.mean()"
-        lines.append(Line(f"loss = ({weighted}){extra}" if extra else f"loss = {weighted}"))
-    else:
-        lines.append(Line(f"loss = {put(loss.call, values)}{extra}"))
-    logs = [("loss", "loss")]
-    updates: list[Line] = []
-    metric_values = {"p": activated, "raw": raw, "y": "y", "int": "y.int()"}
-    for metric in made.metrics:
-        if metric.call is not None:
-            name = variable(metric.log, {"x", "y", "loss", "losses", "logs", raw})
-            lines.append(Line(f"{name} = {put(metric.call, metric_values)}"))
-            logs.append((metric.log, name))
-        else:
-            name = variable(metric.log, {"x", "y", "loss", "losses", "logs", raw})
-            owner = (
-                f'getattr(self, f"{{prefix}}{metric.log}")' if validating else f"self.{metric.log}"
-            )
-            updates.append(Line(f"{name} = {owner}"))
-            updates.append(Line(f"{name}.update({put(metric.update, metric_values)})"))
-            logs.append((metric.log, name))
-    own = [Line(own_names(line.text, params), line.comment, line.comments) for line in lines]
-    return Step(
-        "x, y, *weights" if made.weighted else "x, y",
-        tuple(own),
-        tuple(logs),
-        tuple(Line(own_names(line.text, params)) for line in updates),
-    )
-
-
-def variable(name: str, taken: set[str]) -> str:
-    clean = name if name.isidentifier() else "value"
-    return f"{clean}_value" if clean in taken else clean
-
-
-def put(template: str, values: dict[str, str]) -> str:
-    for name, value in values.items():
-        template = template.replace("{" + name + "}", value)
-    return template

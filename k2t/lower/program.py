@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from k2t.ir.finding import Finding, NotMigrated, Severity
 from k2t.ir.program import Leaf, Model, Program, Use
@@ -12,9 +13,11 @@ from k2t.ir.values import Array, Value, as_int
 from k2t.lower import initial
 from k2t.lower import text as t
 from k2t.lower.edits import Edits
+from k2t.lower.feeding import with_kind
 from k2t.lower.library import Library
 from k2t.lower.model import Draft, draft, finish
 from k2t.lower.ops import Context
+from k2t.lower.parts import without_parts
 from k2t.lower.structured import Lost, reference_class
 from k2t.lower.uses import lower_use
 from k2t.table import Table
@@ -50,6 +53,7 @@ def lower_models(
     for model in sorted(program.models, key=lambda m: m.span):
         ctx.batch_size = batch_size(program, model)
         ctx.notes.clear()
+        model = replace(model, input_kind=with_kind(program, model))
         try:
             made = draft(ctx, model, targets(program, model), weighted(program, model))
         except NotMigrated as error:
@@ -66,13 +70,14 @@ def lower_models(
     for made in modules:
         uses = [u for u in program.uses if set(u.models) & set(made.model.instances)]
         try:
-            classes[made.model.id] = finish(ctx, made, common, uses)
+            classes[made.model.id] = finish(ctx, made, common, uses, drafts)
         except NotMigrated as error:
             if made.chain.reference is not None:
                 raise Lost(made.model.id, error.message) from None
             findings.append(refusal(error, made.model.span))
             for instance in made.model.instances:
                 del drafts[instance]
+    without_parts(modules, drafts, classes, findings)
     edits = Edits(program, ctx, drafts, classes)
     refused = lower_uses(edits, findings)
     removed = removed_statements(program, drafts)

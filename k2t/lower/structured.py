@@ -7,7 +7,7 @@ from dataclasses import replace
 from k2t.ir.program import Model
 from k2t.ir.structure import Structure
 from k2t.ir.torch import Line, ModuleClass
-from k2t.lower.graph import Graph
+from k2t.lower.graph import Graph, unpacked
 from k2t.lower.groups import Chain
 from k2t.lower.library import Again, Library, prune, settled, used
 from k2t.lower.liveness import stored
@@ -81,10 +81,7 @@ def enter(unit: Unit, model: Model, structure: Structure) -> None:
     for name in structure.tensors:
         unit.env[name] = replace(unit.env[name], layout="last")
     if len(structure.tensors) > 1 or model.input_kind == "list":
-        if model.input_kind == "dict":
-            raise NotKept("inputs given as a dict")
-        comma = "," if len(structure.tensors) == 1 else ""
-        unit.say(f"{', '.join(structure.tensors)}{comma} = inputs")
+        unit.say(unpacked(model, list(structure.tensors)))
 
 
 def reference_class(chain: Chain, cls: ModuleClass) -> ModuleClass:

@@ -13,12 +13,11 @@ from k2t.lower.edits import (
     batch_option,
     cast,
     check_rest,
-    data_loader,
-    float_input,
     need,
     weight_parts,
     with_weights,
 )
+from k2t.lower.feeding import data_loader, floats, inputs, several
 from k2t.lower.fitting import fit
 from k2t.lower.functions import constant, drop, seed, sequence, static_if, util
 from k2t.lower.model import Draft
@@ -99,12 +98,12 @@ def predict(edits: Edits, use: Use) -> None:
 
 def plain_predict(edits: Edits, use: Use, draft: Draft, x: Arg) -> None:
     """``predict`` of a model that is trained elsewhere: one pass under no_grad."""
-    if len(draft.model.outputs) > 1 or x.span is None:
-        raise NotMigrated("K2T704", "predict of a model with several outputs", use.call)
+    if len(draft.model.outputs) > 1 or several(draft.model) or x.span is None:
+        raise NotMigrated("K2T704", "predict of a part with several inputs or outputs", use.call)
     edits.training["predict"] = edits.name("predict")
     result = code(
         edits.name("predict"), "(", use.receiver or "", ", ",
-        cast(edits, x.value, x.span, float_input(draft)), ").numpy()",
+        inputs(edits, use, draft, x), ").numpy()",
     )  # fmt: skip
     edits.edits.append(Edit(use.call, result))
 
@@ -120,8 +119,8 @@ def call(edits: Edits, use: Use) -> None:
     edits.training["predict"] = edits.name("predict")
     folded = draft.loss.folded if draft.loss is not None else None
     ending = {"softmax": ".softmax(1)", "sigmoid": ".sigmoid()"}.get(folded or "", "")
-    floats = cast(edits, value, inner, float_input(draft))
-    result = code(edits.name("predict"), "(", use.receiver, ", ", floats, f"){ending}")
+    array = cast(edits, value, inner, floats(edits, draft))
+    result = code(edits.name("predict"), "(", use.receiver, ", ", array, f"){ending}")
     edits.edits.append(Edit(use.call, result))
 
 

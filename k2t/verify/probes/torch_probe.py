@@ -57,7 +57,33 @@ class Probe:
         trainer.fit = self.hook_fit(trainer.fit)
         for call, kind in (("test", "evaluate"), ("validate", "evaluate"), ("predict", "predict")):
             setattr(trainer, call, self.hook_output(kind, getattr(trainer, call)))
+        self.watch_parts()
         remember_arguments()
+
+    def watch_parts(self) -> None:
+        """Finds the ``predict(model, x)`` of a migrated script: Keras's, of a model that is a part.
+
+        It is the function of that name that the script decorates with ``torch.no_grad()``.
+        """
+        decorate = torch.no_grad.__call__
+
+        def decorated(guard: Any, function: Any) -> Any:
+            made = decorate(guard, function)
+            own = getattr(function, "__module__", "") == "__main__"
+            if not own or getattr(function, "__name__", "") != "predict":
+                return made
+            return self.hook_part(made)
+
+        torch.no_grad.__call__ = decorated  # type: ignore[method-assign, assignment]
+
+    def hook_part(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def hooked(model: Any, x: Any) -> Any:
+            result = function(model, x)
+            if not self.busy and not isinstance(model, self.lightning.LightningModule):
+                self.recording.outputs.append(Output("predict", leaves(plain(result))))
+            return result
+
+        return hooked
 
     def hook_fit(self, fit: Callable[..., Any]) -> Callable[..., Any]:
         def hooked(trainer: Any, model: Any, *args: Any, **kwargs: Any) -> Any:

@@ -1,0 +1,110 @@
+"""Models used as layers: called on tensors, or added to a Sequential."""
+
+from __future__ import annotations
+
+import ast
+
+from k2t.analyse import graph
+from k2t.analyse.inputs import input_shape, output_shape
+from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.state import Frame, ModelState
+from k2t.ir.values import NONE, Arg, Const, ModelRef, NameUse, Obj, Shape, Tensor, Tuple, Value
+
+
+def variable_of(frame: Frame, model: int, wanted: str | None = None) -> NameUse | None:
+    """The variable that holds a model where a frame stands, the one it was first bound to first."""
+    inner: Frame | None = frame
+    while inner is not None:
+        names = [n for n, value in inner.names.items() if value == ModelRef(model)]
+        if names:
+            name = wanted if wanted in names else names[0]
+            return NameUse(str(name), inner.id, inner.versions[str(name)])
+        inner = inner.parent
+    return None
+
+
+def as_layer(interp: Interpreter, state: ModelState, node: ast.AST, frame: Frame) -> Obj | None:
+    """A model as a layer; None where no variable holds it."""
+    use = variable_of(frame, state.id, state.variable)
+    if use is None:
+        return None
+    args = {
+        "model": Arg(ModelRef(state.id)),
+        "name": Arg(Const(use.name)),
+    }
+    shapes = output_shapes(interp, state)
+    if len(shapes) == 1 and shapes[0] is not None:
+        args["output"] = Arg(Tuple(tuple(NONE if d is None else d for d in shapes[0])))
+    found = (n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id == use.name)
+    place = interp.span(next(found, node))
+    return Obj(state.id, "Model", args, place, interp.span(interp.stmt))
+
+
+def apply(
+    interp: Interpreter, state: ModelState, inputs: Value, node: ast.Call, frame: Frame
+) -> Value:
+    """``encoder(x)``: one tensor, or one for each output of the model."""
+    many = interp.items(inputs)
+    tensors = [v for v in (many if many is not None else [inputs]) if isinstance(v, Tensor)]
+    if state.kind == "sequential" and state.called is None and tensors:
+        state.called = interp.graph[tensors[0].node].shape
+    layer = as_layer(interp, state, node.func, frame)
+    count = max(len(state.inputs), 1)
+    if layer is None or not tensors or len(tensors) != count or state.broken:
+        return interp.unsupported("a model used as a layer", node, frame)
+    shapes = output_shapes(interp, state)
+    if state.output_kind == "dict":
+        return interp.unsupported("a model with a dict of outputs used as a layer", node, frame)
+    if state.output_kind == "one":
+        return graph.new_node(interp, layer, tensors, shapes[0], node, frame)
+    whole = graph.new_node(interp, layer, tensors, None, node, frame)
+    taken = [
+        graph.new_node(interp, None, [whole], shape, node, frame, f"[{number}]", (None,))
+        for number, shape in enumerate(shapes)
+    ]
+    return Tuple(tuple(taken))
+
+
+def output_shapes(interp: Interpreter, state: ModelState) -> list[Shape | None]:
+    """The shapes that come out of a model that is complete."""
+    if state.kind == "functional":
+        return [interp.graph[i].shape for i in state.outputs]
+    return [output_shape(interp, input_shape(interp, state, state.added), state.added)]
+
+
+def add(
+    interp: Interpreter, state: ModelState, part: ModelState, node: ast.AST, frame: Frame
+) -> Obj | None:
+    """A model put into a Sequential; None where that is not carried over."""
+    if part.broken or len(part.inputs) > 1 or part.input_kind != "one" or part.output_kind != "one":
+        return None
+    if part.kind == "sequential" and part.called is None and state.added:
+        before = input_shape(interp, state, state.added)
+        part.called = output_shape(interp, before, state.added)
+    return as_layer(interp, part, node, frame)
+
+
+def layers_of(interp: Interpreter, state: ModelState) -> list[Obj]:
+    """The layers of a model, each application of them."""
+    if state.kind == "sequential":
+        return [entry.layer for entry in state.added]
+    reached: set[int] = set()
+    stack = list(state.outputs)
+    while stack:
+        current = stack.pop()
+        if current not in reached:
+            reached.add(current)
+            stack += () if current in state.inputs else interp.graph[current].inputs
+    return [made for i in sorted(reached) if (made := interp.graph[i].layer) is not None]
+
+
+def check_parts(interp: Interpreter, state: ModelState) -> None:
+    """Where a model is made, its parts must be held by the variables they were called by."""
+    for layer in layers_of(interp, state):
+        if layer.row != "Model":
+            continue
+        part = layer.args["model"].value
+        name = layer.args["name"].value
+        assert isinstance(name, Const)
+        if state.frame.lookup(str(name.value)) != part:
+            state.broken = f"the model {name.value} inside it is not at hand where it is made"

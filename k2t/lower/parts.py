@@ -1,0 +1,154 @@
+"""Models inside models: passed to the constructor, called like layers, not initialised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from k2t.ir.finding import Finding, NotMigrated, Severity
+from k2t.ir.program import Branch, Item, Leaf, Loop, Model
+from k2t.ir.torch import Entry, Group, Line, ModuleClass, Part
+from k2t.ir.values import Const, ModelRef, Obj, Shape
+from k2t.lower.ops import Context, Op, stem
+from k2t.table import Row
+
+if TYPE_CHECKING:
+    from k2t.lower.model import Draft
+
+
+def part(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
+    """A model as a layer: the module that the constructor was given."""
+    return [Op(module=part_name(layer), layout="last", out="last", stem=stem(row.name))]
+
+
+def part_name(layer: Obj) -> str:
+    """The variable that holds a model used as a layer."""
+    name = layer.args["name"].value
+    assert isinstance(name, Const)
+    return str(name.value)
+
+
+def leaves(items: Sequence[Item]) -> Iterator[Leaf]:
+    for item in items:
+        match item:
+            case Leaf():
+                yield item
+            case Loop(body=body):
+                yield from leaves(body)
+            case Branch(body=body, orelse=orelse):
+                yield from leaves([*body, *orelse])
+
+
+def parts_of(model: Model) -> dict[int, Obj]:
+    """The models used as layers in a model, by number, in order."""
+    found: dict[int, Obj] = {}
+    for leaf in leaves(model.body):
+        for node in leaf.seen:
+            inner = node.layer.args.get("model") if node.layer is not None else None
+            if inner is not None and isinstance(inner.value, ModelRef) and node.layer is not None:
+                found.setdefault(inner.value.id, node.layer)
+    return found
+
+
+def handed_in(model: Model) -> list[str]:
+    """The variables of its parts, which the constructor takes (a builder may have them already)."""
+    if model.home is not None and model.home.becomes_class:
+        return []
+    taken = {p.name for p in model.parameters}
+    names = dict.fromkeys(part_name(layer) for layer in parts_of(model).values())
+    return [name for name in names if name not in taken]
+
+
+def parts_first(groups: Sequence[Group | Part], model: Model) -> list[Group | Part]:
+    """The lines of ``__init__`` with those that take the parts over in front."""
+    names = {part_name(layer) for layer in parts_of(model).values()}
+
+    def is_part(group: Group | Part) -> bool:
+        entry = group.parts[0] if isinstance(group, Group) and group.single else None
+        return isinstance(entry, Entry) and entry.text in names
+
+    return sorted(groups, key=lambda group: not is_part(group))
+
+
+def check_parts(made: Draft, drafts: Mapping[int, Draft]) -> None:
+    """Refuse a model whose parts are not migrated, or whose classes do not act as Keras's.
+
+    Raises:
+        NotMigrated: see there.
+    """
+    for number, layer in parts_of(made.model).items():
+        inner = drafts.get(number)
+        name = part_name(layer)
+        if inner is None:
+            raise NotMigrated("K2T903", f"its part {name} is not migrated", layer.span)
+        wanted = "one" if len(inner.model.inputs) == 1 else "list"
+        if inner.model.input_kind != wanted:
+            raise NotMigrated("K2T134", f"{name} takes its inputs in another form", layer.span)
+        if inner.loss is not None and inner.loss.folded is not None:
+            raise NotMigrated(
+                "K2T134",
+                f"{name} is trained itself: it ends in logits, and here its {inner.loss.folded} "
+                "would be missing",
+                layer.span,
+            )
+
+
+def own_starts(starting: Sequence[str]) -> tuple[Line, ...]:
+    """The initialisation of a model's own layers: its parts keep the weights they have."""
+    if any("[?]" in path or ":" in path for path in starting):
+        raise NotMigrated("K2T134", "a model used as a layer beside a loop or function of layers")
+    if len(starting) < 2:
+        return tuple(Line(f"{path}.apply(init_weights)") for path in starting)
+    return (
+        Line(f"for layer in ({', '.join(starting)}):"),
+        Line("    layer.apply(init_weights)"),
+    )
+
+
+def with_penalties(
+    own: tuple[Line, ...], made: Draft, drafts: Mapping[int, Draft]
+) -> tuple[Line, ...]:
+    """The body of ``penalty`` with the penalties of the parts as terms."""
+    terms = [
+        next(path for path, _, layer in made.made if layer.id == number) + ".penalty()"
+        for number in parts_of(made.model)
+        if penalized(drafts[number], drafts)
+    ]
+    if not terms:
+        return own
+    before = [own[-1].text.removeprefix("return ")] if own else []
+    return (*own[:-1], Line("return " + " + ".join([*before, *terms])))
+
+
+def penalized(made: Draft, drafts: Mapping[int, Draft]) -> bool:
+    """Whether a model or one of its parts has a regularizer."""
+    below = any(penalized(drafts[number], drafts) for number in parts_of(made.model))
+    return below or any(op.penalties for _, op, _ in made.made)
+
+
+def called_with(inputs: Sequence[str], kind: str) -> str:
+    """The argument of a call of a part: its tensor, or a list of them."""
+    return f"[{', '.join(inputs)}]" if kind == "list" else inputs[0]
+
+
+def without_parts(
+    modules: Sequence[Draft],
+    drafts: dict[int, Draft],
+    classes: dict[int, ModuleClass],
+    findings: list[Finding],
+) -> None:
+    """Give up the models with a part that turned out not to be migrated."""
+    waiting = True
+    while waiting:
+        waiting = False
+        for made in modules:
+            try:
+                if made.model.id in classes:
+                    check_parts(made, drafts)
+            except NotMigrated as error:
+                place = error.span or made.model.span
+                findings.append(Finding(error.code, Severity.ERROR, error.message, place))
+                del classes[made.model.id]
+                for instance in made.model.instances:
+                    del drafts[instance]
+                waiting = True

@@ -1,0 +1,84 @@
+"""The step of a module: loss and metrics of a batch, and what ``predict_step`` gives back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from k2t.ir.torch import Line, Step
+from k2t.lower.initial import own_names
+from k2t.lower.targets import target_text
+
+if TYPE_CHECKING:
+    from k2t.lower.model import Draft
+
+
+def prediction_text(made: Draft) -> str:
+    folded = made.loss.folded if made.loss is not None else None
+    if folded == "softmax":
+        dim = 1 if made.output.shape is not None and len(made.output.shape) == 1 else -1
+        return f"self(batch[0]).softmax({dim})"
+    return "self(batch[0]).sigmoid()" if folded == "sigmoid" else "self(batch[0])"
+
+
+def build_step(made: Draft, penalized: bool, params: dict[str, str], validating: bool) -> Step:
+    """Loss and metrics of a batch, in Keras's names and order."""
+    loss, output = made.loss, made.output
+    assert loss is not None
+    raw = loss.prediction
+    target = target_text(loss.target, made.y, output, raw)
+    lines = [Line(f"{raw} = self(x)")]
+    if target != "y":
+        place = len(lines) if raw in target else 0
+        lines.insert(place, Line(f"y = {target}"))
+    activated = raw
+    if loss.folded == "softmax":
+        dim = 1 if output.shape is not None and len(output.shape) == 1 else -1
+        activated = f"{raw}.softmax({dim})"
+    elif loss.folded == "sigmoid":
+        activated = f"{raw}.sigmoid()"
+    count = sum((m.call or m.update).count("{p}") for m in made.metrics)
+    if count > 1 and activated != raw:
+        lines.append(Line(f"y_pred = {activated}"))
+        activated = "y_pred"
+    extra = " + self.penalty()" if penalized else ""
+    values = {"p": raw, "y": "y"}
+    if made.weighted:
+        lines.append(Line(f"losses = {put(loss.each, values)}"))
+        weighted = "(losses * weights[0]).mean() if weights else losses.mean()"
+        lines.append(Line(f"loss = ({weighted}){extra}" if extra else f"loss = {weighted}"))
+    else:
+        lines.append(Line(f"loss = {put(loss.call, values)}{extra}"))
+    logs = [("loss", "loss")]
+    updates: list[Line] = []
+    metric_values = {"p": activated, "raw": raw, "y": "y", "int": "y.int()"}
+    for metric in made.metrics:
+        if metric.call is not None:
+            name = variable(metric.log, {"x", "y", "loss", "losses", "logs", raw})
+            lines.append(Line(f"{name} = {put(metric.call, metric_values)}"))
+            logs.append((metric.log, name))
+        else:
+            name = variable(metric.log, {"x", "y", "loss", "losses", "logs", raw})
+            owner = (
+                f'getattr(self, f"{{prefix}}{metric.log}")' if validating else f"self.{metric.log}"
+            )
+            updates.append(Line(f"{name} = {owner}"))
+            updates.append(Line(f"{name}.update({put(metric.update, metric_values)})"))
+            logs.append((metric.log, name))
+    own = [Line(own_names(line.text, params), line.comment, line.comments) for line in lines]
+    return Step(
+        "x, y, *weights" if made.weighted else "x, y",
+        tuple(own),
+        tuple(logs),
+        tuple(Line(own_names(line.text, params)) for line in updates),
+    )
+
+
+def variable(name: str, taken: set[str]) -> str:
+    clean = name if name.isidentifier() else "value"
+    return f"{clean}_value" if clean in taken else clean
+
+
+def put(template: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        template = template.replace("{" + name + "}", value)
+    return template
