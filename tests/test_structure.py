@@ -203,3 +203,41 @@ model.fit(x_train, x_train.sum(1))
 """)
     text = done.text or ""
     assert "K2T114" in codes(done) if "LSTM" in layer else "pack_padded_sequence" not in text
+
+
+OLD = """
+import numpy as np
+from keras.models import Sequential
+from keras import layers
+
+RNN = layers.LSTM
+x = np.ones((64, 5, 8), "float32")
+model = Sequential()
+model.add(RNN(4, input_shape=(5, 8)))
+model.add(layers.Dense({units}, activation="{activation}"))
+model.compile("sgd", "mse")
+model.fit(x, np.ones((64, {units})), nb_epoch=1)
+found = model.predict_classes(x, verbose=0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "expected"),
+    [
+        (3, "softmax", "found = torch.cat(trainer.predict(model, make_loader(x))).argmax(-1)"),
+        (1, "sigmoid", "found = (torch.cat(trainer.predict(model, make_loader(x))) > 0.5).int()"),
+    ],
+)
+def test_another_name_of_a_layer_goes_with_its_calls(
+    units: int, activation: str, expected: str
+) -> None:
+    done = of(OLD.format(units=units, activation=activation))
+    text = done.text or ""
+    assert not [f for f in done.findings if f.severity == "error"]
+    assert "RNN" not in text.replace("RNN(", "")
+    assert expected in text
+
+
+def test_another_name_that_is_read_stays_and_is_said() -> None:
+    done = of(OLD.format(units=1, activation="sigmoid") + "print(RNN)\n")
+    assert "K2T900" in codes(done)

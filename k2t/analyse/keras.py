@@ -63,6 +63,7 @@ METHODS = {
     "validation_batch_size validation_freq",
     "evaluate": "x y batch_size verbose sample_weight steps callbacks return_dict",
     "predict": "x batch_size verbose steps callbacks",
+    "predict_classes": "x batch_size verbose",
     "compile": "optimizer loss metrics loss_weights weighted_metrics run_eagerly "
     "steps_per_execution jit_compile auto_scale_loss sample_weight_mode target_tensors",
     "summary": "line_length positions print_fn expand_nested show_trainable layer_range",
@@ -371,6 +372,9 @@ class Keras:
             arguments.evaluated(self.interp, node, frame)
             return self.interp.unsupported(f"model.{name}", node, frame)
         args = arguments.given(self.interp, node, frame, METHODS[name].split(), OLD_ARGUMENTS)
+        seen: dict[str, Any] = {"repeated": bool(interp.iteration)}
+        if name == "predict_classes":  # of Sequential, until TensorFlow 2.6
+            name, seen["classes"] = "predict", True
         if name in ("fit", "evaluate", "predict"):
             fed = args.get("x", Arg(UNKNOWN)).value
             if state.fed == UNKNOWN or not isinstance(state.fed, Array | Instance):
@@ -382,7 +386,6 @@ class Keras:
             "predict": Array(None, "float32"),
         }
         result = results.get(name, NONE)
-        seen: dict[str, Any] = {"repeated": bool(interp.iteration)}
         fed = args.get("x", Arg(UNKNOWN)).value
         if name == "fit" and isinstance(fed, Instance):
             seen["on_epoch_end"] = calls.defines(interp, fed, "on_epoch_end")

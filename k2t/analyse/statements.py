@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.sources import comments_above
 from k2t.analyse.state import statements
 from k2t.analyse.trace import appended
 from k2t.ir.source import Span
-from k2t.ir.values import Tensor
+from k2t.ir.values import Ref, Tensor
 
 
 class Layout:
@@ -53,7 +54,41 @@ class Layout:
                 inner = [*stmt.body, *stmt.orelse]
                 if all(id(s) in consumed for s in inner):
                     consumed.add(id(stmt))
-        return consumed
+        return consumed | {id(stmt) for stmt in self.aliases(consumed)}
+
+    def aliases(self, consumed: set[int]) -> Iterator[ast.Assign]:
+        """``RNN = layers.LSTM`` where the name is only called, in statements that go."""
+        names = {id(node): value for node, _, value in self.interp.loads.values()}
+        for stmt in statements(self.interp.tree.body):
+            match stmt:
+                case ast.Assign(
+                    targets=[ast.Name(id=name)], value=ast.Attribute(value=ast.Name()) as path
+                ):
+                    ref = names.get(id(path.value))
+                    if not isinstance(ref, Ref) or not ref.path.startswith("keras"):
+                        continue
+                    loads = self.loads(name)
+                    calls = [self.parents.get(id(node)) for node in loads]
+                    if loads and all(
+                        isinstance(call, ast.Call)
+                        and call.func is node
+                        and id(self.statement(call)) in consumed
+                        for node, call in zip(loads, calls, strict=True)
+                    ):
+                        yield stmt
+
+    def loads(self, name: str) -> list[ast.Name]:
+        return [
+            node
+            for node in ast.walk(self.interp.tree)
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
+        ]
+
+    def statement(self, node: ast.AST) -> ast.AST:
+        """The innermost statement around an expression."""
+        while not isinstance(node, ast.stmt) and id(node) in self.parents:
+            node = self.parents[id(node)]
+        return node
 
     def filled_lists(self) -> set[int]:
         """Statements that make lists of tensors and append to them."""
@@ -131,11 +166,7 @@ class Layout:
 
     def only_called(self, scope: ast.FunctionDef) -> bool:
         """Whether every use of a function's name is a call of it."""
-        loads = [
-            n
-            for n in ast.walk(self.interp.tree)
-            if isinstance(n, ast.Name) and n.id == scope.name and isinstance(n.ctx, ast.Load)
-        ]
+        loads = self.loads(scope.name)
         calls = [self.parents.get(id(n)) for n in loads]
         return all(
             isinstance(c, ast.Call) and (c.func is n or id(c) in self.lambdas)
@@ -144,11 +175,7 @@ class Layout:
 
     def only_declares(self, scope: ast.FunctionDef) -> bool:
         """Whether a function only tells Lambda layers the shape of their output."""
-        loads = [
-            n
-            for n in ast.walk(self.interp.tree)
-            if isinstance(n, ast.Name) and n.id == scope.name and isinstance(n.ctx, ast.Load)
-        ]
+        loads = self.loads(scope.name)
         keywords = [self.parents.get(id(n)) for n in loads]
         return bool(keywords) and all(
             isinstance(k, ast.keyword)

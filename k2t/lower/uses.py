@@ -87,11 +87,21 @@ def predict(edits: Edits, use: Use) -> None:
     draft = edits.draft(use)
     check_rest(use, {"x", "batch_size", "verbose"})
     x = need(use, "x")
+    classes = use.data.get("classes")
+    if classes and (draft.loss is None or draft.output.units is None):
+        raise NotMigrated("K2T704", "predict_classes of a model without known outputs", use.call)
     if draft.loss is None:
         return plain_predict(edits, use, draft, x)
     made = data_loader(edits, use, draft, x, None, batch_option(use))
     trainer = trainer_for(edits, use)
-    result = code(f"torch.cat({trainer}.predict(", use.receiver or "", ", ", made, ")).numpy()")
+    head, ending = "", ""
+    if classes and draft.output.units == 1:
+        head, ending = "(", " > 0.5).int()"
+    elif classes:
+        ending = ".argmax(-1)"
+    result = code(
+        f"{head}torch.cat({trainer}.predict(", use.receiver or "", ", ", made, f")){ending}.numpy()"
+    )  # fmt: skip
     edits.edits.append(Edit(use.call, result))
     return None
 
@@ -118,7 +128,10 @@ def call(edits: Edits, use: Use) -> None:
     assert isinstance(inner, Span)
     edits.training["predict"] = edits.name("predict")
     folded = draft.loss.folded if draft.loss is not None else None
-    ending = {"softmax": ".softmax(1)", "sigmoid": ".sigmoid()"}.get(folded or "", "")
+    flat = draft.output.shape is not None and len(draft.output.shape) == 1
+    ending = {"softmax": ".softmax(1)" if flat else ".softmax(-1)", "sigmoid": ".sigmoid()"}.get(
+        folded or "", ""
+    )
     array = cast(edits, value, inner, floats(edits, draft))
     result = code(edits.name("predict"), "(", use.receiver, ", ", array, f"){ending}")
     edits.edits.append(Edit(use.call, result))
