@@ -47,6 +47,7 @@ def load_engine(name: str) -> Any:
         sys.meta_path.insert(0, _Alias("keras", "tf_keras"))
         sys.modules["keras"] = importlib.import_module("tf_keras")
         accept_lr(sys.modules["keras"].optimizers)
+        sys.modules["keras"].Sequential.predict_classes = predict_classes
         return sys.modules["keras"]
     return _module(name).load()
 
@@ -68,6 +69,12 @@ def accept_lr(optimizers: Any) -> None:
     for cls in vars(optimizers).values():
         if isinstance(cls, type) and issubclass(cls, optimizers.Optimizer):
             cls.__init__ = _with_lr(cls.__init__)  # type: ignore[misc]
+
+
+def predict_classes(model: Any, x: Any, batch_size: Any = None, verbose: int = 0) -> Any:
+    """What Sequential had until TensorFlow 2.6: the class of each row's prediction."""
+    found = model.predict(x, batch_size=batch_size, verbose=verbose)
+    return found.argmax(axis=-1) if found.shape[-1] > 1 else (found > 0.5).astype("int32")
 
 
 def _with_lr(init: Any) -> Any:
