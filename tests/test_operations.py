@@ -106,6 +106,12 @@ def test_axes_follow_the_layout(expression, torch):
         "y = layers.Lambda(lambda t: t.numpy())(x)",
         "k = 2.0\ny = layers.Lambda(lambda t: t * k)(x)\nk = 3.0",
         "y = [layers.Lambda(lambda t: t[:, i:i + 1])(x) for i in range(3)][1]",
+        "y, i = x, 0\nwhile i < 3:\n    y = layers.Dense(8)(y)\n    i += 1",
+        "def f(t):\n    if len(names) > 1:\n        return t * 2\n    return t\n"
+        "y = layers.Lambda(f)(x)",
+        "def f(t):\n    for _ in names:\n        t = t * 2\n    return t\ny = layers.Lambda(f)(x)",
+        "def f(t):\n    try:\n        t = t * 2\n    except ValueError:\n        t = t * 3\n"
+        "    return t\ny = layers.Lambda(f)(x)",
     ],
 )
 def test_what_is_not_understood_is_an_error(lines):

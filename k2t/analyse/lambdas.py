@@ -42,10 +42,12 @@ def apply(interp: Interpreter, layer: Obj, inputs: Value, node: ast.AST, frame: 
     keywords = {str(k): v for k, v in content.items()} if isinstance(content, dict) else {}
     if not isinstance(function, Function) or (given != NONE and not isinstance(content, dict)):
         return interp.unsupported("a Lambda whose function is not known", node, frame)
-    before = interp.counter
+    before, guesses = interp.counter, interp.guesses
     result = calls.call_function(interp, function.index, [inputs], keywords)
     if any(made.layer is not None for i, made in interp.graph.items() if i > before):
         return interp.unsupported("a Lambda that applies layers", node, frame)
+    if interp.guesses > guesses:
+        return interp.unsupported("a Lambda whose conditions or loops are not known", node, frame)
     if not isinstance(result, Tensor):
         return interp.unsupported("a Lambda whose result is not known", node, frame)
     uses = free_variables(interp, function.index)
