@@ -142,3 +142,21 @@ def test_a_builders_argument_reaches_forward():
 )
 def test_brackets_of_sums_and_products(symbol, parts, text):
     assert brackets.arithmetic(symbol, parts) == text
+
+
+def test_a_function_that_is_also_called_elsewhere_stays():
+    done = migrated(
+        "def twice(t):\n    return t * 2\n\ny = layers.Lambda(twice)(x)\nprint(twice(3))"
+    )
+    assert "def twice(t):" in done.text
+    assert "x * 2" in done.text
+
+
+def test_a_function_of_a_lambda_goes_with_what_declares_its_shape():
+    done = migrated(
+        "def twice(t):\n    return K.sum(t, axis=1)\n\ndef shape(s):\n    return s[:1]\n\n"
+        "y = layers.Lambda(twice, output_shape=shape)(x)"
+    )
+    assert [f for f in done.findings if f.severity is Severity.ERROR] == []
+    assert "def twice" not in done.text
+    assert "def shape" not in done.text
