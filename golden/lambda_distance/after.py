@@ -27,8 +27,13 @@ class RMSprop(torch.optim.RMSprop):
                 if p.grad is None:
                     continue
                 if p not in self.state:
-                    self.state[p] = {"step": torch.zeros(()), "square_avg": torch.zeros_like(p)}
-                v = self.state[p]["square_avg"].lerp_(p.grad.square(), 1 - group["alpha"])
+                    self.state[p] = {
+                        "step": torch.zeros(()),
+                        "square_avg": torch.zeros_like(p),
+                    }
+                v = self.state[p]["square_avg"].lerp_(
+                    p.grad.square(), 1 - group["alpha"]
+                )
                 p.addcdiv_(p.grad, (v + group["eps"]).sqrt(), value=-group["lr"])
         return loss
 

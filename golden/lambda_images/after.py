@@ -1,3 +1,4 @@
+"""Small images, with Lambda layers between the convolutions."""
 import lightning as L
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ class Model(L.LightningModule):
         x = self.conv2(x)
         return self.dense(x.mean(dim=(2, 3)))  # logits: the softmax is in the loss
 
-    def training_step(self, batch, batch_idx):
+    def step(self, batch):
         x, y = batch
         logits = self(x)
         loss = F.cross_entropy(logits, y)
@@ -41,6 +42,12 @@ class Model(L.LightningModule):
         logs = {"loss": loss, "accuracy": accuracy}
         self.log_dict(logs, on_step=False, on_epoch=True, prog_bar=True)
         return loss
+
+    def training_step(self, batch, batch_idx):
+        return self.step(batch)
+
+    def test_step(self, batch, batch_idx):
+        self.step(batch)
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=0.01)
@@ -64,3 +71,10 @@ trainer = L.Trainer(
     num_sanity_val_steps=0,
 )
 trainer.fit(model, make_loader(x_train, y_train, batch_size=16, shuffle=True))
+
+print("images of each kind:", np.bincount(y_train))
+loss, accuracy = trainer.test(model, make_loader(x_train, y_train), verbose=False)[
+    0
+].values()
+print(f"loss {loss:.4f}")
+print(f"accuracy {accuracy:.4f}")

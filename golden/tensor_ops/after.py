@@ -1,3 +1,4 @@
+"""Sequences summed up by their last step, their mean and their spread."""
 import lightning as L
 import numpy as np
 import torch
@@ -44,6 +45,9 @@ class Model(L.LightningModule):
         self.log_dict(logs, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 
+    def predict_step(self, batch, batch_idx):
+        return self(batch[0]).softmax(1)
+
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=0.01)
 
@@ -57,12 +61,30 @@ def make_loader(*arrays, batch_size=32, shuffle=False):
     return DataLoader(range(len(arrays[0])), batch_size, shuffle, collate_fn=cut)
 
 
+class History(L.Callback):
+    """The epoch values by name, like the History that Keras's fit returns."""
+
+    def __init__(self):
+        self.history = {}
+
+    def on_train_epoch_end(self, trainer, model):
+        for name, value in trainer.callback_metrics.items():
+            self.history.setdefault(name, []).append(value.item())
+
+
 model = Model()
+history = History()
 trainer = L.Trainer(
     max_epochs=2,
+    callbacks=[history],
     logger=False,
     enable_checkpointing=False,
     enable_model_summary=False,
     num_sanity_val_steps=0,
 )
 trainer.fit(model, make_loader(x_train, y_train, batch_size=16, shuffle=True))
+
+print("classes:", np.bincount(y_train))
+print("last loss:", history.history["loss"][-1])
+predictions = torch.cat(trainer.predict(model, make_loader(x_train[:5]))).numpy()
+print("most likely:", predictions.argmax(axis=1))

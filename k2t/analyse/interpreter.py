@@ -20,6 +20,7 @@ from k2t.ir.values import (
     NameUse,
     Ref,
     Sym,
+    Tensor,
     Tuple,
     Unknown,
     Value,
@@ -64,6 +65,7 @@ class Interpreter:
         self.stmt: ast.stmt = ast.Pass(lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
         self.iteration: tuple[int, ...] = ()
         self.hypothetical = 0
+        self.guesses = 0
         self.depth = 0
         self.steps = 0
         self.counter = 0
@@ -174,6 +176,7 @@ class Interpreter:
                         self.bind(item.optional_vars, value_, frame)
                 return self.block(body, frame)
             case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=final):
+                self.guesses += 1
                 completion = self.block(body, frame)
                 for handler in handlers:
                     self.block(handler.body, frame)
@@ -324,6 +327,7 @@ class Interpreter:
             self.hypothetical -= 1
             self.restore(frame, state)
             return self.block(taken, frame)
+        self.guesses += 1
         before = self.snapshot(frame)
         one = self.block(stmt.orelse, frame)
         after_else = self.snapshot(frame)
@@ -356,14 +360,12 @@ class Interpreter:
     def loop(self, stmt: ast.For | ast.AsyncFor, frame: Frame) -> Completion:
         iterable = self.eval(stmt.iter, frame)
         items = self.items(iterable)
-        if items is None or len(items) > expressions.MAX_ITERATIONS:
+        partial = items is None or len(items) > expressions.MAX_ITERATIONS
+        if items is None or partial:
             element = items[0] if items else arrays.element(iterable)
             if items is None and isinstance(element, Unknown) and is_range(stmt.iter):
                 element = Sym(type="int")
             items = [element]
-            partial = True
-        else:
-            partial = False
         outer = self.iteration
         for number, item in enumerate(items):
             self.iteration = (*outer, number)
@@ -382,12 +384,14 @@ class Interpreter:
 
     def forget(self, body: list[ast.stmt], frame: Frame) -> None:
         """After a loop of unknown length, what it assigned is no longer known."""
+        self.guesses += 1
         for stmt in body:
             for node in ast.walk(stmt):
                 if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                     value = frame.names.get(node.id)
-                    if isinstance(value, Const):
-                        frame.bind(node.id, Sym())
+                    if isinstance(value, Const | Tensor):
+                        lost = Unknown("a tensor from a loop of unknown length")
+                        frame.bind(node.id, Sym() if isinstance(value, Const) else lost)
 
 
 def is_range(node: ast.expr) -> bool:

@@ -42,7 +42,12 @@ def apply(interp: Interpreter, layer: Obj, inputs: Value, node: ast.AST, frame: 
     keywords = {str(k): v for k, v in content.items()} if isinstance(content, dict) else {}
     if not isinstance(function, Function) or (given != NONE and not isinstance(content, dict)):
         return interp.unsupported("a Lambda whose function is not known", node, frame)
+    before, guesses = interp.counter, interp.guesses
     result = calls.call_function(interp, function.index, [inputs], keywords)
+    if any(made.layer is not None for i, made in interp.graph.items() if i > before):
+        return interp.unsupported("a Lambda that applies layers", node, frame)
+    if interp.guesses > guesses:
+        return interp.unsupported("a Lambda whose conditions or loops are not known", node, frame)
     if not isinstance(result, Tensor):
         return interp.unsupported("a Lambda whose result is not known", node, frame)
     uses = free_variables(interp, function.index)
@@ -74,6 +79,16 @@ def changed(interp: Interpreter, node: int) -> bool:
     )
 
 
+def check_closures(interp: Interpreter, nodes: list[int]) -> None:
+    """Refuse a Lambda that may compute something else when the model trains.
+
+    Raises:
+        Tangled: there is one.
+    """
+    if any(changed(interp, node) for node in nodes):
+        raise Tangled("a Lambda reads a variable that is bound again later")
+
+
 def result_of(
     interp: Interpreter, row: Row, layer: Obj, shape: Shape | None, stmt: ast.stmt
 ) -> tuple[Shape | None, list[GraphNode]]:
@@ -97,8 +112,9 @@ def traced(interp: Interpreter, layer: Obj, shape: Shape | None, stmt: ast.stmt)
     interp.graph[start.id] = start
     result = apply(interp, layer, Tensor(start.id), stmt, interp.module)
     interp.stmt = outer
-    if not isinstance(result, Tensor) or result.node == start.id or changed(interp, result.node):
+    if not isinstance(result, Tensor) or result.node == start.id:
         raise Tangled("what a Lambda does is not known")
+    check_closures(interp, [result.node])
     order: set[int] = set()
     stack = [result.node]
     while stack:

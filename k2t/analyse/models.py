@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from k2t.analyse.functions import Structures, parameters
 from k2t.analyse.inputs import fed_array, input_shape
 from k2t.analyse.interpreter import Interpreter
-from k2t.analyse.lambdas import changed, result_of
+from k2t.analyse.lambdas import check_closures, result_of
 from k2t.analyse.loops import movable, round_names, stored, targets
 from k2t.analyse.scope import ClassScope, value_text
 from k2t.analyse.sources import all_comments, comments_above, comments_between, is_docstring
@@ -244,8 +244,9 @@ class Builder:
                 if current not in model.inputs:
                     stack.extend(graph[current].inputs)
         order = sorted(reachable - set(model.inputs))
-        if any(not graph[i].inputs or changed(self.interp, i) for i in order):
+        if any(not graph[i].inputs for i in order):
             raise Tangled
+        check_closures(self.interp, order)
         return order
 
     def plain_statements(self) -> Iterable[Item]:
@@ -262,7 +263,7 @@ class Builder:
             if value is None:
                 operands.append(None)
             else:
-                text = value_text(self.scope.clean(value, made.versions))
+                text = value_text(self.scope.in_forward(value, made.versions))
                 if text is None:
                     raise Tangled
                 operands.append(text)
@@ -281,7 +282,7 @@ class Builder:
             tuple(operands),
             made.name,
             made.dtype,
-            self.scope.clean_layer(made.operation, made.versions) if made.operation else None,
+            self.scope.operation(made.operation, made.versions),
         )
 
     # ------------------------------------------------------------------ the class
@@ -318,8 +319,9 @@ class Builder:
                 inputs = (self.sequential_input(),)
             else:
                 body, inputs, outputs = self.functional_body()
-        except Tangled:
-            problem = ("K2T901", "the model is not migrated: its graph is not known", span)
+        except Tangled as error:
+            why = str(error) or "its graph is not known"
+            problem = ("K2T901", f"the model is not migrated: {why}", span)
         structure, tangled = self.structure() if problem is None else (None, None)
         parameters, arguments = self.signature()
         return Model(

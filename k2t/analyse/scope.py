@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from dataclasses import dataclass, field, replace
 
 from k2t.analyse.interpreter import Interpreter
@@ -72,6 +74,42 @@ class ClassScope:
         if isinstance(value, Obj):
             return self.clean_layer(value, versions)
         return value
+
+    def in_forward(self, value: Value, versions: Versions) -> Value:
+        """The value for ``forward``, where the constructor's parameters are ``self``'s."""
+        if isinstance(value, Obj):
+            return self.operation(value, versions) or value
+        value = self.clean(value, versions)
+        if isinstance(value, Tuple):
+            items = tuple(self.in_forward(i, versions) for i in value.items)
+            value = replace(value, items=items)
+        if not isinstance(value, Const | Sym | Tuple) or value.expr is None:
+            return value
+        text = value.expr.text
+        for use in value.expr.names:
+            if use.frame == 0 and use.name not in self.rounds | self.moved:
+                continue
+            if use.name in self.moved or not self.parameter(use):
+                return replace(value, expr=None)
+            text = re.sub(rf"(?<![\w.\"']){use.name}\b(?!=[^=])", f"self.{use.name}", text)
+        return replace(value, expr=Expr(text, value.expr.names))
+
+    def operation(self, made: Obj | None, versions: Versions) -> Obj | None:
+        """A tensor operation with its arguments as ``forward`` has them."""
+        if made is None:
+            return None
+        args = {n: Arg(self.in_forward(a.value, versions), a.span) for n, a in made.args.items()}
+        return replace(made, args=args)
+
+    def parameter(self, use: NameUse) -> bool:
+        """Whether a variable is a parameter of the class's constructor."""
+        if not self.whole:
+            return use.name in self.used
+        scope = self.interp.frames[use.frame].scope
+        if not isinstance(scope, ast.FunctionDef) or use.frame not in self.frames:
+            return False
+        names = [a.arg for a in ast.walk(scope.args) if isinstance(a, ast.arg)]
+        return use.name in names and self.interp.frames[use.frame].versions.get(use.name) == 1
 
     def clean_layer(self, layer: Obj, versions: Versions) -> Obj:
         args = {

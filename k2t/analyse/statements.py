@@ -10,7 +10,7 @@ from k2t.analyse.sources import comments_above
 from k2t.analyse.state import statements
 from k2t.analyse.trace import appended
 from k2t.ir.source import Span
-from k2t.ir.values import Ref, Tensor
+from k2t.ir.values import ListRef, Ref, Tensor, Tuple
 
 
 class Layout:
@@ -122,7 +122,7 @@ class Layout:
                 spent.append(stmt)
                 continue
             tensors = [e for e in self.interp.events if e.kind == "apply" and e.stmt in inner]
-            if not tensors or not self.only_called(stmt):
+            if not tensors or not self.only_called(stmt) or self.called_on_numbers(stmt):
                 continue
             if any(
                 e.kind in ("model", "fit", "compile", "unsupported") and e.stmt in inner
@@ -171,6 +171,14 @@ class Layout:
         return all(
             isinstance(c, ast.Call) and (c.func is n or id(c) in self.lambdas)
             for n, c in zip(loads, calls, strict=True)
+        )
+
+    def called_on_numbers(self, scope: ast.FunctionDef) -> bool:
+        """Whether the function of a Lambda is also called on something that is no tensor."""
+        return any(
+            self.interp.definitions[call.function][0] is scope
+            and not any(isinstance(v, Tensor | ListRef | Tuple) for v in call.given.values())
+            for call in self.interp.invocations
         )
 
     def only_declares(self, scope: ast.FunctionDef) -> bool:

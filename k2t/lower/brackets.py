@@ -35,7 +35,8 @@ def filled(template: str, values: Mapping[str, str]) -> str:
         text = values[found.group(1)]
         before, after = template[: found.start()], template[found.end() :]
         alone = before.endswith(("(", "[", ", ", "=", "permute", "reshape"))
-        if before == after == "" or (alone and (not after or after[0] in "),]")):
+        exponent = before.endswith("** ") and binding(text) == 7  # a minus
+        if exponent or before == after == "" or (alone and (not after or after[0] in "),]")):
             return text
         return bracketed(text)
 

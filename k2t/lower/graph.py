@@ -177,7 +177,8 @@ class Graph:
         note = ""
         if node.operation is not None:
             wires = [self.flows[i] for i in node.inputs]
-            text, layout = tensors.lowered(self.ctx, node, node.operation, wires)
+            with located(node.operation.span):
+                text, layout = tensors.lowered(self.ctx, node, node.operation, wires)
             rank, has_module = None, False
         elif node.layer is None:
             text, layout, rank = self.operator(node)

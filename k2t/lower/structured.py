@@ -86,10 +86,11 @@ def enter(unit: Unit, model: Model, structure: Structure) -> None:
 
 def reference_class(chain: Chain, cls: ModuleClass) -> ModuleClass:
     """The same model layer by layer, as a class to compare with."""
+    names = [str(p[0]).rstrip("=") for p in cls.parameters]
     return ModuleClass(
         name=cls.name,
         parameters=cls.parameters,
-        attributes=(),
+        attributes=tuple(n for n in names if any(f"self.{n}" in x.text for x in chain.lines)),
         init=tuple(chain.groups),
         after=(),
         lazy=False,

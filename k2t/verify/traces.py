@@ -94,7 +94,8 @@ def compare_points(a: list[Point], b: list[Point]) -> list[LayerDifference]:
     since: list[str] = []
     for point in a:
         queue = partners[point.entry] if point.entry is not None else []
-        other = queue.pop(0) if queue else None
+        other = nearest(point, queue)
+        queue[:] = [p for p in queue if p is not other]
         if other is not None and rows_moved(point, other):
             other = None
         if other is not None:
@@ -103,6 +104,19 @@ def compare_points(a: list[Point], b: list[Point]) -> list[LayerDifference]:
         if other is not None and point.output is not None:
             found += at(point, "output", point.output, other.output, since)
     return found
+
+
+def nearest(point: Point, others: list[Point]) -> Point | None:
+    """The call of the same layer that was given most nearly the same, the first of equals.
+
+    Keras goes through a graph by depth, so a shared layer's calls may come in another order.
+    """
+
+    def distance(other: Point) -> float:
+        turned = aligned(point.input, other.input)
+        return difference(point.input, turned) if turned is not None else math.inf
+
+    return min(others, key=distance) if len(others) > 1 else next(iter(others), None)
 
 
 def rows_moved(point: Point, other: Point) -> bool:

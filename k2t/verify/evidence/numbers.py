@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from k2t.verify.recording import Entry, Point
+from k2t.verify.traces import nearest
 
 LEFT = 0.05  # share of the difference that a confirmed hypothesis may leave, for arrays
 LEFT_OF_ONE = 0.01  # the same for a single number, which agrees by chance more easily
@@ -177,10 +178,11 @@ def macro_accuracy(predicted: Array, targets: Array, classes: int) -> float:
 
 
 def partners(keras: list[Point], port: list[Point]) -> Iterator[tuple[Point, Point]]:
-    """Calls of the same layer, in Keras's order: the n-th of an entry goes with its n-th."""
+    """Calls of the same layer, in Keras's order: those that were given the same."""
     rest = list(port)
     for point in keras:
-        other = next((p for p in rest if point.entry is not None and p.entry == point.entry), None)
+        same = [p for p in rest if point.entry is not None and p.entry == point.entry]
+        other = nearest(point, same)
         if other is not None:
-            rest.remove(other)
+            rest = [p for p in rest if p is not other]
             yield point, other

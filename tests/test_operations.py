@@ -1,0 +1,162 @@
+"""Tensor operations in models: what is written, and what is refused at its line."""
+
+import ast
+
+import pytest
+
+from k2t.ir.finding import Severity
+from k2t.lower import brackets
+from k2t.pipeline import migrate
+
+pytestmark = pytest.mark.quick
+
+SCRIPT = """import numpy as np
+import keras
+import tensorflow as tf
+from keras import layers, ops
+from tensorflow.keras import backend as K
+
+inputs = keras.Input({shape})
+x = {front}(inputs)
+{lines}
+model = keras.Model(inputs, y)
+model.compile("sgd", "mse")
+model.fit(np.zeros((64, *{shape})), np.zeros(64))
+"""
+
+
+def migrated(lines, shape=(8,), front="layers.Dense(8)"):
+    text = SCRIPT.format(lines=lines, shape=shape, front=front)
+    return migrate(text.encode(), "train.py")
+
+
+def forward(lines, **more):
+    """The lines of `forward` behind the first layer."""
+    done = migrated(lines, **more)
+    assert [f.message for f in done.findings if f.severity is Severity.ERROR] == []
+    for node in ast.walk(ast.parse(done.text)):
+        if isinstance(node, ast.FunctionDef) and node.name == "forward":
+            return [ast.unparse(s) for s in node.body[1:]]
+    raise AssertionError(done.text)
+
+
+@pytest.mark.parametrize(
+    ("expression", "torch"),
+    [
+        ("ops.maximum(0.0, x)", "x.clamp(min=0.0)"),
+        ("tf.concat(axis=1, values=[x, x * 2])", "torch.cat([x, x * 2], 1)"),
+        ("K.expand_dims(x)", "x.unsqueeze(-1)"),
+        ("tf.cast(x > 0, tf.float32) * x", "(x > 0).float() * x"),
+        ("ops.mean(x, -1, True)", "x.mean(dim=-1, keepdim=True)"),
+        ("x - (x - 1)", "x - (x - 1)"),
+        ("(-x) ** 2 / 3", "(-x) ** 2 / 3"),
+        ("ops.square(x + 1)", "(x + 1).square()"),
+        ("layers.Lambda(lambda t, n=3: t ** n)(x)", "x ** 3"),
+        ("layers.Lambda(K.square)(x)", "x.square()"),
+        ("layers.Lambda(lambda t, s: s * t, arguments={'s': 2})(x)", "2 * x"),
+        ("K.sqrt(K.sum(K.square(x), axis=1))", "x.square().sum(dim=1).sqrt()"),
+        ("K.sqrt(x)", "x.clamp(min=0).sqrt()"),
+    ],
+)
+def test_spelling(expression, torch):
+    assert forward(f"y = {expression}") == [f"return {torch}"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "torch"),
+    [
+        ("ops.max(x, axis=-1)", "return x.amax(dim=1)"),
+        ("ops.max(x, axis=(1, 2))", "return x.amax(dim=(2, 3))"),
+        (
+            "ops.concatenate([x, -x], axis=-1)",
+            "y = torch.cat([x, -x], 1); return y.permute(0, 2, 3, 1)",
+        ),
+        (
+            "ops.concatenate([x, inputs], axis=1)",
+            "return torch.cat([x.permute(0, 2, 3, 1), inputs], 1)",
+        ),
+        ("x[:, 0]", "return x.permute(0, 2, 3, 1)[:, 0]"),
+        ("ops.softmax(x, axis=-1)", "y = x.softmax(1); return y.permute(0, 2, 3, 1)"),
+        ("ops.sum(x, axis=1)", "y = x.sum(dim=2); return y.transpose(1, 2)"),
+    ],
+)
+def test_axes_follow_the_layout(expression, torch):
+    lines = forward(f"y = {expression}", shape=(6, 5, 4), front="layers.Conv2D(4, 1)")
+    assert "; ".join(lines) == torch
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "y = ops.sum(x, axis=0, keepdims=True)",
+        "y = ops.sum(x)",
+        "y = x[0]",
+        "y = x[:, ::-1]",
+        "y = ops.reshape(x, (16, -1))",
+        "y = ops.transpose(x)",
+        "y = ops.matmul(x, x)",
+        "y = x * np.ones(8)",
+        "y = x // 2",
+        "y = x + layers.Reshape((8, 1))(x)",
+        "y = x if x > 0 else -x",
+        "y = ops.squeeze(ops.expand_dims(x, -1))",
+        "y = ops.norm(x, ord=1, axis=1)",
+        "y = ops.sum(x, 1, True, 0)",
+        "y = layers.Lambda(lambda t: layers.Dense(3)(t))(x)",
+        "y = layers.Lambda(lambda t: t.numpy())(x)",
+        "k = 2.0\ny = layers.Lambda(lambda t: t * k)(x)\nk = 3.0",
+        "y = [layers.Lambda(lambda t: t[:, i:i + 1])(x) for i in range(3)][1]",
+        "y, i = x, 0\nwhile i < 3:\n    y = layers.Dense(8)(y)\n    i += 1",
+        "def f(t):\n    if len(names) > 1:\n        return t * 2\n    return t\n"
+        "y = layers.Lambda(f)(x)",
+        "def f(t):\n    for _ in names:\n        t = t * 2\n    return t\ny = layers.Lambda(f)(x)",
+        "def f(t):\n    try:\n        t = t * 2\n    except ValueError:\n        t = t * 3\n"
+        "    return t\ny = layers.Lambda(f)(x)",
+    ],
+)
+def test_what_is_not_understood_is_an_error(lines):
+    done = migrated(lines)
+    assert any(f.severity is Severity.ERROR for f in done.findings)
+    assert "raise NotImplementedError" in (done.text or "")
+
+
+def test_a_builders_argument_reaches_forward():
+    script = (
+        "import keras\n\n\ndef build(scale):\n    inputs = keras.Input((8,))\n"
+        "    return keras.Model(inputs, keras.layers.Dense(3)(inputs * scale))\n\n\n"
+        'model = build(0.5)\nmodel.compile("sgd", "mse")\n'
+    )
+    text = migrate(script.encode(), "train.py").text
+    assert "self.scale = scale" in text
+    assert "inputs * self.scale" in text
+
+
+@pytest.mark.parametrize(
+    ("symbol", "parts", "text"),
+    [
+        (" - ", ["a", "b - c"], "a - (b - c)"),
+        (" - ", ["a - b", "c"], "a - b - c"),
+        (" * ", ["a + b", "c * d"], "(a + b) * (c * d)"),
+        (" + ", ["a * b", "f(c + d)"], "a * b + f(c + d)"),
+    ],
+)
+def test_brackets_of_sums_and_products(symbol, parts, text):
+    assert brackets.arithmetic(symbol, parts) == text
+
+
+def test_a_function_that_is_also_called_elsewhere_stays():
+    done = migrated(
+        "def twice(t):\n    return t * 2\n\ny = layers.Lambda(twice)(x)\nprint(twice(3))"
+    )
+    assert "def twice(t):" in done.text
+    assert "x * 2" in done.text
+
+
+def test_a_function_of_a_lambda_goes_with_what_declares_its_shape():
+    done = migrated(
+        "def twice(t):\n    return K.sum(t, axis=1)\n\ndef shape(s):\n    return s[:1]\n\n"
+        "y = layers.Lambda(twice, output_shape=shape)(x)"
+    )
+    assert [f for f in done.findings if f.severity is Severity.ERROR] == []
+    assert "def twice" not in done.text
+    assert "def shape" not in done.text
