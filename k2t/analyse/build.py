@@ -118,6 +118,7 @@ class Assembly:
             anchor=self.layout.with_comments(top),
             created=self.spans.of(first.stmt),
             renames=self.renames(home),
+            owners=first.owners,
         )
 
     def renames(self, home: Home | None) -> tuple[Span, ...]:

@@ -80,7 +80,10 @@ class Compile:
 
 @dataclass(frozen=True)
 class Model:
-    """A model class: what one constructor call of the script builds, however often it runs."""
+    """A model class: what one constructor call of the script builds, however often it runs.
+
+    ``owners``: by layer, the model (and its variable) that the script made with it before.
+    """
 
     id: int
     kind: str
@@ -109,6 +112,7 @@ class Model:
     values: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     input_keys: tuple[str | None, ...] = ()
     output_keys: tuple[str | None, ...] = ()
+    owners: Mapping[int, tuple[int, str]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from k2t.lower import text as t
 from k2t.lower.groups import Chain, fill, join_notes, to_last
 from k2t.lower.layers import lower
 from k2t.lower.ops import Context, Op, dim_text, located, stem
-from k2t.lower.parts import called_with, parts_first
+from k2t.lower.parts import called_with, parts_first, shared_module
 from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST
 
 RESERVED = {
@@ -229,7 +229,10 @@ class Graph:
             if op.module is not None and (op.lines or not op.call or "{m}" in op.call):
                 attribute = base if modules == 0 else f"{base}_{op.stem}"
                 modules += 1
-                if not known:
+                taken = shared_module(self.ctx, self.model, layer, op)
+                if taken is not None and not self.has(attribute):
+                    self.groups.append(Group(attribute, (Entry(taken, comments),)))
+                elif taken is None and not known:
                     extra = (f"# {op.comment}",) if op.comment and op.stem == "pad" else ()
                     self.groups.append(Group(attribute, (Entry(op.module, (*comments, *extra)),)))
                     self.paths.append((f"self.{attribute}", op, layer))
@@ -259,6 +262,9 @@ class Graph:
             texts.append(self.converted(flow.text, flow.rank, "last")[0] if first else flow.text)
         kind = "one" if len(texts) == 1 else "list"
         return Flow(called_with(texts, kind), "last", None)
+
+    def has(self, attribute: str) -> bool:
+        return any(isinstance(g, Group) and g.name == attribute for g in self.groups)
 
     def converted(self, text: str, rank: int | None, wanted: str) -> tuple[str, str]:
         if rank not in TO_FIRST:

@@ -238,25 +238,26 @@ def finish(
     params = {p.name: f"self.{p.name}" for p in model.parameters}
     check_parts(made, drafts)
     parts = parts_of(model)
-    penalty = initial.penalty_lines(made.made, params, not parts)
+    alone = not parts and not model.owners
+    penalty = initial.penalty_lines(made.made, params, alone)
     penalty = with_penalties(penalty, made, drafts)
     trained = made.loss is not None
     validating = any(validates(u) for u in uses)
     step = build_step(made, bool(penalty), params, validating) if trained else None
     optimizer = own_optimizer(made.optimizer, params, model)
     texts = texts_of(step, optimizer, penalty, made)
-    held = {part_name(layer) for layer in parts.values()}
+    held = {*map(part_name, parts.values()), *(name for _, name in model.owners.values())}
     kept = tuple(
         p for p in params if p not in held and any(re.search(rf"self\.{p}\b", s) for s in texts)
     )
     lazy = any(op.lazy for _, op, _ in made.made)
-    if lazy and (parts or not any(u.kind == "fit" for u in uses)):
+    if lazy and (not alone or not any(u.kind == "fit" for u in uses)):
         raise NotMigrated(
             "K2T119", "an input width is not known, and no fit is seen that would tell", model.span
         )
     predicts = any(u.kind in ("predict", "call") for u in uses)
     starting = starts(common, made)
-    own = own_starts(starting) if parts else ()
+    own = () if alone else own_starts(starting)
     return ModuleClass(
         name=made.name,
         parameters=tuple(parameter_code(p.name, p.default) for p in model.parameters),
@@ -264,7 +265,7 @@ def finish(
         init=tuple(made.chain.groups),
         after=(*own, *initial.special_lines(ctx, common, made.made, model.local_names)),
         lazy=lazy,
-        applies=bool(starting) and not parts,
+        applies=bool(starting) and alone,
         forward=forward_arguments(model),
         lines=tuple(made.chain.lines),
         docstring=model.home.docstring if model.home and model.home.becomes_class else None,

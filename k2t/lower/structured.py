@@ -13,16 +13,7 @@ from k2t.lower.library import Again, Library, prune, settled, used
 from k2t.lower.liveness import stored
 from k2t.lower.ops import Context, dim_text
 from k2t.lower.unit import Unit
-from k2t.lower.wires import NotKept
-
-
-class Lost(Exception):
-    """The structure of a model cannot be kept: it is lowered again, layer by layer."""
-
-    def __init__(self, model: int, reason: str) -> None:
-        super().__init__(reason)
-        self.model = model
-        self.reason = reason
+from k2t.lower.wires import Lost, NotKept
 
 
 def structured(ctx: Context, model: Model, folded: int | None) -> Chain:
