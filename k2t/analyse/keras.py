@@ -375,7 +375,7 @@ class Keras:
         fed = args.get("x", Arg(UNKNOWN)).value
         if name == "fit" and isinstance(fed, Instance):
             seen["on_epoch_end"] = calls.defines(interp, fed, "on_epoch_end")
-        if name in ("fit", "evaluate", "predict"):
+        if name in ("fit", "evaluate", "predict", "compile"):
             seen["parts"] = feeding.parts(interp, args, node)
         if name == "compile":
             seen["versions"] = versions_of(frame)

@@ -40,7 +40,7 @@ class Graph:
 
     ctx: Context
     model: Model
-    folded: int | None
+    folded: frozenset[int]
     hidden: bool = False
     groups: list[Group | Part] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
@@ -215,7 +215,7 @@ class Graph:
             raise NotMigrated(
                 "K2T114", "masks in functional models are not carried over", layer.span
             )
-        if node.id == self.folded:
+        if node.id in self.folded:
             ops = ops[:-1]
         text, layout, rank, note = flow.text, flow.layout, flow.rank, ""
         has_module = False

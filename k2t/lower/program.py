@@ -13,7 +13,7 @@ from k2t.ir.values import Array, Value, as_int
 from k2t.lower import initial
 from k2t.lower import text as t
 from k2t.lower.edits import Edits
-from k2t.lower.feeding import with_kind
+from k2t.lower.feeding import target_parts, with_kind
 from k2t.lower.library import Library
 from k2t.lower.model import Draft, draft, finish
 from k2t.lower.ops import Context
@@ -56,7 +56,13 @@ def lower_models(
         ctx.notes.clear()
         model = replace(model, input_kind=with_kind(program, model))
         try:
-            made = draft(ctx, model, targets(program, model), weighted(program, model))
+            made = draft(
+                ctx,
+                model,
+                targets(program, model),
+                weighted(program, model),
+                target_parts(program, model),
+            )
         except NotMigrated as error:
             findings.append(refusal(error, model.span))
             continue

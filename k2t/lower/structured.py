@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from k2t.ir.program import Model
@@ -16,7 +17,7 @@ from k2t.lower.unit import Unit
 from k2t.lower.wires import Lost, NotKept
 
 
-def structured(ctx: Context, model: Model, folded: int | None) -> Chain:
+def structured(ctx: Context, model: Model, folded: Sequence[int]) -> Chain:
     """The class of a model by its structure.
 
     Raises:
@@ -25,7 +26,7 @@ def structured(ctx: Context, model: Model, folded: int | None) -> Chain:
     structure = model.structure
     assert structure is not None
     library: Library = ctx.library
-    reference = Graph(ctx, model, folded, hidden=True).lower()
+    reference = Graph(ctx, model, frozenset(folded), hidden=True).lower()
     structure = replace(
         structure, parameters=tuple(model.parameters), shapes=dict(structure.shapes)
     )
@@ -90,12 +91,11 @@ def reference_class(chain: Chain, cls: ModuleClass) -> ModuleClass:
     )
 
 
-def functional_chain(ctx: Context, model: Model, folded: str | None, ending: str) -> Chain:
+def functional_chain(ctx: Context, model: Model, folded: Sequence[int], ending: str) -> Chain:
     """The graph of a functional model: with the structure the script gives it, else in a row."""
-    output = model.outputs[0] if folded else None
-    chain = structured(ctx, model, output) if keeps_structure(ctx, model) else None
+    chain = structured(ctx, model, folded) if keeps_structure(ctx, model) else None
     if chain is None:
-        chain = Graph(ctx, model, output).lower()
+        chain = Graph(ctx, model, frozenset(folded)).lower()
     if ending:
         last = chain.lines.pop()
         comment = "; ".join(c for c in (last.comment, ending) if c)
