@@ -125,12 +125,18 @@ def check_parts(interp: Interpreter, state: ModelState) -> None:
 def check_shared(interp: Interpreter, state: ModelState) -> None:
     """Layers that an earlier model has are taken from it: it must be at hand."""
     owners: dict[int, tuple[int, str]] = {}
+    if state.kind == "sequential":
+        others = [m for m in interp.models.values() if m is not state]
+        layer = state.added[-1].layer
+        if layer.row not in ("Model", "Input") and any(has_layer(interp, m, layer) for m in others):
+            state.broken = "it shares layers with another model"
+        return
     for layer in layers_of(interp, state):
         owner = next((m for m in interp.models.values() if has_layer(interp, m, layer)), state)
         if owner is state or layer.row in ("Model", "Input"):
             continue
         use = variable_of(state.frame, owner.id, owner.variable)
-        if use is None or state.kind == "sequential":
+        if use is None:
             state.broken = "it shares layers with another model"
             return
         owners[layer.id] = (owner.id, use.name)
