@@ -13,7 +13,7 @@ from k2t.lower import text as t
 from k2t.lower.groups import Chain, fill, join_notes, to_last
 from k2t.lower.layers import lower
 from k2t.lower.ops import Context, Op, dim_text, located, stem
-from k2t.lower.parts import called_with, parts_first, shared_module
+from k2t.lower.parts import called_with, parts_first, shared_module, unpacked
 from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST
 
 RESERVED = {
@@ -48,6 +48,8 @@ class Graph:
     flows: dict[int, Flow] = field(default_factory=dict)
     attributes: dict[int, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    named: set[str] = field(default_factory=set)
+    spares: set[str] = field(default_factory=set)
     others: dict[int, tuple[Node, ...]] = field(default_factory=dict)
 
     def lower(self) -> Chain:
@@ -56,6 +58,8 @@ class Graph:
         comments = {i.node.id: i.comments for i in self.model.body if isinstance(i, Leaf)}
         uses = self.uses(nodes)
         names = self.name_tensors(nodes, uses)
+        inputs = enumerate(self.model.inputs)
+        self.named = {*names.values(), *(self.input_name(i, n) for i, n in inputs)}
         self.start()
         self.name_attributes(nodes)
         for item in self.model.body:
@@ -95,7 +99,8 @@ class Graph:
             here = position[node.id]
             last = max(uses[node.id] or [here])
             names = [n for n in wanted[node.id] if live_until.get(n, -1) <= here]
-            if not names and len(uses[node.id]) == 1 and not wanted[node.id]:
+            several = node.id in self.model.outputs and len(self.model.outputs) > 1
+            if not names and len(uses[node.id]) == 1 and not wanted[node.id] and not several:
                 continue  # nested call: written inside its only reader
 
             def free(name: str, here: int = here, last: int = last) -> bool:
@@ -186,9 +191,20 @@ class Graph:
         if inline and not note and len(text) < 70:
             self.flows[node.id] = Flow(text, layout, rank)
             return
-        target = name or "x"
+        target = name or self.spare(node)
         self.lines.append(Line(f"{target} = {text}", note, () if has_module else comments))
         self.flows[node.id] = Flow(target, layout, rank)
+
+    def spare(self, node: Node) -> str:
+        """A variable for a tensor without one, that no tensor still to be read is in."""
+        before = [self.flows[i].text for i in node.inputs if self.flows[i].text in self.spares]
+        if before:
+            return before[0]  # it is read here, and only here
+        name, number = "x", 1
+        while name in self.named or name in self.spares:
+            name, number = f"x{number}", number + 1
+        self.spares.add(name)
+        return name
 
     def layer(
         self, node: Node, comments: tuple[str, ...]
@@ -352,14 +368,6 @@ class Graph:
             self.lines.append(Line(f"return {text}", comment, comments))
             return
         self.lines.append(Line(f"return {', '.join(texts)}"))
-
-
-def unpacked(model: Model, names: list[str]) -> str:
-    """The line of ``forward`` that takes a list or dict of inputs apart."""
-    if model.input_kind == "dict":
-        taken = ", ".join(f'inputs["{key}"]' for key in model.input_keys)
-        return f"{', '.join(names)} = {taken}"
-    return f"{', '.join(names)}{',' if len(names) == 1 else ''} = inputs"
 
 
 def kind_stem(ctx: Context, layer: Obj) -> str:

@@ -157,6 +157,14 @@ def penalized(made: Draft, drafts: Mapping[int, Draft]) -> bool:
     return below or any(op.penalties for _, op, _ in made.made)
 
 
+def unpacked(model: Model, names: list[str]) -> str:
+    """The line of ``forward`` that takes a list or dict of inputs apart."""
+    if model.input_kind == "dict":
+        taken = ", ".join(f'inputs["{key}"]' for key in model.input_keys)
+        return f"{', '.join(names)} = {taken}"
+    return f"{', '.join(names)}{',' if len(names) == 1 else ''} = inputs"
+
+
 def called_with(inputs: Sequence[str], kind: str) -> str:
     """The argument of a call of a part: its tensor, or a list of them."""
     return f"[{', '.join(inputs)}]" if kind == "list" else inputs[0]

@@ -8,11 +8,12 @@ from dataclasses import replace
 from k2t.ir.program import Model
 from k2t.ir.structure import Structure
 from k2t.ir.torch import Line, ModuleClass
-from k2t.lower.graph import Graph, unpacked
+from k2t.lower.graph import Graph
 from k2t.lower.groups import Chain
 from k2t.lower.library import Again, Library, prune, settled, used
 from k2t.lower.liveness import stored
 from k2t.lower.ops import Context, dim_text
+from k2t.lower.parts import unpacked
 from k2t.lower.unit import Unit
 from k2t.lower.wires import Lost, NotKept
 
