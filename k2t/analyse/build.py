@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import Any
 
-from k2t.analyse import dialects, names
+from k2t.analyse import dialects, feeding, names
 from k2t.analyse.functions import Structures
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.keras import Keras
@@ -118,6 +118,7 @@ class Assembly:
             anchor=self.layout.with_comments(top),
             created=self.spans.of(first.stmt),
             renames=self.renames(home),
+            owners=first.owners,
         )
 
     def renames(self, home: Home | None) -> tuple[Span, ...]:
@@ -184,7 +185,8 @@ class Assembly:
                 for name, arg in event["args"].items()
             }
             comments = (*self.object_comments(event), *comments_above(self.interp, event.stmt))
-            made = Compile(self.spans.of(event.node), args, comments)
+            parts = feeding.by_name(event["args"], event["parts"], builder.scope, versions)
+            made = Compile(self.spans.of(event.node), args, comments, parts=parts)
             if found is None:
                 found = made
             elif found.span != made.span:

@@ -1,16 +1,19 @@
-"""What is fed to a model as a list or dict of arrays, part by part."""
+"""What a model is given as a list or dict, for each of its inputs or outputs, part by part."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from dataclasses import replace
 
 from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.scope import ClassScope
+from k2t.analyse.state import Versions
 from k2t.ir.program import Fed
 from k2t.ir.source import Span
 from k2t.ir.values import Arg, ListRef, Value
 
-FEEDS = ("x", "y", "validation_x", "validation_y")
+FEEDS = ("x", "y", "validation_x", "validation_y", "loss", "loss_weights", "metrics")
 
 
 def parts(interp: Interpreter, args: Mapping[str, Arg], node: ast.Call) -> dict[Span, Fed]:
@@ -51,3 +54,16 @@ def part(interp: Interpreter, value: Value, shown: ast.expr | None) -> Fed | Non
         return Fed("list", tuple(Arg(i) for i in items))
     shown_items = zip(items, elements, strict=True)
     return Fed("list", tuple(Arg(i, interp.span(e)) for i, e in shown_items))
+
+
+def by_name(
+    args: Mapping[str, Arg], found: Mapping[Span, Fed], scope: ClassScope, versions: Versions
+) -> dict[str, Fed]:
+    """The parts of the arguments of ``compile``, as they may be written in the class."""
+    return {
+        name: replace(
+            fed, items=tuple(Arg(scope.clean(a.value, versions), a.span) for a in fed.items)
+        )
+        for name, arg in args.items()
+        if arg.span is not None and (fed := found.get(arg.span)) is not None
+    }

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from k2t.analyse.beside import nodes_of, own_statements
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.loops import stored
 from k2t.analyse.sources import is_docstring
@@ -43,12 +44,17 @@ class Structures:
         scope = home.scope
         beside = [m for m in self.interp.models.values() if m.frame.scope is scope]
         frames = frozenset(m.frame.id for m in beside)
+        if len({id(m.node) for m in beside}) > 1:
+            body = own_statements(self.interp, self.trace, state, body)
         home_parameters = {a.arg for a in scope.args.args} if isinstance(scope, FUNCTION) else set()
         if not self.structured(body, home_parameters if whole else set()):
             return None
         inputs = self.input_names(state, body)
-        if len({id(m.node) for m in beside}) > 1:
-            raise Tangled("several models are put together in one place")
+        made = [self.interp.graph[i].layer for i in nodes_of(self.interp, state)]
+        if any(layer is not None and layer.row == "Model" for layer in made):
+            raise Tangled("a model is used as a layer beside them")
+        if state.owners:
+            raise Tangled("some layers belong to another model")
         moved = frozenset(n for s in body if isinstance(s, ast.For) for n in stored(s))
         local = Local(self.interp, frames, moved)
         tensors, held = self.trace.flow_names(body, set(inputs))
@@ -60,11 +66,11 @@ class Structures:
         steps = reader.steps(body, whole)
         self.follow(reader)
         named = list(zip(inputs, state.inputs, strict=True))
-        shapes = {name: bare(self.interp.graph[made].shape) for name, made in named}
+        shapes = {name: bare(self.interp.graph[node].shape) for name, node in named}
         widths = {
             name: text
-            for name, made in named
-            if (text := self.input_width(made, local)) is not None
+            for name, node in named
+            if (text := self.input_width(node, local)) is not None
         }
         return Structure("", span, tuple(inputs), (), steps, shapes, widths=widths)
 

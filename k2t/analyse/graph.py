@@ -75,6 +75,7 @@ def connect(interp: Interpreter, model: ModelState, args: dict[str, Arg]) -> Non
         else:
             model.outputs, model.output_kind, model.output_keys = ids, kind, named
     nesting.check_parts(interp, model)
+    nesting.check_shared(interp, model)
 
 
 def end_name(made: GraphNode) -> str | None:
@@ -137,6 +138,7 @@ def add(interp: Interpreter, model: ModelState, layer: Value, node: ast.AST, fra
         ),
     )
     nesting.check_parts(interp, model)
+    nesting.check_shared(interp, model)
     if interp.hypothetical:
         interp.ghosts.append((model.id, model.added))
 

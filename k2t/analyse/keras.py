@@ -283,8 +283,12 @@ class Keras:
                 if attr == "metrics_names":
                     self.interp.event("metrics_names", node, frame, model=owner.id)
                     return UNKNOWN
-                if attr in ("input_shape", "layers", "stop_training"):
+                if attr in ("input_shape", "stop_training"):
                     return self.interp.unsupported(f"model.{attr}", node, frame)
+                if attr in ("input", "output", "inputs", "outputs", "layers"):
+                    # an error but where it goes into a model that is made from it
+                    self.interp.unsupported(f"model.{attr}", node, frame)
+                    return nesting.member(self.interp, self.interp.models[owner.id], attr)
                 return Bound(owner, attr)
             case History(model=model, fit=fit):
                 if attr == "history":
@@ -301,6 +305,9 @@ class Keras:
                 return self.interp.unsupported(f"tensor.{attr}", node, frame)
         if isinstance(owner, Obj) and owner.row == "Tokenizer":
             return Bound(owner, attr)
+        if isinstance(owner, Obj) and attr == "output":
+            self.interp.unsupported(f"{owner.row}.output", node, frame)
+            return nesting.output_of(self.interp, owner)
         return self.interp.unsupported(f"{getattr(owner, 'row', 'object')}.{attr}", node, frame)
 
     def output_shape(self, owner: ModelRef, node: ast.Attribute, frame: Frame) -> Value:
@@ -369,7 +376,10 @@ class Keras:
             graph.add(self.interp, state, values[0] if values else UNKNOWN, node, frame)
             return NONE
         if name not in METHODS:
-            arguments.evaluated(self.interp, node, frame)
+            values = arguments.evaluated(self.interp, node, frame)
+            if name == "get_layer" and len(values) == 1:
+                self.interp.unsupported("model.get_layer", node, frame)
+                return nesting.named_layer(interp, state, values[0])
             return self.interp.unsupported(f"model.{name}", node, frame)
         args = arguments.given(self.interp, node, frame, METHODS[name].split(), OLD_ARGUMENTS)
         seen: dict[str, Any] = {"repeated": bool(interp.iteration)}
@@ -389,7 +399,7 @@ class Keras:
         fed = args.get("x", Arg(UNKNOWN)).value
         if name == "fit" and isinstance(fed, Instance):
             seen["on_epoch_end"] = calls.defines(interp, fed, "on_epoch_end")
-        if name in ("fit", "evaluate", "predict"):
+        if name in ("fit", "evaluate", "predict", "compile"):
             seen["parts"] = feeding.parts(interp, args, node)
         if name == "compile":
             seen["versions"] = versions_of(frame)

@@ -8,7 +8,19 @@ from k2t.analyse import graph
 from k2t.analyse.inputs import input_shape, output_shape
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame, ModelState
-from k2t.ir.values import NONE, Arg, Const, ModelRef, NameUse, Obj, Shape, Tensor, Tuple, Value
+from k2t.ir.values import (
+    NONE,
+    UNKNOWN,
+    Arg,
+    Const,
+    ModelRef,
+    NameUse,
+    Obj,
+    Shape,
+    Tensor,
+    Tuple,
+    Value,
+)
 
 
 def variable_of(frame: Frame, model: int, wanted: str | None = None) -> NameUse | None:
@@ -108,3 +120,69 @@ def check_parts(interp: Interpreter, state: ModelState) -> None:
         assert isinstance(name, Const)
         if state.frame.lookup(str(name.value)) != part:
             state.broken = f"the model {name.value} inside it is not at hand where it is made"
+
+
+def check_shared(interp: Interpreter, state: ModelState) -> None:
+    """Layers that an earlier model has are taken from it: it must be at hand."""
+    owners: dict[int, tuple[int, str]] = {}
+    if state.kind == "sequential":
+        others = [m for m in interp.models.values() if m is not state]
+        layer = state.added[-1].layer
+        if layer.row not in ("Model", "Input") and any(has_layer(interp, m, layer) for m in others):
+            state.broken = "it shares layers with another model"
+        return
+    for layer in layers_of(interp, state):
+        owner = next((m for m in interp.models.values() if has_layer(interp, m, layer)), state)
+        if owner is state or layer.row in ("Model", "Input"):
+            continue
+        use = variable_of(state.frame, owner.id, owner.variable)
+        if use is None:
+            state.broken = "it shares layers with another model"
+            return
+        owners[layer.id] = (owner.id, use.name)
+    state.owners = owners
+
+
+def has_layer(interp: Interpreter, state: ModelState, layer: Obj) -> bool:
+    return any(other.id == layer.id for other in layers_of(interp, state))
+
+
+def member(interp: Interpreter, state: ModelState, attr: str) -> Value:
+    """``model.input``, ``model.output`` and ``model.layers``, where they are certain."""
+    ends = {"input": state.inputs, "output": state.outputs}.get(attr, ())
+    if len(ends) == 1:
+        return Tensor(ends[0])
+    if attr in ("inputs", "outputs") and state.kind == "functional":
+        return Tuple(tuple(Tensor(i) for i in getattr(state, attr)))
+    return Tuple(tuple(layer_list(interp, state))) if attr == "layers" else UNKNOWN
+
+
+def layer_list(interp: Interpreter, state: ModelState) -> list[Value]:
+    """The layers by number; those of a graph that branches are in an order of Keras's own."""
+    if state.kind == "sequential":
+        return [e.layer for e in state.added if e.layer.row != "Input"]
+    found: list[Value] = []
+    current = state.outputs[0] if len(state.outputs) == 1 else -1
+    while current in interp.graph and current not in state.inputs:
+        made = interp.graph[current]
+        if made.layer is None or len(made.inputs) != 1 or made.layer in found:
+            return []
+        found.insert(0, made.layer)
+        current = made.inputs[0]
+    return [UNKNOWN, *found] if current in state.inputs else []
+
+
+def named_layer(interp: Interpreter, state: ModelState, name: Value) -> Value:
+    """``model.get_layer("name")`` of a layer that the script named."""
+    for layer in layers_of(interp, state):
+        given = layer.args.get("name")
+        if given is not None and given.value == name and layer.row != "Model":
+            return layer
+    return UNKNOWN
+
+
+def output_of(interp: Interpreter, layer: Obj) -> Value:
+    """``layer.output``: of several applications Keras 3 gives the first, older ones none."""
+    made = [n.id for n in interp.graph.values() if n.layer is not None and n.layer.id == layer.id]
+    first = len(made) == 1 or (made and interp.dialect == "keras3")
+    return Tensor(min(made)) if first else UNKNOWN

@@ -66,21 +66,35 @@ class Home:
 
 
 @dataclass(frozen=True)
+class Fed:
+    """A list or dict that a model is given, as of arrays; an element has a span if displayed."""
+
+    kind: str
+    items: tuple[Arg, ...]
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Compile:
     """The arguments of ``compile`` and the comments that stood above it and its optimizer.
 
-    ``others`` are the arguments the same call had for other instances of the model.
+    ``others`` are the arguments the same call had for other instances of the model, ``parts`` the
+    lists and dicts among them.
     """
 
     span: Span
     args: Mapping[str, Arg] = field(hash=False)
     comments: tuple[str, ...] = ()
     others: tuple[Mapping[str, Arg], ...] = field(default=(), hash=False)
+    parts: Mapping[str, Fed] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model class: what one constructor call of the script builds, however often it runs."""
+    """A model class: what one constructor call of the script builds, however often it runs.
+
+    ``owners``: by layer, the model (and its variable) that the script made with it before.
+    """
 
     id: int
     kind: str
@@ -109,6 +123,7 @@ class Model:
     values: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     input_keys: tuple[str | None, ...] = ()
     output_keys: tuple[str | None, ...] = ()
+    owners: Mapping[int, tuple[int, str]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -131,15 +146,6 @@ class Use:
     how: str = "value"
     scope: Span | None = None
     data: Mapping[str, Any] = field(default_factory=dict, hash=False)
-
-
-@dataclass(frozen=True)
-class Fed:
-    """A list or dict of arrays that a model is given; an element has a span if it is displayed."""
-
-    kind: str
-    items: tuple[Arg, ...]
-    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

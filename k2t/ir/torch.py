@@ -65,12 +65,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Step:
-    """The body of ``step``: what a batch becomes, the loss, and what is logged."""
+    """The body of ``step``: what a batch becomes, the loss, and what is logged.
+
+    ``means`` is logged as the plain mean of the batches.
+    """
 
     unpack: str
     lines: tuple[Line, ...]
     logs: tuple[tuple[str, str], ...]
     updates: tuple[Line, ...] = ()
+    means: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ class ModuleClass:
     penalty: tuple[Line, ...] = ()
     step: Step | None = None
     predict: str | None = None
+    before_predict: str | None = None
     optimizer: Optimizer | None = None
     validates: bool = False
     tests: bool = False

@@ -36,7 +36,7 @@ def operations(unit: Unit, use: Use, width: str | None) -> list[Op]:
     if t.get(layer_of(use).args, "mask_zero") == Const(True):
         raise NotKept("masks are not followed through functions")
     ops = found[0]
-    if any(node.id == unit.folded for node in use.seen):
+    if any(node.id in unit.folded for node in use.seen):
         ops = ops[:-1]
     return ops
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.ir.program import Fed, Leaf, Model, Program, Use
-from k2t.ir.source import Code, code
+from k2t.ir.source import Code, code, join
 from k2t.ir.values import Arg, Array, ModelRef, Unknown, as_int
 from k2t.lower import text as t
 from k2t.lower.edits import Edits, cast, float_input, is_sequence, target
@@ -168,7 +168,48 @@ def outputs(edits: Edits, use: Use, draft: Draft, y: Arg, rows: str = "") -> Cod
     assert y.span is not None
     if len(draft.model.outputs) < 2:
         return code(target(y.value, y.span), rows)
-    raise NotMigrated("K2T304", "targets of several outputs are not carried over", y.span)
+    parts = fed(use, y)
+    if parts is None or len(parts.items) != len(draft.heads):
+        raise NotMigrated("K2T304", "the targets of several outputs are not known", y.span)
+    if target_kinds(use) != {parts.kind}:
+        raise NotMigrated("K2T304", "targets in a list here and in a dict there", y.span)
+    if not rows and all(isinstance(a.value, Array) for a in parts.items):
+        return (y.span,)
+    pieces: list[Code] = []
+    for number, arg in enumerate(parts.items):
+        index = t.literal(parts.keys[number]) if parts.keys else str(number)
+        if arg.span is not None:
+            piece = code(target(arg.value, arg.span), rows)
+        elif isinstance(arg.value, Array):
+            piece = code(y.span, f"[{index}]{rows}")
+        else:
+            piece = code("np.asarray(", y.span, f"[{index}]){rows}")
+        pieces.append(code(f"{index}: ", piece) if parts.keys else piece)
+    return code("{" if parts.keys else "[", join(", ", pieces), "}" if parts.keys else "]")
+
+
+def target_kinds(use: Use) -> set[str]:
+    """Whether the targets of a call come in lists or in dicts."""
+    found = [fed(use, use.args[n]) for n in ("y", "validation_y") if n in use.args]
+    return {part.kind for part in found if part is not None}
+
+
+def target_parts(program: Program, model: Model) -> Fed | None:
+    """The targets of a model with several outputs, as they are first given.
+
+    Raises:
+        NotMigrated: they are in a list here and in a dict there.
+    """
+    kinds: set[str] = set()
+    first: Fed | None = None
+    for use in program.uses:
+        if use.kind in ("fit", "evaluate") and set(use.models) & set(model.instances):
+            kinds |= target_kinds(use)
+            if first is None and "y" in use.args:
+                first = fed(use, use.args["y"])
+    if len(kinds) > 1 and len(model.outputs) > 1:
+        raise NotMigrated("K2T304", "targets in a list here and in a dict there", model.span)
+    return first
 
 
 def target_kind(use: Use, draft: Draft, y: Arg) -> str:

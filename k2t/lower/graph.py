@@ -15,7 +15,7 @@ from k2t.lower.brackets import bracketed
 from k2t.lower.groups import Chain, fill, join_notes, to_last
 from k2t.lower.layers import lower
 from k2t.lower.ops import Context, Op, dim_text, located, stem
-from k2t.lower.parts import called_with, parts_first
+from k2t.lower.parts import called_with, parts_first, shared_module, unpacked
 from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST
 
 RESERVED = {
@@ -42,7 +42,7 @@ class Graph:
 
     ctx: Context
     model: Model
-    folded: int | None
+    folded: frozenset[int]
     hidden: bool = False
     groups: list[Group | Part] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
@@ -51,6 +51,8 @@ class Graph:
     attributes: dict[int, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     waiting: tuple[str, ...] = ()
+    named: set[str] = field(default_factory=set)
+    spares: set[str] = field(default_factory=set)
     others: dict[int, tuple[Node, ...]] = field(default_factory=dict)
 
     def lower(self) -> Chain:
@@ -59,6 +61,8 @@ class Graph:
         comments = {i.node.id: i.comments for i in self.model.body if isinstance(i, Leaf)}
         uses = self.uses(nodes)
         names = self.name_tensors(nodes, uses)
+        inputs = enumerate(self.model.inputs)
+        self.named = {*names.values(), *(self.input_name(i, n) for i, n in inputs)}
         self.start()
         self.name_attributes(nodes)
         for item in self.model.body:
@@ -98,7 +102,8 @@ class Graph:
             here = position[node.id]
             last = max(uses[node.id] or [here])
             names = [n for n in wanted[node.id] if live_until.get(n, -1) <= here]
-            if not names and len(uses[node.id]) == 1 and not wanted[node.id]:
+            several = node.id in self.model.outputs and len(self.model.outputs) > 1
+            if not names and len(uses[node.id]) == 1 and not wanted[node.id] and not several:
                 continue  # nested call: written inside its only reader
 
             def free(name: str, here: int = here, last: int = last) -> bool:
@@ -195,11 +200,22 @@ class Graph:
             self.flows[node.id] = Flow(text, layout, rank)
             self.waiting += () if has_module else comments
             return
-        target = name or "x"
+        target = name or self.spare(node)
         above = self.waiting + (() if has_module else comments)
         self.waiting = ()
         self.lines.append(Line(f"{target} = {text}", note, above))
         self.flows[node.id] = Flow(target, layout, rank)
+
+    def spare(self, node: Node) -> str:
+        """A variable for a tensor without one, that no tensor still to be read is in."""
+        before = [self.flows[i].text for i in node.inputs if self.flows[i].text in self.spares]
+        if before:
+            return before[0]  # it is read here, and only here
+        name, number = "x", 1
+        while name in self.named or name in self.spares:
+            name, number = f"x{number}", number + 1
+        self.spares.add(name)
+        return name
 
     def layer(
         self, node: Node, comments: tuple[str, ...]
@@ -226,7 +242,7 @@ class Graph:
             raise NotMigrated(
                 "K2T114", "masks in functional models are not carried over", layer.span
             )
-        if node.id == self.folded:
+        if node.id in self.folded:
             ops = ops[:-1]
         text, layout, rank, note = flow.text, flow.layout, flow.rank, ""
         has_module = False
@@ -240,7 +256,10 @@ class Graph:
             if op.module is not None and (op.lines or not op.call or "{m}" in op.call):
                 attribute = base if modules == 0 else f"{base}_{op.stem}"
                 modules += 1
-                if not known:
+                taken = shared_module(self.ctx, self.model, layer, op)
+                if taken is not None and not self.has(attribute):
+                    self.groups.append(Group(attribute, (Entry(taken, comments),)))
+                elif taken is None and not known:
                     extra = (f"# {op.comment}",) if op.comment and op.stem == "pad" else ()
                     self.groups.append(Group(attribute, (Entry(op.module, (*comments, *extra)),)))
                     self.paths.append((f"self.{attribute}", op, layer))
@@ -270,6 +289,9 @@ class Graph:
             texts.append(self.converted(flow.text, flow.rank, "last")[0] if first else flow.text)
         kind = "one" if len(texts) == 1 else "list"
         return Flow(called_with(texts, kind), "last", None)
+
+    def has(self, attribute: str) -> bool:
+        return any(isinstance(g, Group) and g.name == attribute for g in self.groups)
 
     def converted(self, text: str, rank: int | None, wanted: str) -> tuple[str, str]:
         if rank not in TO_FIRST:
@@ -353,14 +375,6 @@ class Graph:
             self.lines.append(Line(f"return {text}", comment, comments))
             return
         self.lines.append(Line(f"return {', '.join(texts)}"))
-
-
-def unpacked(model: Model, names: list[str]) -> str:
-    """The line of ``forward`` that takes a list or dict of inputs apart."""
-    if model.input_kind == "dict":
-        taken = ", ".join(f'inputs["{key}"]' for key in model.input_keys)
-        return f"{', '.join(names)} = {taken}"
-    return f"{', '.join(names)}{',' if len(names) == 1 else ''} = inputs"
 
 
 def kind_stem(ctx: Context, layer: Obj) -> str:

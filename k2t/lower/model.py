@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node, Parameter
-from k2t.ir.program import Branch, Item, Leaf, Loop, Model, Use
+from k2t.ir.program import Branch, Fed, Item, Leaf, Loop, Model, Use
 from k2t.ir.source import Code
 from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
-from k2t.ir.values import Array, NameUse, Shape, Value, as_int
-from k2t.lower import initial
+from k2t.ir.values import NONE, Array, NameUse, Shape, Value, as_int
+from k2t.lower import heads, initial
 from k2t.lower import text as t
 from k2t.lower.chain import conversion, lower_items
 from k2t.lower.groups import Chain, assemble
+from k2t.lower.heads import Head
 from k2t.lower.initial import Made, own_names
 from k2t.lower.masks import apply_masks
 from k2t.lower.ops import Context, dim_text, located
@@ -57,6 +58,7 @@ class Draft:
     y: Array | None = None
     weighted: bool = False
     name: str = "Model"
+    heads: tuple[Head, ...] = ()
 
     @property
     def made(self) -> list[Made]:
@@ -73,7 +75,9 @@ def last_leaf(items: Sequence[Item]) -> Leaf | None:
     return None
 
 
-def draft(ctx: Context, model: Model, targets: Value | None, weighted: bool) -> Draft:
+def draft(
+    ctx: Context, model: Model, targets: Value | None, weighted: bool, parts: Fed | None = None
+) -> Draft:
     """Lower the layers, loss, metrics and optimizer of a model.
 
     Raises:
@@ -84,13 +88,19 @@ def draft(ctx: Context, model: Model, targets: Value | None, weighted: bool) -> 
     y = targets if isinstance(targets, Array) else None
     output = model_output(ctx, model)
     loss = None
-    if model.compile is not None:
+    many: tuple[Head, ...] = ()
+    if model.compile is not None and len(model.outputs) > 1:
+        check_compile(model, {"loss_weights"})
+        if weighted or model.compile.others:
+            raise NotMigrated(
+                "K2T304", "weights of samples for several outputs", model.compile.span
+            )
+        outputs = [model_output(ctx, model, i) for i in range(len(model.outputs))]
+        many = heads.lower_heads(ctx, model, outputs, parts)
+        loss = many[0].loss
+    elif model.compile is not None:
         check_compile(model)
         loss_value = t.get(model.compile.args, "loss")
-        if len(model.outputs) > 1:
-            raise NotMigrated(
-                "K2T304", "compile of several outputs is not carried over", model.compile.span
-            )
         if t.is_none(loss_value):
             raise NotMigrated(
                 "K2T305", "compile without a loss is not carried over", model.compile.span
@@ -102,7 +112,12 @@ def draft(ctx: Context, model: Model, targets: Value | None, weighted: bool) -> 
                 "K2T303", "weights of sequences or images are not carried over", model.compile.span
             )
     folded = loss.folded if loss is not None else None
-    chain = lower_chain(ctx, model, folded, own_tail=loss is None or loss.row.get("tail") == folded)
+    if many:
+        numbers = [n for n, h in zip(model.outputs, many, strict=True) if h.loss.folded]
+        chain = functional_chain(ctx, model, numbers, heads.endings(many))
+    else:
+        own_tail = loss is None or loss.row.get("tail") == folded
+        chain = lower_chain(ctx, model, folded, own_tail)
     passed = (*chain.passed, *handed_in(model))
     if passed:
         model = replace(
@@ -110,12 +125,13 @@ def draft(ctx: Context, model: Model, targets: Value | None, weighted: bool) -> 
             parameters=(*model.parameters, *map(Parameter, passed)),
             arguments=(*model.arguments, *passed),
         )
-    made = Draft(model, chain, output, loss, y=y, weighted=weighted)
+    made = Draft(model, chain, output, loss, y=y, weighted=weighted, heads=many)
     if loss is not None and model.compile is not None:
         note_embedding(ctx, model, chain)
         args = model.compile.args
-        with located(args["metrics"].span if "metrics" in args else None):
-            made.metrics = lower_metrics(ctx, t.get(args, "metrics"), output, loss, y)
+        with located(args["metrics"].span if "metrics" in args and not many else None):
+            value = NONE if many else t.get(args, "metrics")
+            made.metrics = lower_metrics(ctx, value, output, loss, y)
         with located(args["optimizer"].span if "optimizer" in args else None):
             made.optimizer = lower_optimizer(ctx, t.get(args, "optimizer"))
         check_others(ctx, model, made, output, y)
@@ -152,15 +168,15 @@ def check_others(ctx: Context, model: Model, made: Draft, output: Output, y: Arr
             )
 
 
-def check_compile(model: Model) -> None:
+def check_compile(model: Model, more: Set[str] = frozenset()) -> None:
     assert model.compile is not None
     for name, arg in model.compile.args.items():
-        if name not in COMPILE_CARRIED and not t.is_none(arg.value):
+        if name not in COMPILE_CARRIED | more and not t.is_none(arg.value):
             raise NotMigrated("K2T700", f"compile({name}=...) is not carried over", arg.span)
 
 
-def model_output(ctx: Context, model: Model) -> Output:
-    """The output's shape and the activation it ends in."""
+def model_output(ctx: Context, model: Model, number: int = 0) -> Output:
+    """An output's shape and the activation it ends in."""
     node: Node | None
     if model.kind == "sequential":
         leaf = last_leaf(model.body)
@@ -168,7 +184,7 @@ def model_output(ctx: Context, model: Model) -> Output:
         shape: Shape | None = leaf.node.shape if leaf else None
     else:
         nodes = {i.node.id: i.node for i in model.body if isinstance(i, Leaf)}
-        node = nodes.get(model.outputs[0]) if model.outputs else None
+        node = nodes.get(model.outputs[number]) if model.outputs else None
         shape = node.shape if node else None
     tail = tail_of(ctx, node) if node is not None else None
     # torchmetrics wants an int, and what the script computes may be one of numpy's
@@ -206,7 +222,7 @@ def lower_chain(ctx: Context, model: Model, folded: str | None, own_tail: bool) 
         if not own_tail:
             ending = f"logits: the loss takes them from before the {folded}"
     if model.kind == "functional":
-        return functional_chain(ctx, model, folded, ending)
+        return functional_chain(ctx, model, model.outputs[:1] if folded else (), ending)
     first = model.inputs[0]
     rank = len(first.shape) if first.shape is not None else None
     state = State(rank=rank)
@@ -242,25 +258,32 @@ def finish(
     params = {p.name: f"self.{p.name}" for p in model.parameters}
     check_parts(made, drafts)
     parts = parts_of(model)
-    penalty = initial.penalty_lines(made.made, params, not parts)
+    alone = not parts and not model.owners
+    penalty = initial.penalty_lines(made.made, params, alone)
     penalty = with_penalties(penalty, made, drafts)
     trained = made.loss is not None
     validating = any(validates(u) for u in uses)
-    step = build_step(made, bool(penalty), params, validating) if trained else None
+    step = None
+    before, predicted = None, prediction_text(made)
+    if made.heads:
+        step = heads.build_step(made.heads, bool(penalty), params)
+        before, predicted = heads.prediction(made.heads)
+    elif trained:
+        step = build_step(made, bool(penalty), params, validating)
     optimizer = own_optimizer(made.optimizer, params, model)
     texts = texts_of(step, optimizer, penalty, made)
-    held = {part_name(layer) for layer in parts.values()}
+    held = {*map(part_name, parts.values()), *(name for _, name in model.owners.values())}
     kept = tuple(
         p for p in params if p not in held and any(re.search(rf"self\.{p}\b", s) for s in texts)
     )
     lazy = any(op.lazy for _, op, _ in made.made)
-    if lazy and (parts or not any(u.kind == "fit" for u in uses)):
+    if lazy and (not alone or not any(u.kind == "fit" for u in uses)):
         raise NotMigrated(
             "K2T119", "an input width is not known, and no fit is seen that would tell", model.span
         )
     predicts = any(u.kind in ("predict", "call") for u in uses)
     starting = starts(common, made)
-    own = own_starts(starting) if parts else ()
+    own = () if alone else own_starts(starting)
     return ModuleClass(
         name=made.name,
         parameters=tuple(parameter_code(p.name, p.default) for p in model.parameters),
@@ -268,13 +291,14 @@ def finish(
         init=tuple(made.chain.groups),
         after=(*own, *initial.special_lines(ctx, common, made.made, model.local_names)),
         lazy=lazy,
-        applies=bool(starting) and not parts,
+        applies=bool(starting) and alone,
         forward=forward_arguments(model),
         lines=tuple(made.chain.lines),
         docstring=model.home.docstring if model.home and model.home.becomes_class else None,
         penalty=penalty,
         step=step,
-        predict=prediction_text(made) if predicts and trained else None,
+        predict=predicted if predicts and trained else None,
+        before_predict=before,
         optimizer=optimizer,
         validates=validating,
         epoch_hook=any(refreshes(u) for u in uses),
@@ -319,7 +343,9 @@ def texts_of(
     if made.chain.reference is None:
         texts += [line.text for line in made.chain.lines]
     if step is not None:
-        texts += [line.text for line in (*step.lines, *step.updates)] + [v for _, v in step.logs]
+        texts += [line.text for line in (*step.lines, *step.updates)] + [
+            v for _, v in (*step.logs, *step.means)
+        ]
     if optimizer is not None:
         texts += [line.text for line in (*optimizer.lines, *optimizer.hook)] + [optimizer.result]
     return texts

@@ -64,7 +64,10 @@ class Op:
 
 @dataclass
 class Context:
-    """What lowering a layer may ask for, and what it notes on the way."""
+    """What lowering a layer may ask for, and what it notes on the way.
+
+    ``made``: by model, its modules so far (see ``initial.Made``).
+    """
 
     table: Table
     dialect: str
@@ -77,6 +80,7 @@ class Context:
     library: Any = None
     mixed: set[str] = field(default_factory=set)
     flat: Mapping[int, str] = field(default_factory=dict)
+    made: dict[int, list[tuple[str, Op, Obj]]] = field(default_factory=dict)
 
     def source_text(self, span: Span) -> str:
         assert self.source is not None
@@ -139,6 +143,7 @@ def stem(name: str) -> str:
         "Bidirectional": "rnn",
         "SimpleRNN": "rnn",
         "ReLU": "relu",
+        "Conv2DTranspose": "conv_transpose",
         "PReLU": "prelu",
         "LeakyReLU": "leaky_relu",
     }

@@ -10,6 +10,7 @@ from k2t.ir.program import Branch, Item, Leaf, Loop, Model
 from k2t.ir.torch import Entry, Group, Line, ModuleClass, Part
 from k2t.ir.values import Const, ModelRef, Obj, Shape
 from k2t.lower.ops import Context, Op, stem
+from k2t.lower.wires import Lost
 from k2t.table import Row
 
 if TYPE_CHECKING:
@@ -56,7 +57,32 @@ def handed_in(model: Model) -> list[str]:
         return []
     taken = {p.name for p in model.parameters}
     names = dict.fromkeys(part_name(layer) for layer in parts_of(model).values())
+    names |= dict.fromkeys(name for _, name in model.owners.values())
     return [name for name in names if name not in taken]
+
+
+def shared_module(ctx: Context, model: Model, layer: Obj, op: Op) -> str | None:
+    """Where another model has this module of a layer, as an expression (None: it is its own).
+
+    Raises:
+        NotMigrated: it cannot be taken from there.
+        Lost: the other model has to be written layer by layer.
+    """
+    if layer.id not in model.owners:
+        return None
+    owner, name = model.owners[layer.id]
+    if owner not in ctx.made:
+        raise NotMigrated("K2T903", f"{name}, which has this layer, is not migrated", layer.span)
+    found = next((p for p, o, one in ctx.made[owner] if one.id == layer.id and o == op), None)
+    if found is None and not op.widens and not op.params:
+        return None
+    if op.penalties:
+        raise NotMigrated("K2T134", "a regularizer in a layer of two models", layer.span)
+    if found is None:
+        raise NotMigrated("K2T134", f"{name} has another form of this layer", layer.span)
+    if not found.startswith("self.") or found.endswith("[?]"):
+        raise Lost(owner, "another model takes single layers from it")
+    return name + found.removeprefix("self")
 
 
 def parts_first(groups: Sequence[Group | Part], model: Model) -> list[Group | Part]:
@@ -76,6 +102,9 @@ def check_parts(made: Draft, drafts: Mapping[int, Draft]) -> None:
     Raises:
         NotMigrated: see there.
     """
+    for owner, name in made.model.owners.values():
+        if owner not in drafts:
+            raise NotMigrated("K2T903", f"{name}, which has its layers, is not migrated")
     for number, layer in parts_of(made.model).items():
         inner = drafts.get(number)
         name = part_name(layer)
@@ -84,6 +113,8 @@ def check_parts(made: Draft, drafts: Mapping[int, Draft]) -> None:
         wanted = "one" if len(inner.model.inputs) == 1 else "list"
         if inner.model.input_kind != wanted:
             raise NotMigrated("K2T134", f"{name} takes its inputs in another form", layer.span)
+        if inner.heads:
+            raise NotMigrated("K2T134", f"{name} is trained itself, by several outputs", layer.span)
         if inner.loss is not None and inner.loss.folded is not None:
             raise NotMigrated(
                 "K2T134",
@@ -124,6 +155,14 @@ def penalized(made: Draft, drafts: Mapping[int, Draft]) -> bool:
     """Whether a model or one of its parts has a regularizer."""
     below = any(penalized(drafts[number], drafts) for number in parts_of(made.model))
     return below or any(op.penalties for _, op, _ in made.made)
+
+
+def unpacked(model: Model, names: list[str]) -> str:
+    """The line of ``forward`` that takes a list or dict of inputs apart."""
+    if model.input_kind == "dict":
+        taken = ", ".join(f'inputs["{key}"]' for key in model.input_keys)
+        return f"{', '.join(names)} = {taken}"
+    return f"{', '.join(names)}{',' if len(names) == 1 else ''} = inputs"
 
 
 def called_with(inputs: Sequence[str], kind: str) -> str:

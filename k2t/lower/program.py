@@ -13,13 +13,14 @@ from k2t.ir.values import Array, Value, as_int
 from k2t.lower import initial
 from k2t.lower import text as t
 from k2t.lower.edits import Edits
-from k2t.lower.feeding import with_kind
+from k2t.lower.feeding import target_parts, with_kind
 from k2t.lower.library import Library
 from k2t.lower.model import Draft, draft, finish
 from k2t.lower.ops import Context
 from k2t.lower.parts import without_parts
-from k2t.lower.structured import Lost, reference_class
+from k2t.lower.structured import reference_class
 from k2t.lower.uses import lower_use
+from k2t.lower.wires import Lost
 from k2t.table import Table
 
 VERBS = ("build_", "create_", "make_", "get_", "define_", "construct_", "new_")
@@ -50,12 +51,18 @@ def lower_models(
     kept: list[Model] = []
     names = ClassNames(program)
     ctx.library = Library(ctx, dict(program.functions), names.for_function)
-    for model in sorted(program.models, key=lambda m: m.span):
+    for model in sorted(program.models, key=lambda m: m.id):
         ctx.batch_size = batch_size(program, model)
         ctx.notes.clear()
         model = replace(model, input_kind=with_kind(program, model))
         try:
-            made = draft(ctx, model, targets(program, model), weighted(program, model))
+            made = draft(
+                ctx,
+                model,
+                targets(program, model),
+                weighted(program, model),
+                target_parts(program, model),
+            )
         except NotMigrated as error:
             findings.append(refusal(error, model.span))
             continue
@@ -64,6 +71,7 @@ def lower_models(
         kept.append(model)
         for instance in model.instances:
             drafts[instance] = made
+            ctx.made[instance] = made.made
     modules = [d for m in kept for d in (drafts[m.id],)]
     common = initial.plan(ctx, [m for d in modules for m in d.made])
     classes: dict[int, ModuleClass] = {}

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from k2t.ir.program import Model
 from k2t.ir.structure import Structure
 from k2t.ir.torch import Line, ModuleClass
-from k2t.lower.graph import Graph, unpacked
+from k2t.lower.graph import Graph
 from k2t.lower.groups import Chain
 from k2t.lower.library import Again, Library, prune, settled, used
 from k2t.lower.liveness import stored
 from k2t.lower.ops import Context, dim_text
+from k2t.lower.parts import unpacked
 from k2t.lower.unit import Unit
-from k2t.lower.wires import NotKept
+from k2t.lower.wires import Lost, NotKept
 
 
-class Lost(Exception):
-    """The structure of a model cannot be kept: it is lowered again, layer by layer."""
-
-    def __init__(self, model: int, reason: str) -> None:
-        super().__init__(reason)
-        self.model = model
-        self.reason = reason
-
-
-def structured(ctx: Context, model: Model, folded: int | None) -> Chain:
+def structured(ctx: Context, model: Model, folded: Sequence[int]) -> Chain:
     """The class of a model by its structure.
 
     Raises:
@@ -34,7 +27,7 @@ def structured(ctx: Context, model: Model, folded: int | None) -> Chain:
     structure = model.structure
     assert structure is not None
     library: Library = ctx.library
-    reference = Graph(ctx, model, folded, hidden=True).lower()
+    reference = Graph(ctx, model, frozenset(folded), hidden=True).lower()
     structure = replace(
         structure, parameters=tuple(model.parameters), shapes=dict(structure.shapes)
     )
@@ -100,12 +93,11 @@ def reference_class(chain: Chain, cls: ModuleClass) -> ModuleClass:
     )
 
 
-def functional_chain(ctx: Context, model: Model, folded: str | None, ending: str) -> Chain:
+def functional_chain(ctx: Context, model: Model, folded: Sequence[int], ending: str) -> Chain:
     """The graph of a functional model: with the structure the script gives it, else in a row."""
-    output = model.outputs[0] if folded else None
-    chain = structured(ctx, model, output) if keeps_structure(ctx, model) else None
+    chain = structured(ctx, model, folded) if keeps_structure(ctx, model) else None
     if chain is None:
-        chain = Graph(ctx, model, output).lower()
+        chain = Graph(ctx, model, frozenset(folded)).lower()
     if ending:
         last = chain.lines.pop()
         comment = "; ".join(c for c in (last.comment, ending) if c)

@@ -75,7 +75,7 @@ class Unit:
     library: Library
     structure: Structure
     name: str
-    folded: int | None = None
+    folded: Sequence[int] = ()
     init: list[Part] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     depth: int = 0

@@ -64,9 +64,11 @@ def evaluate(edits: Edits, use: Use) -> None:
     trainer = trainer_for(edits, use)
     call = code(f"{trainer}.test(", use.receiver, ", ", made, ", verbose=False)[0]")
     as_dict = "return_dict" in use.args and t.flag(use.args, "return_dict")
+    if draft.heads and not as_dict and use.how != "nothing":
+        raise NotMigrated("K2T304", "the list that evaluate gives of several outputs", use.call)
     single = not draft.metrics
     if as_dict:
-        result = code("dict(sorted(", call, ".items()))") if len(draft.metrics) else call
+        result = code("dict(sorted(", call, ".items()))") if draft.metrics or draft.heads else call
     elif single and use.how != "nothing":
         result = code(call, '["loss"]')
     elif use.how == "nothing":
@@ -88,12 +90,18 @@ def predict(edits: Edits, use: Use) -> None:
     check_rest(use, {"x", "batch_size", "verbose"})
     x = need(use, "x")
     classes = use.data.get("classes")
-    if classes and (draft.loss is None or draft.output.units is None):
+    if classes and (draft.loss is None or draft.heads or draft.output.units is None):
         raise NotMigrated("K2T704", "predict_classes of a model without known outputs", use.call)
     if draft.loss is None:
         return plain_predict(edits, use, draft, x)
     made = data_loader(edits, use, draft, x, None, batch_option(use))
     trainer = trainer_for(edits, use)
+    if draft.heads:
+        batches = code(f"zip(*{trainer}.predict(", use.receiver or "", ", ", made, "))")
+        edits.edits.append(
+            Edit(use.call, code("[torch.cat(output).numpy() for output in ", batches, "]"))
+        )
+        return None
     head, ending = "", ""
     if classes and draft.output.units == 1:
         head, ending = "(", " > 0.5).int()"
@@ -122,7 +130,7 @@ def call(edits: Edits, use: Use) -> None:
     """``model(x)`` on an array: Keras's output in inference mode, activation included."""
     draft = edits.draft(use)
     value = use.data.get("x")
-    if not isinstance(value, Array) or use.receiver is None:
+    if not isinstance(value, Array) or use.receiver is None or draft.heads:
         raise NotMigrated("K2T704", "a model called on something that is no array", use.call)
     inner = use.data["at"]
     assert isinstance(inner, Span)
@@ -197,6 +205,8 @@ def load_model(edits: Edits, use: Use) -> None:
 def metrics_names(edits: Edits, use: Use) -> None:
     """The names as Keras gives them (Keras 3 gives all compiled metrics one name)."""
     draft = edits.draft(use)
+    if draft.heads:
+        raise NotMigrated("K2T304", "the names of the metrics of several outputs", use.call)
     names = [m.log for m in draft.metrics]
     if edits.program.dialect == "keras3" and names:
         names = ["compile_metrics"]

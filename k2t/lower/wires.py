@@ -16,6 +16,15 @@ from k2t.table import Row
 WORD = re.compile(r"(?<![\w.\"'])[A-Za-z_]\w*")
 
 
+class Lost(Exception):
+    """The structure of a model cannot be kept: it is lowered again, layer by layer."""
+
+    def __init__(self, model: int, reason: str) -> None:
+        super().__init__(reason)
+        self.model = model
+        self.reason = reason
+
+
 class NotKept(Exception):
     """The structure of the script cannot be kept at some place; the message says why."""
 

@@ -279,8 +279,10 @@ class Writer:
             "lines": cls.lines,
             "penalty": cls.penalty,
             "step": cls.step,
-            "logs": self.logs(cls),
+            "logs": self.logs(cls, cls.step.logs if cls.step is not None else ()),
+            "means": self.logs(cls, cls.step.means if cls.step is not None else ()),
             "predict": cls.predict,
+            "before_predict": cls.before_predict,
             "optimizer": cls.optimizer,
             "validates": cls.validates,
             "tests": cls.tests,
@@ -288,10 +290,9 @@ class Writer:
         }
         return str(environment().get_template("module.py.j2").render(values))
 
-    def logs(self, cls: ModuleClass) -> str:
+    def logs(self, cls: ModuleClass, pairs: Sequence[tuple[str, str]]) -> str:
         """The entries of the dictionary that is logged, under Keras's names."""
         prefix = ("f", "{prefix}") if cls.validates else ("", "")
-        pairs = cls.step.logs if cls.step is not None else ()
         return ", ".join(f'{prefix[0]}"{prefix[1]}{key}": {value}' for key, value in pairs)
 
     def docstring(self, cls: ModuleClass) -> str | None:

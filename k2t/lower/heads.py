@@ -1,0 +1,153 @@
+"""Several outputs: a loss, a weight and metrics for each, under Keras's names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from k2t.ir.finding import NotMigrated
+from k2t.ir.program import Compile, Fed, Model
+from k2t.ir.torch import Line, Step
+from k2t.ir.values import NONE, Arg, Array, Tuple, Value
+from k2t.lower import text as t
+from k2t.lower.initial import own_names
+from k2t.lower.ops import Context, located
+from k2t.lower.targets import Loss, Metric, Output, lower_loss, lower_metrics, target_text
+
+SHARED = {"x", "y", "loss", "logs", "parts", "self", "batch", "prefix"}
+
+
+@dataclass(frozen=True)
+class Head:
+    """One of several outputs: its name, what it is compiled with, where its targets are."""
+
+    name: str
+    output: Output
+    loss: Loss
+    metrics: tuple[Metric, ...]
+    weight: str | None
+    y: Array | None
+    target: str
+
+    @property
+    def activated(self) -> str:
+        """The prediction after the activation that is in the loss."""
+        if self.loss.folded == "softmax":
+            dim = 1 if self.output.shape is not None and len(self.output.shape) == 1 else -1
+            return f"{self.name}.softmax({dim})"
+        return f"{self.name}.sigmoid()" if self.loss.folded == "sigmoid" else self.name
+
+
+def lower_heads(
+    ctx: Context, model: Model, outputs: Sequence[Output], targets: Fed | None
+) -> tuple[Head, ...]:
+    """What ``compile`` says of each output.
+
+    Raises:
+        NotMigrated: an output without a name, or something that is not carried for several.
+    """
+    compiled = model.compile
+    assert compiled is not None
+    names = [key for key in model.output_keys if key is not None]
+    taken = any(n in SHARED or not n.isidentifier() for n in names)
+    if model.output_kind != "list" or len(names) != len(outputs) or taken:
+        raise NotMigrated(
+            "K2T304",
+            "several outputs want a name each (name=... of their layers), and a list of them",
+            compiled.span,
+        )
+    if ctx.dialect == "keras2":
+        raise NotMigrated(
+            "K2T304", "the logs of several outputs are those of today's Keras only", compiled.span
+        )
+    if targets is None or len(targets.items) != len(outputs):
+        raise NotMigrated("K2T304", "the targets of several outputs are not known", compiled.span)
+    heads = []
+    count = len(outputs)
+    for number, (name, output) in enumerate(zip(names, outputs, strict=True)):
+        arg = of_output(targets, name, number)
+        y = arg.value if arg is not None and isinstance(arg.value, Array) else None
+        with located(compiled.span):
+            loss = lower_loss(ctx, given(compiled, "loss", name, number, count), output)
+            value = given(compiled, "metrics", name, number, count)
+            metrics = lower_metrics(ctx, value, output, loss, y)
+            if any(m.object is not None for m in metrics):
+                raise NotMigrated("K2T304", "this metric is not carried over for several outputs")
+        weight = given(compiled, "loss_weights", name, number, count)
+        target = f'y["{name}"]' if targets.kind == "dict" else f"y[{number}]"
+        factor = None if t.is_none(weight) else t.text(weight)
+        heads.append(Head(name, output, loss, tuple(metrics), factor, y, target))
+    return tuple(heads)
+
+
+def of_output(parts: Fed, name: str, number: int) -> Arg | None:
+    """The part that is about an output."""
+    if parts.kind == "dict":
+        return dict(zip(parts.keys, parts.items, strict=True)).get(name)
+    return parts.items[number] if number < len(parts.items) else None
+
+
+def given(compiled: Compile, argument: str, name: str, number: int, count: int) -> Value:
+    """What an argument of ``compile`` says about an output."""
+    arg = compiled.args.get(argument)
+    if arg is None or t.is_none(arg.value):
+        return NONE
+    parts = compiled.parts.get(argument)
+    if parts is None:
+        if argument == "loss" and not isinstance(arg.value, Tuple):
+            return arg.value
+        raise NotMigrated("K2T304", f"which output {argument} is about is not known", arg.span)
+    if parts.kind == "list" and len(parts.items) != count:
+        raise NotMigrated("K2T304", f"{argument} does not say something of each output", arg.span)
+    found = of_output(parts, name, number)
+    if found is None and argument == "loss":
+        raise NotMigrated("K2T304", f"the output {name} has no loss", arg.span)
+    return found.value if found is not None else NONE
+
+
+def put(template: str, head: Head, prediction: str) -> str:
+    """A loss or metric of an output."""
+    true = f"{head.name}_true"
+    values = {"p": prediction, "raw": head.name, "y": true, "int": f"{true}.int()"}
+    for key, value in values.items():
+        template = template.replace("{" + key + "}", value)
+    return template
+
+
+def build_step(heads: Sequence[Head], penalized: bool, params: dict[str, str]) -> Step:
+    """The weighted sum of the losses; each loss and metric under ``output_name``."""
+    lines = [Line(f"{', '.join(h.name for h in heads)} = self(x)")]
+    for head in heads:
+        text = target_text(head.loss.target, head.y, head.output, head.name)
+        lines.append(Line(f"{head.name}_true = {head.target}{text.removeprefix('y')}"))
+    terms, losses, metrics = [], [], []
+    for head in heads:
+        name = f"{head.name}_loss"
+        lines.append(Line(f"{name} = {put(head.loss.call, head, head.name)}"))
+        terms.append(f"{head.weight} * {name}" if head.weight is not None else name)
+        losses.append((name, name))
+    extra = " + self.penalty()" if penalized else ""
+    lines.append(Line(f"loss = {' + '.join(terms)}{extra}"))
+    for head in heads:
+        for metric in head.metrics:
+            assert metric.call is not None
+            name = f"{head.name}_{metric.log}"
+            lines.append(Line(f"{name} = {put(metric.call, head, head.activated)}"))
+            metrics.append((name, name))
+    own = tuple(Line(own_names(line.text, params)) for line in lines)
+    return Step("x, y", own, (("loss", "loss"), *metrics), (), tuple(losses))
+
+
+def prediction(heads: Sequence[Head]) -> tuple[str | None, str]:
+    """The line before the return of ``predict_step``, and what it returns."""
+    if all(h.activated == h.name for h in heads):
+        return None, "self(batch[0])"
+    names = ", ".join(h.name for h in heads)
+    return f"{names} = self(batch[0])", ", ".join(h.activated for h in heads)
+
+
+def endings(heads: Sequence[Head]) -> str:
+    """What is to be said of outputs that are logits."""
+    return "; ".join(
+        f"{h.name}: logits, the {h.loss.folded} is in the loss" for h in heads if h.loss.folded
+    )
