@@ -310,3 +310,38 @@ model.fit(x, y)
     )
     assert codes == []
     assert "        if deep:\n            layers.append(nn.Linear(4, 1))\n" in text
+
+
+def test_a_class_that_is_left_stops_the_script_once() -> None:
+    text, codes = migrated(
+        HEAD
+        + """\
+class Net(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.first = layers.Dense(4)
+        self.second = layers.Dense(1)
+
+    def call(self, x):
+        return self.second(self.first(x))
+"""
+    )
+    assert codes == ["K2T902"]
+    assert text.count("raise NotImplementedError(") == 1
+
+
+def test_layers_of_a_model_that_is_left_keep_their_keras_arguments() -> None:
+    text, codes = migrated(
+        HEAD
+        + """\
+class Twice(layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+model = keras.Sequential()
+model.add(Twice())
+model.add(layers.Dropout(rate=0.5))
+"""
+    )
+    assert "nn.Dropout" not in text
+    assert codes.count("K2T900") == 1

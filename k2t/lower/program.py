@@ -229,10 +229,15 @@ def create(edits: Edits, made: Draft, cls: ModuleClass, removed: list[Span]) -> 
 
 
 def references(edits: Edits, table: Table) -> None:
-    """Layer classes handed about as values: ``Dropout`` becomes ``nn.Dropout``."""
+    """Layer classes handed about as values: ``Dropout`` becomes ``nn.Dropout``.
+
+    Where one is called with Keras's arguments, its model was left behind, and so it is left too.
+    """
+    text = edits.program.source.text
     for leftover in edits.program.leftovers:
         row = table.find(leftover.path)
-        if row is not None and row.get("reference"):
+        called = text[leftover.span.end :].lstrip().startswith("(")
+        if row is not None and row.get("reference") and not called:
             edits.edits.append(Edit(leftover.span, (str(row.data["reference"]),)))
 
 
@@ -296,7 +301,13 @@ def leftovers(
             findings.append(about)
         stops.setdefault(use.stmt, f"{about.code}: {about.message}")
     kept = [(s, text) for s, text in sorted(stops.items()) if not any(s in r for r in removed)]
+    kept = [(s, text) for s, text in kept if not stopped_around(s, text, stops)]
     return first_at_top_level(edits.program, kept)
+
+
+def stopped_around(span: Span, text: str, stops: Mapping[Span, str]) -> bool:
+    """Whether a statement around this one is stopped for the same reason (a class left whole)."""
+    return any(s != span and span in s and stops[s] == text for s in stops)
 
 
 def first_at_top_level(program: Program, stops: list[tuple[Span, str]]) -> list[tuple[Span, str]]:
