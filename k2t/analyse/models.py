@@ -383,16 +383,8 @@ class Builder:
         elif added and "dtype" in added[0].layer.args:
             given = added[0].layer.args["dtype"].value
             dtype = str(given.value) if isinstance(given, Const) else None
-        return Node(
-            -1,
-            None,
-            (),
-            (),
-            self.scope.clean_shape(shape, end),
-            self.interp.spans.of(self.first.stmt),
-            ("x",),
-            dtype=dtype,
-        )
+        shape, span = self.scope.clean_shape(shape, end), self.interp.spans.of(self.first.stmt)
+        return Node(-1, None, (), (), shape, span, ("x",), dtype=dtype)
 
     def signature(self) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
         """Constructor parameters; of a class that is not a function's, with what to pass."""

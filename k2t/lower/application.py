@@ -11,7 +11,8 @@ from k2t.ir.structure import Use
 from k2t.ir.torch import Raw
 from k2t.ir.values import Arg, Const, Obj, Shape, Sym
 from k2t.lower import text as t
-from k2t.lower.graph import RESERVED, kind_stem, parenthesized
+from k2t.lower.brackets import parenthesized
+from k2t.lower.graph import RESERVED, kind_stem
 from k2t.lower.groups import fill, join_notes, to_last
 from k2t.lower.layers import lower
 from k2t.lower.merges import layer_of

@@ -50,3 +50,25 @@ def arithmetic(symbol: str, parts: Sequence[str]) -> str:
     left = one if binding(one) >= mine else f"({one})"
     right = two if binding(two) > mine else f"({two})"
     return f"{left}{symbol}{right}"
+
+
+def parenthesized(text: str, template: str) -> str:
+    """Brackets around an expression that a method is called on."""
+    if template.startswith("{x}.") and any(c in text for c in " +-*/"):
+        depth = 0
+        for char in text:
+            depth += char in "([{"
+            depth -= char in ")]}"
+            if depth == 0 and char in "+-*/":
+                return f"({text})"
+    return text
+
+
+def operand_text(text: str) -> str:
+    depth = 0
+    for char in text:
+        depth += char in "([{"
+        depth -= char in ")]}"
+        if depth == 0 and char in "+-*/":
+            return f"({text})"
+    return text

@@ -11,7 +11,7 @@ from k2t.ir.torch import Entry, Group, Line, Part, Raw
 from k2t.ir.values import Const, Obj, as_int
 from k2t.lower import tensors
 from k2t.lower import text as t
-from k2t.lower.brackets import bracketed
+from k2t.lower.brackets import bracketed, parenthesized
 from k2t.lower.groups import Chain, fill, join_notes, to_last
 from k2t.lower.layers import lower
 from k2t.lower.ops import Context, Op, dim_text, located, stem
@@ -380,25 +380,3 @@ class Graph:
 def kind_stem(ctx: Context, layer: Obj) -> str:
     inner = t.get(layer.args, "layer")
     return stem(inner.row) if isinstance(inner, Obj) else stem(layer.row)
-
-
-def parenthesized(text: str, template: str) -> str:
-    """Brackets around an expression that a method is called on."""
-    if template.startswith("{x}.") and any(c in text for c in " +-*/"):
-        depth = 0
-        for char in text:
-            depth += char in "([{"
-            depth -= char in ")]}"
-            if depth == 0 and char in "+-*/":
-                return f"({text})"
-    return text
-
-
-def operand_text(text: str) -> str:
-    depth = 0
-    for char in text:
-        depth += char in "([{"
-        depth -= char in ")]}"
-        if depth == 0 and char in "+-*/":
-            return f"({text})"
-    return text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from k2t.ir.structure import Operator, Taken, Use
 from k2t.ir.values import Obj, as_int
 from k2t.lower import text as t
-from k2t.lower.graph import operand_text
+from k2t.lower.brackets import operand_text
 from k2t.lower.wires import Bundle, NotKept, Wire, aligned, concatenated_width, merged_width
 
 if TYPE_CHECKING:
