@@ -39,19 +39,19 @@ class Encoder(nn.Module):
     def __init__(self):
         super().__init__()
         # Keras's "same" pads more on the far side
-        self.conv1 = nn.ZeroPad2d((0, 1, 0, 1))
-        self.conv1_conv = nn.Conv2d(1, 8, 3, stride=2)
+        self.conv1_pad = nn.ZeroPad2d((0, 1, 0, 1))
+        self.conv1 = nn.Conv2d(1, 8, 3, stride=2)
         # Keras's "same" pads more on the far side
-        self.conv2 = nn.ZeroPad2d((0, 1, 0, 1))
-        self.conv2_conv = nn.Conv2d(8, 16, 3, stride=2)
+        self.conv2_pad = nn.ZeroPad2d((0, 1, 0, 1))
+        self.conv2 = nn.Conv2d(8, 16, 3, stride=2)
         self.code = nn.Linear(3 * 3 * 16, LATENT_DIM)
         self.apply(init_weights)
 
     def forward(self, images):
         x = F.relu(
-            self.conv1_conv(self.conv1(images.permute(0, 3, 1, 2)))
+            self.conv1(self.conv1_pad(images.permute(0, 3, 1, 2)))
         )  # NHWC -> NCHW
-        x = F.relu(self.conv2_conv(self.conv2(x)))
+        x = F.relu(self.conv2(self.conv2_pad(x)))
         x = x.permute(0, 2, 3, 1).flatten(1)  # flattened in Keras's order
         return self.code(x)
 

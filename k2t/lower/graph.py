@@ -248,14 +248,13 @@ class Graph:
         has_module = False
         base = self.attributes[layer.id]
         known = [p for p, _, existing in self.paths if existing.id == layer.id]
-        modules = 0
+        main = main_op(ops)
         for op in ops:
             if op.layout in ("first", "last") and op.layout != layout and (rank or 0) > 1:
                 text, remark = self.converted(text, rank, op.layout)
                 layout, note = op.layout, join_notes(note, remark)
             if op.module is not None and (op.lines or not op.call or "{m}" in op.call):
-                attribute = base if modules == 0 else f"{base}_{op.stem}"
-                modules += 1
+                attribute = base if op is main else f"{base}_{op.stem}"
                 taken = shared_module(self.ctx, self.model, layer, op)
                 if taken is not None and not self.has(attribute):
                     self.groups.append(Group(attribute, (Entry(taken, comments),)))
@@ -375,6 +374,13 @@ class Graph:
             self.lines.append(Line(f"return {text}", comment, comments))
             return
         self.lines.append(Line(f"return {', '.join(texts)}"))
+
+
+def main_op(ops: list[Op]) -> Op | None:
+    """The op that bears the layer's name: not the padding or dropout in front of it."""
+    modules = [op for op in ops if op.module is not None]
+    named = [op for op in modules if op.stem not in ("pad", "dropout")]
+    return next(iter(named + modules), None)
 
 
 def kind_stem(ctx: Context, layer: Obj) -> str:
