@@ -135,10 +135,6 @@ def matmul(given: Given) -> Shape:
     return (*together([one[:-2], two[:-2]]), one[-2], two[-2] if turned else two[-1])
 
 
-def dot(given: Given) -> Shape:
-    raise Unclear("dot of two tensors that both have a batch")
-
-
 def repeat(given: Given) -> Shape:
     (axis,) = axes_of(given.args["axis"], len(given.first))
     size, times = as_int(given.first[axis]), as_int(given.args["rep"])
@@ -207,6 +203,6 @@ RULES: dict[str, Callable[[Given], Shape]] = {
     rule.__name__: rule
     for rule in (
         same, broadcast, reduce, concatenate, stack, expand_dims, squeeze, reshape, transpose,
-        flatten, matmul, dot, repeat, one_hot, getitem,
+        flatten, matmul, repeat, one_hot, getitem,
     )
 }  # fmt: skip
