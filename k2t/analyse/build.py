@@ -15,7 +15,7 @@ from k2t.analyse.sequences import sequence_class
 from k2t.analyse.sources import comments_above, is_docstring
 from k2t.analyse.state import Event, ModelState, statements
 from k2t.analyse.statements import Layout
-from k2t.analyse.trace import lasting, settled
+from k2t.analyse.trace import held, lasting, settled
 from k2t.ir.finding import Finding, Severity
 from k2t.ir.program import Compile, Home, Import, Leftover, Model, Program, Use
 from k2t.ir.source import Span
@@ -119,6 +119,7 @@ class Assembly:
             created=self.spans.of(first.stmt),
             renames=self.renames(home),
             owners=first.owners,
+            held=held(interp),
         )
 
     def renames(self, home: Home | None) -> tuple[Span, ...]:

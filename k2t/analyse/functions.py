@@ -44,9 +44,11 @@ class Structures:
         scope = home.scope
         beside = [m for m in self.interp.models.values() if m.frame.scope is scope]
         frames = frozenset(m.frame.id for m in beside)
+        home_parameters = {a.arg for a in scope.args.args} if isinstance(scope, FUNCTION) else set()
+        if not self.structured(body, home_parameters if whole else set()):
+            return None
         if len({id(m.node) for m in beside}) > 1:
             body = own_statements(self.interp, self.trace, state, body)
-        home_parameters = {a.arg for a in scope.args.args} if isinstance(scope, FUNCTION) else set()
         if not self.structured(body, home_parameters if whole else set()):
             return None
         inputs = self.input_names(state, body)

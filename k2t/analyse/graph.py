@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from k2t.analyse import arguments, lambdas, nesting, operations, shapes
+from k2t.analyse import arguments, lambdas, nesting, operations, recurrent, shapes
 from k2t.analyse.inputs import shape_value
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, versions_of
@@ -159,14 +159,17 @@ def apply(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> Valu
     if interp.table.rows["layers"].get(layer.row) is None:
         arguments.evaluated(interp, node, frame)
         return interp.unsupported(f"a call of {layer.row}", node, frame)
-    inputs = interp.eval(node.args[0], frame) if node.args else UNKNOWN
-    extra = [k.arg for k in node.keywords]
-    for keyword in node.keywords:
-        interp.eval(keyword.value, frame)
-    if extra or len(node.args) > 1:
-        return interp.unsupported(
-            f"{layer.row} called with {extra or 'two arguments'}", node, frame
-        )
+    values = interp.elements(node.args, frame)
+    keywords = {k.arg: interp.eval(k.value, frame) for k in node.keywords}
+    inputs = values[0] if values else UNKNOWN
+    keeps_states = recurrent.state_count(interp, layer) > 0
+    carried = {"initial_state"} if keeps_states else set()
+    if set(keywords) - carried or len(values) + len(keywords) > 1 + len(carried):
+        what = [k for k in keywords if k not in carried] or "two arguments"
+        return interp.unsupported(f"{layer.row} called with {what}", node, frame)
+    if keeps_states:
+        given = keywords.get("initial_state", values[1] if len(values) > 1 else NONE)
+        return recurrent.apply(interp, layer, inputs, given, node, frame)
     return apply_to(interp, layer, inputs, node, frame)
 
 
@@ -182,7 +185,7 @@ def apply_to(interp: Interpreter, layer: Obj, inputs: Value, node: ast.AST, fram
         return lambdas.apply(interp, layer, inputs, node, frame)
     row = interp.table.rows["layers"][layer.row]
     ins = [interp.graph[t.node].shape for t in tensors]
-    shape = shapes.RULES[row.get("shape", "same")](layer.args, ins, interp.items)
+    shape = shapes.result(row, layer, ins, interp.items)
     return new_node(interp, layer, tensors, shape, node, frame)
 
 

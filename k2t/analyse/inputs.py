@@ -31,8 +31,8 @@ def output_shape(interp: Interpreter, shape: Shape | None, added: Sequence[Added
     rows = interp.table.rows["layers"]
     for entry in added:
         if entry.layer.row != "Input":
-            rule = shapes.RULES[rows[entry.layer.row].get("shape", "same")]
-            shape = rule(entry.layer.args, [shape], interp.items)
+            row = rows[entry.layer.row]
+            shape = shapes.result(row, entry.layer, [shape], interp.items)
     return shape
 
 

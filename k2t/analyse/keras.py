@@ -8,7 +8,7 @@ from typing import Any
 from k2t.analyse import arguments, calls, datasets, feeding, graph, names, nesting, operations
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.methods import CONSTANTS, DROPPED, METHODS, OLD_ARGUMENTS
-from k2t.analyse.state import Frame, versions_of
+from k2t.analyse.state import Frame, ModelState, versions_of
 from k2t.ir.values import (
     NONE,
     UNKNOWN,
@@ -323,6 +323,12 @@ class Keras:
         self.interp.event("call", node, frame, model=model, x=values[0], at=at)
         return Unknown()
 
+    def predicted(self, state: ModelState) -> Value:
+        """What ``predict`` gives: an array, or a list of one for each output."""
+        if state.output_kind == "list" and len(state.outputs) > 1:
+            return self.interp.new_list((Array(None, "float32"),) * len(state.outputs))
+        return Array(None, "float32")
+
     def call_method(self, model: int, name: str, node: ast.Call, frame: Frame) -> Value:
         interp = self.interp
         state = interp.models[model]
@@ -349,7 +355,7 @@ class Keras:
         results: dict[str, Value] = {
             "fit": History(model, interp.span(node)),
             "evaluate": UNKNOWN,
-            "predict": Array(None, "float32"),
+            "predict": self.predicted(state),
         }
         result = results.get(name, NONE)
         fed = args.get("x", Arg(UNKNOWN)).value

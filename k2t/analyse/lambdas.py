@@ -94,7 +94,7 @@ def result_of(
 ) -> tuple[Shape | None, list[GraphNode]]:
     """The output shape of a layer in a Sequential, and what it does if it is a Lambda."""
     if row.name != "Lambda":
-        return shapes.RULES[row.get("shape", "same")](layer.args, [shape], interp.items), []
+        return shapes.result(row, layer, [shape], interp.items), []
     body = traced(interp, layer, shape, stmt)
     return body[-1].shape, body
 

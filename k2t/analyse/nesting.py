@@ -45,6 +45,7 @@ def as_layer(interp: Interpreter, state: ModelState, node: ast.AST, frame: Frame
         "name": Arg(Const(use.name)),
     }
     shapes = output_shapes(interp, state)
+    args["outputs"] = Arg(Const(len(shapes)))
     if len(shapes) == 1 and shapes[0] is not None:
         args["output"] = Arg(Tuple(tuple(NONE if d is None else d for d in shapes[0])))
     found = (n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id == use.name)

@@ -19,6 +19,7 @@ from k2t.ir.values import (
     as_int,
     known,
 )
+from k2t.table import Row
 
 Args = Mapping[str, Arg]
 Rule = Callable[[Args, Sequence[Shape | None], "Items"], Shape | None]
@@ -305,6 +306,17 @@ def part(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | No
     """What comes out of a model used as a layer, as it was found where it was put in."""
     dims = items(value(args, "output"))
     return tuple(None if d == Const(None) else dim(d) for d in dims) if dims is not None else None
+
+
+def result(row: Row, layer: Obj, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    """The shape that comes out of a layer; inside TimeDistributed each step goes in alone."""
+    rule = RULES[row.get("shape", "same")]
+    steps = as_int(value(layer.args, "time_distributed")) or 0
+    if not steps:
+        return rule(layer.args, shapes, items)
+    whole = shapes[0]
+    out = rule(layer.args, [whole[steps:] if whole is not None else None], items)
+    return (*whole[:steps], *out) if whole is not None and out is not None else None
 
 
 RULES: dict[str, Rule] = {

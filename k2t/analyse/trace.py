@@ -242,3 +242,13 @@ def children(node: ast.AST) -> Iterator[ast.AST]:
     yield node
     for child in ast.iter_child_nodes(node):
         yield from children(child)
+
+
+def held(interp: Interpreter) -> dict[int, str]:
+    """By layer, the variable that holds it, and never anything else."""
+    values: dict[str, set[Value]] = {}
+    for event in interp.events:
+        if event.kind == "bind":
+            values.setdefault(event["name"], set()).add(event["value"])
+    layers = {name: one.pop() for name, one in values.items() if len(one) == 1}
+    return {value.id: name for name, value in layers.items() if isinstance(value, Obj)}

@@ -94,6 +94,7 @@ class Model:
     """A model class: what one constructor call of the script builds, however often it runs.
 
     ``owners``: by layer, the model (and its variable) that the script made with it before.
+    ``held``: by layer, the variable that holds it and nothing else.
     """
 
     id: int
@@ -124,6 +125,7 @@ class Model:
     input_keys: tuple[str | None, ...] = ()
     output_keys: tuple[str | None, ...] = ()
     owners: Mapping[int, tuple[int, str]] = field(default_factory=dict, hash=False)
+    held: Mapping[int, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from k2t.ir.torch import Raw
 from k2t.ir.values import Arg, Const, Obj, Shape, Sym
 from k2t.lower import text as t
 from k2t.lower.brackets import parenthesized
-from k2t.lower.graph import RESERVED, kind_stem
 from k2t.lower.groups import fill, join_notes, to_last
 from k2t.lower.layers import lower
 from k2t.lower.merges import layer_of
+from k2t.lower.naming import RESERVED, kind_stem
 from k2t.lower.ops import Op
 from k2t.lower.wires import NotKept, Wire, converted, width_after, words
 

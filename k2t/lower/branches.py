@@ -9,9 +9,9 @@ from k2t.ir.structure import Flow, Invoke, Let, Operator, Step, Use, Var, When
 from k2t.ir.torch import Part
 from k2t.ir.values import Obj
 from k2t.lower.application import operations, shape_in
-from k2t.lower.graph import kind_stem
 from k2t.lower.liveness import below, bound, reads
 from k2t.lower.merges import layer_of
+from k2t.lower.naming import kind_stem
 from k2t.lower.ops import Op
 from k2t.lower.unit import Unit, block
 from k2t.lower.wires import Bundle, NotKept, Wire, converted, of_module, width_after

@@ -8,6 +8,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.ir.program import Fed, Leaf, Model, Program, Use
 from k2t.ir.source import Code, code, join
+from k2t.ir.torch import Edit
 from k2t.ir.values import Arg, Array, ModelRef, Unknown, as_int
 from k2t.lower import text as t
 from k2t.lower.edits import Edits, cast, float_input, is_sequence, target
@@ -93,6 +94,31 @@ def inputs(edits: Edits, use: Use, draft: Draft, x: Arg, rows: str = "") -> Code
         for node, arg in zip(nodes, items, strict=True)
     ]
     return gathered(edits, x, parts, items, keys, wanted, draft.model.input_kind)
+
+
+def fed_parts(edits: Edits, use: Use, draft: Draft, x: Arg) -> None:
+    """A list of arrays that stays as it is written but for those that want another type.
+
+    Raises:
+        NotMigrated: it is no list, or one that wants another type cannot be reached.
+    """
+    parts = fed(use, x)
+    nodes = draft.model.inputs
+    assert x.span is not None
+    if parts is None or parts.kind != "list" or len(parts.items) != len(nodes):
+        raise NotMigrated("K2T602", "the arrays for the inputs of the model are not known", x.span)
+    for node, arg in zip(nodes, parts.items, strict=True):
+        dtype = arg.value.dtype if isinstance(arg.value, Array) else None
+        wanted = not wants_integers(edits, draft, node.id)
+        cut = taken(arg, node, "")
+        if dtype is not None and dtype.startswith("float") == wanted and not cut:
+            continue  # float64 becomes float32 where it is read
+        if arg.span is None:
+            if dtype is None and wanted and not cut:
+                continue
+            raise NotMigrated("K2T602", "an array here is of another type than wanted", x.span)
+        changed = code(converted(arg, wanted, (arg.span,)), cut)
+        edits.edits.append(Edit(arg.span, changed))
 
 
 def in_order(model: Model, parts: Fed, x: Arg) -> tuple[list[Arg], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from k2t.ir.finding import NotMigrated
@@ -9,31 +10,28 @@ from k2t.ir.nodes import Node
 from k2t.ir.program import Leaf, Model, Plain
 from k2t.ir.torch import Entry, Group, Line, Part, Raw
 from k2t.ir.values import Const, Obj, as_int
-from k2t.lower import tensors
+from k2t.lower import naming, several, tensors
 from k2t.lower import text as t
 from k2t.lower.brackets import bracketed, parenthesized
 from k2t.lower.groups import Chain, fill, join_notes, to_last
 from k2t.lower.layers import lower
-from k2t.lower.ops import Context, Op, dim_text, located, stem
+from k2t.lower.ops import Context, Op, dim_text, located
 from k2t.lower.parts import called_with, parts_first, shared_module, unpacked
 from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST
-
-RESERVED = {
-    "automatic_optimization", "device", "dtype", "hparams", "log", "trainer", "training", "forward",
-    "step", "logger", "train", "eval", "float", "double", "half", "type", "children", "modules",
-    "parameters", "buffers", "fabric", "global_step", "current_epoch", "local_rank", "penalty",
-    "optimizers", "print", "apply", "to", "compile", "state_dict", "freeze", "backward",
-}  # fmt: skip
-"""Attributes of a LightningModule that no layer may take the name of."""
+from k2t.lower.wires import words
 
 
 @dataclass
 class Flow:
-    """A tensor in ``forward``: the expression that holds it, its layout and rank."""
+    """A tensor in ``forward``: the expression that holds it, its layout and rank.
+
+    ``state`` is the state of a recurrent layer that it was taken from, in torch's form.
+    """
 
     text: str
     layout: str
     rank: int | None
+    state: str | None = None
 
 
 @dataclass
@@ -49,7 +47,7 @@ class Graph:
     paths: list[tuple[str, Op, Obj]] = field(default_factory=list)
     flows: dict[int, Flow] = field(default_factory=dict)
     attributes: dict[int, str] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
+    takers: dict[int, list[Node]] = field(default_factory=dict)
     waiting: tuple[str, ...] = ()
     named: set[str] = field(default_factory=set)
     spares: set[str] = field(default_factory=set)
@@ -59,126 +57,50 @@ class Graph:
         nodes = [i.node for i in self.model.body if isinstance(i, Leaf)]
         self.others = {i.node.id: i.seen[1:] for i in self.model.body if isinstance(i, Leaf)}
         comments = {i.node.id: i.comments for i in self.model.body if isinstance(i, Leaf)}
-        uses = self.uses(nodes)
-        names = self.name_tensors(nodes, uses)
-        inputs = enumerate(self.model.inputs)
-        self.named = {*names.values(), *(self.input_name(i, n) for i, n in inputs)}
+        readers = naming.uses(self.model, nodes)
+        self.takers = several.takers(nodes)
+        stems, skipped = several.names(self.ctx, nodes, self.takers)
+        names = naming.tensor_names(self.model, nodes, stems, skipped)
+        self.named = {*names.values(), *self.input_names()}
         self.start()
-        self.name_attributes(nodes)
+        self.attributes = naming.attribute_names(self.ctx, self.model, nodes)
         for item in self.model.body:
             if isinstance(item, Plain):
                 self.groups.append(Raw((item.span,), item.comments))
-        for node in nodes:
-            inline = (
-                len(uses[node.id]) == 1
-                and node.id not in names
-                and node.id not in self.model.outputs
-            )
-            self.lower_node(node, names.get(node.id), inline, comments.get(node.id, ()))
+        for number, node in enumerate(nodes):
+            uses = readers[node.id]
+            once = len(uses) == 1 and node.id not in names and node.id not in self.model.outputs
+            # what is bound before the only reader: text that reads it cannot be put off until then
+            bound = {names.get(n.id) for n in nodes[number + 1 : uses[0]]} if once else None
+            if node.id in self.takers:
+                several.lower_whole(self, node, names, comments.get(node.id, ()))
+            elif node.id not in self.flows:
+                self.lower_node(node, names.get(node.id), bound, comments.get(node.id, ()))
         self.finish()
         return Chain(parts_first(self.groups, self.model), self.lines, self.paths)
 
-    # ------------------------------------------------------------------ names
-
-    def uses(self, nodes: list[Node]) -> dict[int, list[int]]:
-        """For each tensor, the positions of the nodes that read it (outputs: the end)."""
-        found: dict[int, list[int]] = {n.id: [] for n in (*self.model.inputs, *nodes)}
-        for position, node in enumerate(nodes):
-            for tensor in node.inputs:
-                found.setdefault(tensor, []).append(position)
-        for tensor in self.model.outputs:
-            found.setdefault(tensor, []).append(len(nodes))
-        return found
-
-    def name_tensors(self, nodes: list[Node], uses: dict[int, list[int]]) -> dict[int, str]:
-        """Variables for the tensors, the script's where two live tensors do not want the same."""
-        wanted: dict[int, tuple[str, ...]] = {n.id: n.names for n in nodes}
-        chosen: dict[int, str] = {}
-        position = {n.id: i for i, n in enumerate(nodes)}
-        live_until: dict[str, int] = {}
-        for number, node in enumerate(self.model.inputs):
-            live_until[self.input_name(number, node)] = max(uses[node.id] or [-1])
-        for node in nodes:
-            here = position[node.id]
-            last = max(uses[node.id] or [here])
-            names = [n for n in wanted[node.id] if live_until.get(n, -1) <= here]
-            several = node.id in self.model.outputs and len(self.model.outputs) > 1
-            if not names and len(uses[node.id]) == 1 and not wanted[node.id] and not several:
-                continue  # nested call: written inside its only reader
-
-            def free(name: str, here: int = here, last: int = last) -> bool:
-                later = [
-                    position[n.id]
-                    for n in nodes
-                    if here < position[n.id] < last and n.names[:1] == (name,)
-                ]
-                return not later
-
-            best = next((n for n in names if free(n)), None)
-            if best is None:
-                best = self.fresh(names[0] if names else "x", live_until, here)
-            chosen[node.id] = best
-            live_until[best] = last
-        return chosen
-
-    def fresh(self, stem: str, live: dict[str, int], here: int) -> str:
-        number = 1
-        while live.get(f"{stem}{number}", -1) > here:
-            number += 1
-        return f"{stem}{number}"
-
-    def input_name(self, number: int, node: Node) -> str:
-        if len(self.model.inputs) > 1:
-            return node.names[0] if node.names else node.key or f"x{number + 1}"
-        return node.names[0] if node.names else "x"
+    def input_names(self) -> list[str]:
+        return [naming.input_name(self.model, i, n) for i, n in enumerate(self.model.inputs)]
 
     def start(self) -> None:
         """Unpack the inputs: one by its name; several from a list or dict called inputs."""
-        inputs = self.model.inputs
-        for number, node in enumerate(inputs):
+        names = self.input_names()
+        for name, node in zip(names, self.model.inputs, strict=True):
             rank = len(node.shape) if node.shape is not None else None
-            name = self.input_name(number, node)
             self.flows[node.id] = Flow(name, "last", rank)
-        if len(inputs) > 1 or self.model.input_kind == "list":
-            names = [self.input_name(i, n) for i, n in enumerate(inputs)]
+        if len(names) > 1 or self.model.input_kind == "list":
             self.lines.append(Line(unpacked(self.model, names)))
-
-    def name_attributes(self, nodes: list[Node]) -> None:
-        """Attribute names: ``name=``, else the layer's kind, numbered where there are several."""
-        layers: dict[int, Obj] = {}
-        for node in nodes:
-            if node.layer is not None:
-                layers.setdefault(node.layer.id, node.layer)
-        stems: dict[str, int] = {}
-        given: dict[int, str] = {}
-        for layer in layers.values():
-            name = t.data(t.get(layer.args, "name"))
-            usable = isinstance(name, str) and name.isidentifier() and name not in RESERVED
-            if usable and name not in given.values():
-                given[layer.id] = name
-        for layer in layers.values():
-            if layer.id not in given:
-                stem = kind_stem(self.ctx, layer)
-                stems[stem] = stems.get(stem, 0) + 1
-        counts: dict[str, int] = {}
-        self.taken = set(given.values())
-        for layer in layers.values():
-            if layer.id in given:
-                self.attributes[layer.id] = given[layer.id]
-                continue
-            stem = kind_stem(self.ctx, layer)
-            counts[stem] = counts.get(stem, 0) + 1
-            name = stem if stems[stem] == 1 else f"{stem}{counts[stem]}"
-            while name in self.taken or name in RESERVED:
-                name += "_"
-            self.taken.add(name)
-            self.attributes[layer.id] = name
 
     # ------------------------------------------------------------------ nodes
 
     def lower_node(
-        self, node: Node, name: str | None, inline: bool, comments: tuple[str, ...]
+        self,
+        node: Node,
+        name: str | None,
+        bound: Set[str | None] | None,
+        comments: tuple[str, ...],
     ) -> None:
+        """Lower one node; ``bound``: it may stand in its only reader, behind these variables."""
         note = ""
         if node.operation is not None:
             wires = [self.flows[i] for i in node.inputs]
@@ -191,11 +113,15 @@ class Graph:
         elif self.ctx.row(node.layer).get("shape") in ("merge", "concat"):
             text, layout, rank = self.merged(node)
             has_module = False
+        elif several.stateful(self.ctx, node):
+            text, note, has_module = several.given_states(self, node, comments)
+            layout, rank = "last", None
         else:
             text, layout, rank, note, has_module = self.layer(node, comments)
         if node.shape is not None:
             rank = len(node.shape)
             layout = layout if rank > 1 else "last"
+        inline = bound is not None and not words(text) & bound
         if inline and not note and len(text) < 70:
             self.flows[node.id] = Flow(text, layout, rank)
             self.waiting += () if has_module else comments
@@ -223,31 +149,13 @@ class Graph:
         layer = node.layer
         assert layer is not None
         flow = self.inflow(node, layer)
-        shape = node.in_shapes[0]
-        width = dim_text(shape[-1]) if shape else None
-        if self.hidden and shape is not None:
-            shape = (None,) * len(shape)  # as in a class that serves many sizes
-        with located(layer.span):
-            ops = lower(self.ctx, layer, shape, width)
-            for other in self.others.get(node.id, ()):
-                assert other.layer is not None
-                last = other.in_shapes[0]
-                other_width = dim_text(last[-1]) if last else None
-                if self.hidden and last is not None:
-                    last = (None,) * len(last)
-                again = lower(self.ctx, other.layer, last, other_width)
-                if again != ops:
-                    raise NotMigrated("K2T115", f"{layer.row} is built in several ways here")
-        if t.get(layer.args, "mask_zero") == Const(True):
-            raise NotMigrated(
-                "K2T114", "masks in functional models are not carried over", layer.span
-            )
+        ops = self.operations(node)
         if node.id in self.folded:
             ops = ops[:-1]
         text, layout, rank, note = flow.text, flow.layout, flow.rank, ""
         has_module = False
         base = self.attributes[layer.id]
-        known = [p for p, _, existing in self.paths if existing.id == layer.id]
+        known = self.knows(layer)
         main = main_op(ops)
         for op in ops:
             if op.layout in ("first", "last") and op.layout != layout and (rank or 0) > 1:
@@ -255,13 +163,7 @@ class Graph:
                 layout, note = op.layout, join_notes(note, remark)
             if op.module is not None and (op.lines or not op.call or "{m}" in op.call):
                 attribute = base if op is main else f"{base}_{op.stem}"
-                taken = shared_module(self.ctx, self.model, layer, op)
-                if taken is not None and not self.has(attribute):
-                    self.groups.append(Group(attribute, (Entry(taken, comments),)))
-                elif taken is None and not known:
-                    extra = (f"# {op.comment}",) if op.comment and op.stem == "pad" else ()
-                    self.groups.append(Group(attribute, (Entry(op.module, (*comments, *extra)),)))
-                    self.paths.append((f"self.{attribute}", op, layer))
+                self.make(attribute, layer, op, known, comments)
                 comments, has_module = (), True
                 values = {"x": text, "m": f"self.{attribute}"}
                 for line in op.lines:
@@ -277,6 +179,57 @@ class Graph:
                 note = join_notes(note, op.comment)
             layout = op.out or layout
         return text, layout, rank, note, has_module
+
+    def operations(self, node: Node) -> list[Op]:
+        """The ops of a layer, the same in all instances of the model.
+
+        Raises:
+            NotMigrated: they are not, or the layer makes a mask.
+        """
+        found = []
+        for one in (node, *self.others.get(node.id, ())):
+            layer, shape = one.layer, one.in_shapes[0]
+            assert layer is not None
+            width = dim_text(shape[-1]) if shape else None
+            if self.hidden and shape is not None:
+                shape = (None,) * len(shape)  # as in a class that serves many sizes
+            with located(layer.span):
+                found.append(lower(self.ctx, several.without_state(layer), shape, width))
+                if found[-1] != found[0]:
+                    raise NotMigrated("K2T115", f"{layer.row} is built in several ways here")
+                if t.get(layer.args, "mask_zero") == Const(True):
+                    raise NotMigrated("K2T114", "masks in functional models are not carried over")
+        return found[0]
+
+    def own(self, stem: str) -> str:
+        """A variable for something that is no tensor of the script."""
+        name, number = stem, 1
+        while name in self.named | self.spares:
+            name, number = f"{stem}{number}", number + 1
+        self.named.add(name)
+        return name
+
+    def put(self, node: Node, text: str, state: str | None = None) -> None:
+        """Note where a tensor is that some line has bound already."""
+        rank = len(node.shape) if node.shape is not None else None
+        self.flows[node.id] = Flow(text, "last", rank, state)
+
+    def knows(self, layer: Obj) -> bool:
+        """Whether the modules of a layer are made already, where it was applied first."""
+        return any(existing.id == layer.id for _, _, existing in self.paths)
+
+    def make(
+        self, attribute: str, layer: Obj, op: Op, known: bool, comments: tuple[str, ...]
+    ) -> None:
+        """Make a module, or take it from the model that has it."""
+        assert op.module is not None
+        taken = shared_module(self.ctx, self.model, layer, op)
+        if taken is not None and not self.has(attribute):
+            self.groups.append(Group(attribute, (Entry(taken, comments),)))
+        elif taken is None and not known:
+            extra = (f"# {op.comment}",) if op.comment and op.stem == "pad" else ()
+            self.groups.append(Group(attribute, (Entry(op.module, (*comments, *extra)),)))
+            self.paths.append((f"self.{attribute}", op, layer))
 
     def inflow(self, node: Node, layer: Obj) -> Flow:
         """What a layer is called with; a model used as one may take several tensors."""
@@ -350,8 +303,6 @@ class Graph:
 
     def operator(self, node: Node) -> tuple[str, str, int | None]:
         wires = [self.flows[i] for i in node.inputs]
-        if (node.operator or "").startswith("["):  # one of several outputs of a part
-            return f"{wires[0].text}{node.operator}", "last", None
         text, layout = tensors.operated(node, wires)
         return text, layout, wires[0].rank
 
@@ -381,8 +332,3 @@ def main_op(ops: list[Op]) -> Op | None:
     modules = [op for op in ops if op.module is not None]
     named = [op for op in modules if op.stem not in ("pad", "dropout")]
     return next(iter(named + modules), None)
-
-
-def kind_stem(ctx: Context, layer: Obj) -> str:
-    inner = t.get(layer.args, "layer")
-    return stem(inner.row) if isinstance(inner, Obj) else stem(layer.row)

@@ -87,6 +87,7 @@ def cell(ctx: Context, row: Row, layer: Obj, width: str | None) -> tuple[str, bo
 
 
 def rnn(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
+    refuse_state(layer)
     module, native = cell(ctx, row, layer, width)
     reverse = ".flip(1)" if t.flag(layer.args, "go_backwards") else ""
     sequences = t.flag(layer.args, "return_sequences")
@@ -118,6 +119,12 @@ def time_constant_dropout(layer: Obj, native: bool) -> list[Op]:
     ]
 
 
+def refuse_state(layer: Obj) -> None:
+    """States are handed back in functional models that are written layer by layer."""
+    if t.flag(layer.args, "return_state"):
+        raise NotMigrated("K2T128", f"{layer.row}(return_state=True) is not carried over here")
+
+
 MERGES = {
     "concat": "torch.cat([{a}, {b}], {dim})",
     "sum": "{a} + {b}",
@@ -133,6 +140,7 @@ def bidirectional(
     if not isinstance(inner, Obj) or "units" not in inner.args:
         raise NotMigrated("K2T125", "Bidirectional is carried over around LSTM, GRU and SimpleRNN")
     inner_row = ctx.table.rows["layers"][inner.row]
+    refuse_state(inner)
     mode = t.string(layer.args, "merge_mode")
     if mode not in MERGES:
         raise NotMigrated("K2T126", f"Bidirectional(merge_mode={mode!r}) is not carried over")

@@ -99,7 +99,27 @@ def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
         each = each.replace("{y}", f"{{y}} * (1 - {s}) + {s} / 2")
     if output.shape is not None and len(output.shape) > 1:
         call = at_every_position(str(row.data["target"]), call)
+        if row.name == "categorical_crossentropy" and folded == "softmax":
+            note_padding(ctx)
     return Loss(row, call, each, str(row.data["target"]), folded, prediction)
+
+
+def note_padding(ctx: Context) -> None:
+    """TensorFlow's gradient is softmax - target, which is only right where a row sums to one."""
+    if ctx.dialect == "keras2":
+        ctx.note(
+            "K2T307",
+            "info",
+            "steps with targets of zeros (padding) train nothing, as in Keras 2.2; in later "
+            "versions of Keras on TensorFlow they do",
+        )
+        return
+    ctx.note(
+        "K2T307",
+        "warning",
+        "steps with targets of zeros (padding) train nothing; Keras on TensorFlow takes each row "
+        "of the targets to sum to one, and lowers all logits there",
+    )
 
 
 def at_every_position(target: str, call: str) -> str:

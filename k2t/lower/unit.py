@@ -33,11 +33,11 @@ from k2t.ir.structure import (
 from k2t.ir.torch import Block, Line, Part, Raw
 from k2t.ir.values import Obj
 from k2t.lower.application import layer
-from k2t.lower.graph import RESERVED
 from k2t.lower.groups import join_notes
 from k2t.lower.initial import own_names
 from k2t.lower.liveness import live
 from k2t.lower.merges import arithmetic, element, layer_of, merged
+from k2t.lower.naming import RESERVED
 from k2t.lower.ops import Context, Op, snake
 from k2t.lower.wires import (
     Bundle,

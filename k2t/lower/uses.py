@@ -17,7 +17,7 @@ from k2t.lower.edits import (
     weight_parts,
     with_weights,
 )
-from k2t.lower.feeding import data_loader, floats, inputs, several
+from k2t.lower.feeding import data_loader, fed_parts, floats, inputs, several
 from k2t.lower.fitting import fit
 from k2t.lower.functions import constant, drop, seed, sequence, static_if, util
 from k2t.lower.model import Draft
@@ -116,13 +116,23 @@ def predict(edits: Edits, use: Use) -> None:
 
 def plain_predict(edits: Edits, use: Use, draft: Draft, x: Arg) -> None:
     """``predict`` of a model that is trained elsewhere: one pass under no_grad."""
-    if len(draft.model.outputs) > 1 or several(draft.model) or x.span is None:
-        raise NotMigrated("K2T704", "predict of a part with several inputs or outputs", use.call)
-    edits.training["predict"] = edits.name("predict")
-    result = code(
-        edits.name("predict"), "(", use.receiver or "", ", ",
-        inputs(edits, use, draft, x), ").numpy()",
-    )  # fmt: skip
+    if x.span is None:
+        raise NotMigrated("K2T704", "predict of data that are not written here", use.call)
+    name = edits.name("predict")
+    if several(draft.model):
+        fed_parts(edits, use, draft, x)
+        given: Code = (x.span,)
+        edits.training.pop("predict", None)
+        edits.training["predict_parts"] = name
+    else:
+        given = inputs(edits, use, draft, x)
+        if "predict_parts" not in edits.training:
+            edits.training["predict"] = name
+    call = code(name, "(", use.receiver or "", ", ", given, ")")
+    many = draft.model.output_kind != "one"
+    if draft.model.output_kind == "dict" or (many and len(draft.model.outputs) == 1):
+        raise NotMigrated("K2T704", "predict of a part with its outputs in a dict", use.call)
+    result = code("[output.numpy() for output in ", call, "]") if many else code(call, ".numpy()")
     edits.edits.append(Edit(use.call, result))
 
 
@@ -134,7 +144,8 @@ def call(edits: Edits, use: Use) -> None:
         raise NotMigrated("K2T704", "a model called on something that is no array", use.call)
     inner = use.data["at"]
     assert isinstance(inner, Span)
-    edits.training["predict"] = edits.name("predict")
+    if "predict_parts" not in edits.training:
+        edits.training["predict"] = edits.name("predict")
     folded = draft.loss.folded if draft.loss is not None else None
     flat = draft.output.shape is not None and len(draft.output.shape) == 1
     ending = {"softmax": ".softmax(1)" if flat else ".softmax(-1)", "sigmoid": ".sigmoid()"}.get(

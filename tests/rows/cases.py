@@ -74,7 +74,7 @@ def layer_cases() -> list[Case]:
     for layer in ("LSTM(5)", "GRU(5)", "GRU(5, reset_after=True)"):
         name = layer.partition("(")[0]
         cases += spelled(f"layers/{name}", f"layers.{layer}", (6, 4), dialect="keras2")
-    return [*cases, *merge_cases()]
+    return [*cases, *merge_cases(), *state_cases()]
 
 
 def row_cases(row: Row) -> Iterator[Case]:
@@ -122,6 +122,54 @@ def ahead(shape: tuple[int, ...]) -> str:
     if len(shape) == 1:
         return f"layers.Dense({channels}, use_bias=False)"
     return f"layers.Conv{len(shape) - 1}D({channels}, 1, use_bias=False)"
+
+
+STATES = {
+    "LSTM": ("5", "5, recurrent_activation='hard_sigmoid'", "5, go_backwards=True"),
+    "GRU": ("5", "5, reset_after=False"),
+    "SimpleRNN": ("5", "5, activation='relu'"),
+}
+
+
+def state_cases() -> Iterator[Case]:
+    """Recurrent layers that are given their first states, and whose last ones start others."""
+    for name, samples in STATES.items():
+        count = 2 if name == "LSTM" else 1
+        own = [f"s{i}" for i in range(count)]
+        for arguments in samples:
+            for whole in (False, True):
+                first = f"layers.{name}({arguments}, return_sequences={whole}, return_state=True)"
+                script = inputs_of((6, 4), *[(5,)] * count) + (
+                    f"y, {', '.join(own)} = {first}(i0, initial_state=[{states(1, count)}])\n"
+                    f"z = layers.{name}({arguments})(i0, initial_state=[{', '.join(own)}])\n"
+                    f"out = layers.Concatenate()([layers.Flatten()(y), z, {', '.join(own)}])\n"
+                )
+                yield with_states(name, f"{arguments} sequences {whole}", script, count)
+        halves = [f"s{i}" for i in range(2 * count)]
+        for mode in ("concat", "sum"):
+            for whole in (False, True):
+                inner = f"layers.{name}(5, return_sequences={whole}, return_state=True)"
+                both = f"layers.Bidirectional({inner}, merge_mode='{mode}')"
+                script = inputs_of((6, 4), *[(5,)] * 2 * count) + (
+                    f"y, {', '.join(halves)} = {both}(i0, initial_state=[{states(1, 2 * count)}])\n"
+                    f"out = layers.Concatenate()([layers.Flatten()(y), {', '.join(halves)}])\n"
+                )
+                called = f"Bidirectional {name} {mode} sequences {whole}"
+                yield with_states("Bidirectional", called, script, 2 * count)
+
+
+def inputs_of(*shapes: tuple[int, ...]) -> str:
+    return HEAD + "".join(f"i{n} = keras.Input({shape})\n" for n, shape in enumerate(shapes))
+
+
+def states(start: int, count: int) -> str:
+    return ", ".join(f"i{start + n}" for n in range(count))
+
+
+def with_states(name: str, called: str, script: str, count: int) -> Case:
+    script += f"model = keras.Model([{states(0, count + 1)}], out)\n"
+    shapes = ((6, 4), *[(5,)] * count)
+    return Case(f"layers/{name}: states, {called}", f"layers/{name}", script, shapes)
 
 
 def merge_cases() -> Iterator[Case]:

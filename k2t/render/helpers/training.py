@@ -86,6 +86,20 @@ def predict(model, x):
     return outputs
 
 
+@torch.no_grad()
+def predict_parts(model, x):
+    """The model's outputs for x (an array, or a list of them) in inference mode, as tensors."""
+
+    def tensor(part):
+        part = torch.as_tensor(part)
+        return part.float() if part.is_floating_point() else part
+
+    training = model.training
+    outputs = model.eval()([tensor(part) for part in x] if isinstance(x, list) else tensor(x))
+    model.train(training)
+    return outputs
+
+
 def class_weights(weights, y):
     """Each sample's weight by its class; y holds class numbers or one-hot rows."""
     y = np.asarray(y)

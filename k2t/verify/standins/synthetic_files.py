@@ -294,6 +294,23 @@ def prose() -> bytes:
     ].encode()
 
 
+def sentence_pairs() -> bytes:
+    """Short sentences and what they are in another language, as in the older files of this kind."""
+    heads = {"I": "Je", "We": "Nous", "You": "Tu", "They": "Ils"}
+    tails = {"go": "vais", "win": "gagne", "see": "vois", "try": "tente", "lie": "mens"}
+    ends = {".": ".", "!": " !", " now.": " ici.", "?": " ?"}
+    parts = [
+        [a + " " + b + c for a in first for b in second for c in third]
+        for first, second, third in (
+            (heads, tails, ends),
+            (heads.values(), tails.values(), ends.values()),
+        )
+    ]
+    lines = ["\t".join(pair) for pair in zip(*parts, strict=True)] * 3
+    order = np.random.default_rng(3).permutation(len(lines))
+    return "".join(lines[i] + "\n" for i in order).encode()
+
+
 OTHERS: dict[str, Callable[[], bytes]] = {
     **{
         f"{name}.npz": partial(npz, name)
@@ -311,6 +328,7 @@ OTHERS: dict[str, Callable[[], bytes]] = {
         for part in ("train", "t10k")
         for what in ("images", "labels")
     },
+    **dict.fromkeys(("fra-eng/fra.txt", "deu-eng/deu.txt"), sentence_pairs),
     **dict.fromkeys(("nietzsche.txt", "shakespeare.txt", "wonderland.txt"), prose),
 }
 

@@ -1,0 +1,62 @@
+"""Recurrent layers with states: given the first ones, handing back the last."""
+
+from __future__ import annotations
+
+import ast
+
+from k2t.analyse import graph, shapes
+from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.state import Frame
+from k2t.ir.values import NONE, Arg, Const, Obj, Shape, Tensor, Tuple, Value
+
+
+def state_count(interp: Interpreter, layer: Obj) -> int:
+    """How many states a layer has: an LSTM two, a Bidirectional twice those of its inside."""
+    row = interp.table.rows["layers"][layer.row]
+    inner = layer.args["layer"].value if row.get("shape") == "bidirectional" else None
+    if isinstance(inner, Obj):
+        return 2 * state_count(interp, inner)
+    return int(row.get("states", 0))
+
+
+def returns_state(layer: Obj) -> bool:
+    """``return_state=True``, of the layer itself or of the one inside a Bidirectional."""
+    inner = layer.args.get("layer")
+    args = inner.value.args if inner is not None and isinstance(inner.value, Obj) else layer.args
+    return args.get("return_state", Arg(NONE)).value == Const(True)
+
+
+def apply(
+    interp: Interpreter, layer: Obj, inputs: Value, given: Value, node: ast.Call, frame: Frame
+) -> Value:
+    """A recurrent layer on a tensor, with its first states, if they are given."""
+    count = state_count(interp, layer)
+    many = interp.items(inputs)
+    if many is not None and given == NONE and interp.dialect != "keras3" and len(many) == count + 1:
+        inputs, given = many[0], Tuple(tuple(many[1:]))  # ``lstm([x, h, c])`` of old
+    states = [] if given == NONE else interp.items(given)
+    states = [given] if states is None and count == 1 else states
+    if states is None or len(states) not in (0, count):
+        return interp.unsupported(f"{layer.row} called with these states", node, frame)
+    tensors = [inputs, *states]
+    if not all(isinstance(t, Tensor) for t in tensors):
+        return graph.apply_to(interp, layer, interp.new_list(tuple(tensors)), node, frame)
+    wires = [t for t in tensors if isinstance(t, Tensor)]
+    row = interp.table.rows["layers"][layer.row]
+    before = interp.graph[wires[0].node].shape
+    shape = shapes.result(row, layer, [before], interp.items)
+    if not returns_state(layer):
+        return graph.new_node(interp, layer, wires, shape, node, frame)
+    whole = graph.new_node(interp, layer, wires, None, node, frame)
+    outs = [shape, *[state_shape(layer)] * count]
+    taken = [
+        graph.new_node(interp, None, [whole], out, node, frame, f"[{number}]", (None,))
+        for number, out in enumerate(outs)
+    ]
+    return Tuple(tuple(taken))
+
+
+def state_shape(layer: Obj) -> Shape:
+    inner = layer.args.get("layer")
+    args = inner.value.args if inner is not None and isinstance(inner.value, Obj) else layer.args
+    return (shapes.dim(args["units"].value),)
