@@ -8,6 +8,7 @@ from typing import Any
 from k2t.analyse import arguments, calls, datasets, feeding, graph, names, nesting, operations
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.methods import CONSTANTS, DROPPED, METHODS, OLD_ARGUMENTS
+from k2t.analyse.recurrent import returns_state
 from k2t.analyse.state import Frame, ModelState, versions_of
 from k2t.ir.values import (
     NONE,
@@ -29,6 +30,7 @@ from k2t.ir.values import (
     Tuple,
     Unknown,
     Value,
+    as_int,
 )
 from k2t.table import Row
 
@@ -210,15 +212,24 @@ class Keras:
         return obj
 
     def each_step(self, row: Row, node: ast.Call, frame: Frame) -> Value:
-        """``TimeDistributed(Dense(8))``: a layer on the last axis does the same at every step."""
+        """``TimeDistributed(Dense(8))``: a layer on the last axis does the same at every step.
+
+        Others get the steps one by one: their Obj says so.
+        """
         interp = self.interp
         args = arguments.bind_row(interp, row, node, frame)
         inner = args["layer"].value if "layer" in args else UNKNOWN
-        if not isinstance(inner, Obj) or inner.row not in row.data["distributes"]:
+        if isinstance(inner, ModelRef):
+            part = nesting.as_layer(interp, interp.models[inner.id], node, frame)
+            inner = part if part is not None and "output" in part.args else UNKNOWN
+        if not isinstance(inner, Obj) or inner.row in row.data["refuses"] or returns_state(inner):
             return interp.unsupported(row.keras[0], node, frame)
         own = {name: arg for name, arg in args.items() if name != "layer"}
+        if inner.row not in row.data["distributes"]:
+            before = as_int(inner.args.get("time_distributed", Arg(NONE)).value) or 0
+            own["time_distributed"] = Arg(Const(before + 1))
         span, stmt = interp.span(node), interp.span(interp.stmt)
-        obj = Obj(interp.fresh(), inner.row, {**inner.args, **own}, span, stmt)
+        obj = Obj(inner.id, inner.row, {**inner.args, **own}, span, stmt)
         interp.event("layer", node, frame, obj=obj, section=row.section)
         return obj
 

@@ -197,6 +197,30 @@ def rnn(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | Non
     return (last,)
 
 
+def conv_lstm(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    frames = shapes[0]
+    frame = conv(args, [frames[1:] if frames else None], items)
+    sequences = value(args, "return_sequences")
+    if frames and frame is not None and known(sequences, bool) and sequences.value:  # type: ignore[union-attr]
+        return (frames[0], *frame)
+    return frame
+
+
+def dot(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    """What is left of two tensors when an axis of each is summed over."""
+    if len(shapes) != 2 or shapes[0] is None or shapes[1] is None:
+        return None
+    pair = (shapes[0], shapes[1])
+    axes = numbers(value(args, "axes"), 2, items)
+    left: list[Dim] = []
+    for shape, axis in zip(pair, axes, strict=True):
+        if axis is None:
+            return None
+        place = (axis if axis > 0 else axis + len(shape) + 1) - 1
+        left += [d for i, d in enumerate(shape) if i != place]
+    return tuple(left) or (Const(1),)
+
+
 def bidirectional(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
     inner = value(args, "layer")
     if not isinstance(inner, Obj) or "units" not in inner.args:
@@ -334,6 +358,8 @@ RULES: dict[str, Rule] = {
     "embedding": embedding,
     "rnn": rnn,
     "bidirectional": bidirectional,
+    "conv_lstm": conv_lstm,
+    "dot": dot,
     "pad": pad,
     "upsample": upsample,
     "merge": merge,

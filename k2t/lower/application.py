@@ -95,6 +95,7 @@ def layer(unit: Unit, use: Use, comments: tuple[str, ...]) -> tuple[Wire, str]:
                 note = "flattened in Keras's order"
             note = join_notes(note, op.comment)
         layout = op.out or layout
+        rank = rank - op.folds if rank is not None else None
     out_rank = len(node.shape) if node.shape is not None else rank
     layout = layout if (out_rank or 2) > 1 else "last"
     width = width_after(unit.ctx.row(layer), layer, wire.width, shape)

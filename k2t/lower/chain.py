@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from k2t.ir.finding import NotMigrated
@@ -163,6 +163,8 @@ def widening(ctx: Context, leaf: Leaf) -> bool:
 def entry_layout(ctx: Context, items: tuple[Item, ...]) -> str | None:
     for leaf in leaves(items):
         layer = leaf.node.layer
+        if layer is not None and "time_distributed" in layer.args:
+            return "last"
         layout = ctx.row(layer).get("layout", "any") if layer else "any"
         if layout != "any":
             return str(layout)
@@ -213,6 +215,8 @@ def lower_leaf(ctx: Context, leaf: Leaf, state: State) -> Iterator[Piece]:
         comments = ()
         if op.out:
             state.layout = op.out
+        if state.rank is not None:
+            state.rank -= op.folds
     out = leaf.node.shape
     if out is not None:
         state.rank = len(out)
@@ -232,3 +236,24 @@ def conversion(state: State, wanted: str) -> Piece:
     if wanted == "first":
         return Piece(Op(call="{x}" + TO_FIRST[state.rank], comment=f"{last} -> {first}"))
     return Piece(Op(call="{x}" + TO_LAST[state.rank], comment=f"{first} -> {last}"))
+
+
+def simplified(pieces: Sequence[AnyPiece]) -> list[AnyPiece]:
+    """Without operations that the next one undoes: steps put apart and together, layouts."""
+    kept: list[AnyPiece] = []
+    for piece in pieces:
+        last = kept[-1] if kept else None
+        if isinstance(piece, Piece) and isinstance(last, Piece) and undoes(piece.op, last.op):
+            kept.pop()
+            continue
+        kept.append(piece)
+    return kept
+
+
+def undoes(op: Op, before: Op) -> bool:
+    if op.module is not None or before.module is not None:
+        return False
+    if op.folds > 0:
+        return before.folds == -op.folds
+    turns = [pair for rank in TO_FIRST for pair in ((TO_LAST[rank], TO_FIRST[rank]),)]
+    return (str(before.call)[3:], str(op.call)[3:]) in turns

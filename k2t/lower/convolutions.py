@@ -119,6 +119,8 @@ def one_or_all(numbers: list[int]) -> int | tuple[int, ...]:
 def helper_conv(ctx: Context, name: str, module: str, lazy: bool) -> str:
     if lazy:
         raise NotMigrated("K2T106", 'padding="same" with strides needs known channels')
+    if name == "SameConv3d":
+        raise NotMigrated("K2T106", 'padding="same" with strides needs known sizes')
     ctx.helpers[name] = None
     return name + module[module.index("(") :]
 
@@ -169,6 +171,8 @@ def pool(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | N
         return [replace(op, module=f"nn.{name}({', '.join(arguments)})")]
     if kernels is not None and kernels == steps and set(kernels) == {2}:
         return [replace(op, module=f"nn.{name}({', '.join(arguments)}, ceil_mode=True)")]
+    if rank == 3:
+        raise NotMigrated("K2T106", f'{row.name}(padding="same") with these sizes')
     ctx.helpers[f"Same{name}"] = None
     return [replace(op, module=f"Same{name}({', '.join(arguments)})")]
 

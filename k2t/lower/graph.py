@@ -13,6 +13,7 @@ from k2t.ir.values import Const, Obj, as_int
 from k2t.lower import naming, several, tensors
 from k2t.lower import text as t
 from k2t.lower.brackets import bracketed, parenthesized
+from k2t.lower.dots import dot
 from k2t.lower.groups import Chain, fill, join_notes, to_last
 from k2t.lower.layers import lower
 from k2t.lower.ops import Context, Op, dim_text, located
@@ -103,13 +104,14 @@ class Graph:
         """Lower one node; ``bound``: it may stand in its only reader, behind these variables."""
         note = ""
         if node.operation is not None:
-            wires = [self.flows[i] for i in node.inputs]
             with located(node.operation.span):
-                text, layout = tensors.lowered(self.ctx, node, node.operation, wires)
+                text, layout = tensors.lowered(self.ctx, node, node.operation, self.wires(node))
             rank, has_module = None, False
         elif node.layer is None:
             text, layout, rank = self.operator(node)
             has_module = False
+        elif self.ctx.row(node.layer).get("shape") == "dot":
+            text, layout, rank, has_module = dot(node, self.wires(node)), "last", None, False
         elif self.ctx.row(node.layer).get("shape") in ("merge", "concat"):
             text, layout, rank = self.merged(node)
             has_module = False
@@ -131,6 +133,9 @@ class Graph:
         self.waiting = ()
         self.lines.append(Line(f"{target} = {text}", note, above))
         self.flows[node.id] = Flow(target, layout, rank)
+
+    def wires(self, node: Node) -> list[Flow]:
+        return [self.flows[i] for i in node.inputs]
 
     def spare(self, node: Node) -> str:
         """A variable for a tensor without one, that no tensor still to be read is in."""
@@ -176,8 +181,9 @@ class Graph:
                 text = fill(template or "{x}", {"x": parenthesized(text, template or "")})
                 if op.call == "{x}.flatten(1)" and to_last(note):
                     note = "flattened in Keras's order"
-                note = join_notes(note, op.comment)
+                note = join_notes(note, op.comment if not op.folds else "")
             layout = op.out or layout
+            rank = rank - op.folds if rank is not None else None
         return text, layout, rank, note, has_module
 
     def operations(self, node: Node) -> list[Op]:
@@ -302,7 +308,7 @@ class Graph:
         return f"torch.cat([{', '.join(texts)}], {axis})"
 
     def operator(self, node: Node) -> tuple[str, str, int | None]:
-        wires = [self.flows[i] for i in node.inputs]
+        wires = self.wires(node)
         text, layout = tensors.operated(node, wires)
         return text, layout, wires[0].rank
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from k2t.ir.finding import NotMigrated
 from k2t.ir.torch import InitCase, Line
 from k2t.ir.values import Obj
+from k2t.lower import text as t
 from k2t.lower.ops import Context, Op
 from k2t.lower.recurrent import inner_layer, recurrent_inits
 
@@ -31,6 +32,7 @@ BASES = {
     "MaskedSimpleRNN": "nn.RNN",
     "BatchNorm1d": "nn.BatchNorm1d",
     "BatchNorm2d": "nn.BatchNorm2d",
+    "BatchNorm3d": "nn.BatchNorm3d",
 }
 TORCH_STARTS = {"gamma": "nn.init.ones_({p})", "beta": "nn.init.zeros_({p})"}
 """What torch itself does for normalisation layers, so that nothing need be said."""
@@ -62,7 +64,7 @@ def start_of(ctx: Context, op: Op, layer: Obj) -> Start | None:
     for param in op.params:
         if TORCH_STARTS.get(param.keras) == param.init:
             continue
-        if param.torch == "bias" and biasless(op) and not mixed:
+        if param.torch.endswith("bias") and biasless(op) and not mixed:
             continue
         line = param.init.replace("{p}", f"{{m}}.{param.torch}")
         if param.torch == "bias" and mixed:
@@ -70,6 +72,9 @@ def start_of(ctx: Context, op: Op, layer: Obj) -> Start | None:
         else:
             lines.append(line)
         words.append(f"{param.words} {kind(param.keras)}")
+    if layer.row == "ConvLSTM2D" and t.flag(layer.args, "unit_forget_bias") and not biasless(op):
+        lines.append("nn.init.ones_({m}.input.bias.chunk(4)[1])")
+        words.append("forget gates at one")
     return Start(tuple(lines), tuple(words)) if lines else None
 
 
@@ -94,6 +99,7 @@ def kind(keras: str) -> str:
         "bias": "biases",
         "embeddings": "embeddings",
         "alpha": "slopes",
+        "recurrent": "recurrent kernels",
     }.get(keras, keras)
 
 

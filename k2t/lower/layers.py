@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.values import Obj, Shape
+from k2t.ir.values import Obj, Shape, as_int
 from k2t.lower import text as t
 from k2t.lower.activations import activation, activation_layer, prelu, relu, softmax
 from k2t.lower.convolutions import conv, conv_transpose, pool, upsample, zero_padding
@@ -13,8 +13,8 @@ from k2t.lower.norms import batch_norm, layer_norm
 from k2t.lower.ops import GENERAL, Context, Lowering, Op, fill, stem, used, with_options
 from k2t.lower.parameters import param_inits, penalties
 from k2t.lower.parts import part
-from k2t.lower.recurrent import bidirectional, rnn
-from k2t.lower.shaping import merge, permute, reshape
+from k2t.lower.recurrent import bidirectional, conv_lstm, rnn
+from k2t.lower.shaping import each_step, folded, merge, permute, reshape
 from k2t.table import Row
 
 
@@ -29,6 +29,11 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
         NotMigrated: an argument has a value that cannot be carried.
     """
     row = ctx.row(layer)
+    steps = as_int(t.get(layer.args, "time_distributed")) or 0
+    if steps:
+        inside = shape[steps:] if shape is not None else None
+        ops = lower(ctx, each_step(ctx, layer), inside, width)
+        return folded(row, ops, shape[:steps] if shape is not None else (None,) * steps)
     check_carried(row, layer)
     name = row.get("lower")
     ops = CODE[name](ctx, row, layer, shape, width) if name else [from_row(row, layer, width)]
@@ -39,7 +44,7 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
         penalties=penalties(ctx, row, layer),
         rank=row.get("rank"),
     )
-    if "activation" in layer.args and name not in ("rnn", "activation_layer"):
+    if "activation" in layer.args and name not in ("rnn", "conv_lstm", "activation_layer"):
         ops.extend(activation(ctx, layer.args["activation"].value))
     return ops
 
@@ -111,6 +116,8 @@ CODE: dict[str, Lowering] = {
     "merge": merge,
     "concat": merge,
     "rnn": rnn,
+    "conv_lstm": conv_lstm,
+    "dot": merge,
     "bidirectional": bidirectional,
     "part": part,
 }

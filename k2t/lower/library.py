@@ -90,6 +90,8 @@ class Library:
                 shape = flow.seen[0].in_shapes[0] if flow.seen[0].in_shapes else None
                 rank = len(shape) if shape is not None else 0
                 row = self.ctx.row(layer)
+                if "time_distributed" in layer.args:
+                    continue
                 if row.get("layout") == "first" or (layer.row == "BatchNormalization" and rank > 1):
                     return True
             elif isinstance(flow, Invoke) and self.wants_first(self.functions[flow.function]):

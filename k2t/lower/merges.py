@@ -50,9 +50,18 @@ def merged(unit: Unit, use: Use) -> Wire:
 
 
 def merged_list(unit: Unit, use: Use, bundle: Bundle) -> Wire:
-    """A list of tensors concatenated."""
-    if unit.ctx.row(layer_of(use)).name != "Concatenate":
-        raise NotKept("a sum over a list of tensors")
+    """A list of tensors concatenated, or added up."""
+    row = unit.ctx.row(layer_of(use))
+    if row.name in ("Add", "Average"):
+        text = f"sum({bundle.text})"
+        text = f"{text} / len({bundle.text})" if row.name == "Average" else text
+        widths = [w.width for w in bundle.items] if bundle.items is not None else []
+        width = merged_width(widths) if widths else None
+        if width is None and bundle.widths is not None:
+            width = f"{bundle.widths}[-1]"
+        return Wire(text, bundle.layout, bundle.rank, width)
+    if row.name != "Concatenate":
+        raise NotKept("such a merge of a list of tensors")
     axis = axis_of(layer_of(use), bundle.rank)
     place = axis
     if bundle.layout == "first":

@@ -14,7 +14,7 @@ from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
 from k2t.ir.values import NONE, Array, NameUse, Shape, Value, as_int
 from k2t.lower import heads, initial
 from k2t.lower import text as t
-from k2t.lower.chain import conversion, lower_items
+from k2t.lower.chain import conversion, lower_items, simplified
 from k2t.lower.groups import Chain, assemble
 from k2t.lower.heads import Head
 from k2t.lower.initial import Made, own_names
@@ -34,6 +34,7 @@ from k2t.lower.steps import build_step, prediction_text
 from k2t.lower.structured import functional_chain
 from k2t.lower.targets import Loss, Metric, Output, lower_loss, lower_metrics
 
+ENDINGS = ("Dense", "Activation", "Conv1D", "Conv2D", "Conv3D")
 COMPILE_CARRIED = {
     "optimizer",
     "loss",
@@ -207,7 +208,9 @@ def tail_of(ctx: Context, node: Node) -> str | None:
         return None
     if layer.row == "Softmax":
         return "softmax"
-    if "activation" in layer.args and layer.row in ("Dense", "Activation", "Conv1D", "Conv2D"):
+    if "time_distributed" in layer.args:
+        return None
+    if "activation" in layer.args and layer.row in ENDINGS:
         from k2t.lower.activations import activation_row
 
         row = activation_row(ctx, t.get(layer.args, "activation"))
@@ -231,6 +234,7 @@ def lower_chain(ctx: Context, model: Model, folded: str | None, own_tail: bool) 
         drop_tail(pieces, folded)
     if state.layout == "first" and (state.rank or 0) > 1:
         pieces.append(conversion(state, "last"))
+    pieces = simplified(pieces)
     chain = assemble(pieces, folded is not None, "x", ending)
     return apply_masks(ctx, model, pieces, chain)
 

@@ -21,10 +21,10 @@ def batch_norm(
         raise NotMigrated(
             "K2T110", "BatchNormalization is carried over for the last axis of a known rank"
         )
-    if rank not in (1, 2, 3):
+    if rank not in (1, 2, 3, 4):
         raise NotMigrated("K2T110", f"BatchNormalization of {rank} axes is not carried over")
     center, scale = flag_pair(layer)
-    name = "BatchNorm2d" if rank == 3 else "BatchNorm1d"
+    name = f"BatchNorm{max(rank - 1, 1)}d"
     extra = [
         f"eps={t.text(t.get(layer.args, 'epsilon'))}",
         f"momentum={inverse(t.get(layer.args, 'momentum'))}",

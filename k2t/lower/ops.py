@@ -21,6 +21,7 @@ GENERAL = {
     "input_dim",
     "input_length",
     "batch_size",
+    "time_distributed",
 }
 """Arguments whose meaning the analysis has used up."""
 
@@ -41,7 +42,8 @@ class Op:
 
     ``module`` is a constructor; ``call`` an expression of the input ``{x}`` (and of the module,
     ``{m}``, where both are given); ``first`` the same for channels-first data. ``layout`` is what
-    the input must be, ``out`` what comes out (None: as it went in).
+    the input must be, ``out`` what comes out (None: as it went in); ``folds`` is how many axes go
+    into the batch.
     """
 
     module: str | None = None
@@ -60,6 +62,7 @@ class Op:
     rank: int | None = None
     mask: bool = False
     frozen: tuple[str, ...] = ()
+    folds: int = 0
 
 
 @dataclass

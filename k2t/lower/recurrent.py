@@ -8,7 +8,8 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.values import Obj, Shape, Value
 from k2t.lower import text as t
 from k2t.lower.activations import activation_row
-from k2t.lower.ops import Context, Op, stem
+from k2t.lower.convolutions import check_format, known_padding, string_padding
+from k2t.lower.ops import Context, Op, add_arguments, stem, with_options
 from k2t.lower.parameters import initializer as initializer_text
 from k2t.table import Row
 
@@ -194,6 +195,42 @@ def recurrent_inits(ctx: Context, layer: Obj) -> tuple[str, str, str, bool]:
     bias, _ = initializer_text(ctx, t.get(layer.args, "bias_initializer"))
     forget = "unit_forget_bias" in layer.args and t.flag(layer.args, "unit_forget_bias")
     return kernel, recurrent, bias, forget
+
+
+def conv_lstm(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    """A convolution of all frames at once, and Keras's loop over time with another one."""
+    check_format(layer)
+    if width is None:
+        raise NotMigrated("K2T121", f"{row.name} needs a known input width")
+    args = [width, t.text(t.get(layer.args, "filters")), t.text(t.get(layer.args, "kernel_size"))]
+    padding, strides = string_padding(layer), t.ints(t.get(layer.args, "strides"), 2)
+    before: list[Op] = []
+    if padding == "same" and strides == (1, 1):
+        args.append('padding="same"')
+    elif padding == "same":
+        pads = known_padding(layer, shape[1:] if shape is not None else None, 2, strides)
+        if pads is None:
+            raise NotMigrated("K2T106", 'padding="same" with strides needs known sizes')
+        flat = ", ".join(str(n) for pair in reversed(pads) for n in pair)
+        before = [Op(module=f"nn.ZeroPad2d(({flat}))", layout="first", stem="pad")]
+    module = with_options(f"ConvLSTM2d({', '.join(args)})", row, layer)
+    act = function(ctx, t.get(layer.args, "activation"))
+    gate = function(ctx, t.get(layer.args, "recurrent_activation"))
+    extra = [] if act == "torch.tanh" else [f"activation={act}"]
+    extra += [] if gate == "torch.sigmoid" else [f"recurrent_activation={gate}"]
+    ctx.helpers["ConvLSTM2d"] = None
+    last = None if t.flag(layer.args, "return_sequences") else "{m}({x})[:, :, -1]"
+    op = Op(
+        module=add_arguments(module, *extra) if extra else module,
+        call=last,
+        layout="first",
+        out="first",
+        stem="conv_lstm",
+        widens=True,
+    )
+    return [*before, op]
 
 
 def inner_layer(layer: Obj) -> Obj:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from k2t.ir.finding import NotMigrated
-from k2t.ir.values import Obj, Shape, Tuple, as_int
+from k2t.ir.values import ModelRef, Obj, Shape, Tuple, as_int
 from k2t.lower import text as t
-from k2t.lower.ops import Context, Op, stem
+from k2t.lower.ops import Context, Op, dim_text, stem
 from k2t.table import Row
 
 
@@ -50,3 +52,48 @@ def permute(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str 
 
 def merge(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
     return [Op(call="", stem=stem(row.name))]
+
+
+def each_step(ctx: Context, layer: Obj) -> Obj:
+    """The layer inside a TimeDistributed.
+
+    Raises:
+        NotMigrated: it looks at more than one row of its input.
+    """
+    model = t.get(layer.args, "model")
+    rows = [layer.row]
+    if isinstance(model, ModelRef):
+        rows += [inner.row for _, _, inner in ctx.made.get(model.id, ())]
+    if "BatchNormalization" in rows and ctx.dialect == "keras3":
+        raise NotMigrated(
+            "K2T129",
+            "BatchNormalization inside TimeDistributed: Keras 3 normalises each step by itself",
+        )
+    return replace(layer, args={k: a for k, a in layer.args.items() if k != "time_distributed"})
+
+
+def folded(row: Row, ops: list[Op], steps: Shape) -> list[Op]:
+    """Operations with the axes of the steps taken into the batch, and out of it again."""
+    sizes = [dim_text(d) for d in steps]
+    if None in sizes:
+        raise NotMigrated("K2T129", "TimeDistributed over a number of steps that is not known")
+    count, split = len(steps), ", ".join(["-1", *(s for s in sizes if s is not None)])
+    flat = row.get("shape") == "global_pool"  # its result has no layout
+    return [
+        Op(
+            call=f"{{x}}.flatten(0, {count})",
+            layout="last",
+            out="last",
+            stem="steps",
+            comment="every step alone",
+            folds=count,
+        ),
+        *ops,
+        Op(
+            call=f"{{x}}.unflatten(0, ({split}))",
+            layout="any" if flat else "last",
+            out="last",
+            stem="steps",
+            folds=-count,
+        ),
+    ]

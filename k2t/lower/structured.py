@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from k2t.ir.finding import NotMigrated
 from k2t.ir.program import Model
 from k2t.ir.structure import Structure
 from k2t.ir.torch import Line, ModuleClass
@@ -27,7 +28,10 @@ def structured(ctx: Context, model: Model, folded: Sequence[int]) -> Chain:
     structure = model.structure
     assert structure is not None
     library: Library = ctx.library
-    reference = Graph(ctx, model, frozenset(folded), hidden=True).lower()
+    try:
+        reference = Graph(ctx, model, frozenset(folded), hidden=True).lower()
+    except NotMigrated as error:
+        raise Lost(model.id, error.message) from None
     structure = replace(
         structure, parameters=tuple(model.parameters), shapes=dict(structure.shapes)
     )

@@ -7,31 +7,15 @@ arguments, and in which order they are applied.
 from __future__ import annotations
 
 import ast
-import operator
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from k2t.prove.python import ARITHMETIC, BUILTINS, COMPARISONS
 from k2t.prove.terms import Module, Opaque, Path, Term, method, module
 
 MAX_STEPS = 200_000
-BUILTINS: dict[str, Callable[..., Any]] = {
-    "range": range, "len": len, "int": int, "float": float, "sum": sum, "min": min, "max": max,
-    "abs": abs, "round": round, "list": list, "tuple": tuple, "sorted": sorted, "str": str,
-    "bool": bool, "zip": lambda *a: list(zip(*a, strict=False)),
-    "reversed": lambda a: list(a)[::-1],
-    "enumerate": lambda *a: list(enumerate(*a)),
-}  # fmt: skip
-ARITHMETIC: dict[type[ast.AST], tuple[str, Callable[..., Any]]] = {
-    ast.Add: ("+", operator.add), ast.Sub: ("-", operator.sub), ast.Mult: ("*", operator.mul),
-    ast.Div: ("/", operator.truediv), ast.FloorDiv: ("//", operator.floordiv),
-    ast.Mod: ("%", operator.mod), ast.Pow: ("**", operator.pow),
-}  # fmt: skip
-COMPARISONS: dict[type[ast.AST], Callable[..., Any]] = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
-    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
-    ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b,
-}  # fmt: skip
 
 
 class Unclear(Exception):
@@ -270,6 +254,15 @@ class Replay:
                 return tuple(self.elements(elts, scope))
             case ast.List(elts=elts):
                 return self.elements(elts, scope)
+            case ast.ListComp(
+                elt=elt, generators=[ast.comprehension(target=to, iter=source, ifs=[])]
+            ):
+                found = []
+                for item in self.iterable(self.eval(source, scope)):
+                    inner = Scope(scope, getattr(scope, "stores", set()))
+                    self.bind(to, item, inner)
+                    found.append(self.eval(elt, inner))
+                return found
             case ast.Dict(keys=keys, values=values):
                 pairs = zip(keys, values, strict=True)
                 return {self.eval(k, scope): self.eval(v, scope) for k, v in pairs if k is not None}
@@ -278,6 +271,14 @@ class Replay:
             case ast.JoinedStr():
                 return Opaque(ast.unparse(node))
         raise Unclear(f"an expression of another kind: {ast.unparse(node)[:40]}")
+
+    def comprehension(self, elt: ast.expr, over: ast.comprehension, scope: Any) -> list[Any]:
+        found = []
+        for item in self.iterable(self.eval(over.iter, scope)):
+            inner = Scope(scope, getattr(scope, "stores", set()))
+            self.bind(over.target, item, inner)
+            found.append(self.eval(elt, inner))
+        return found
 
     def name(self, name: str, scope: Any) -> Any:
         if name in scope:
@@ -318,6 +319,8 @@ class Replay:
         if isinstance(callee, Path) and callee.name in BUILTINS and callee.name not in self.classes:
             if any(isinstance(a, Opaque) for a in args):
                 return Opaque((callee.name, tuple(args)))
+            if callee.name == "sum" and any(isinstance(a, Term) for a in args[0]):
+                return functools.reduce(lambda a, b: self.binary(ast.Add(), a, b), args[0])
             return BUILTINS[callee.name](*args)
         if isinstance(callee, Opaque):
             return Opaque((callee.key, tuple(args)))

@@ -23,6 +23,7 @@ OLD = {
     "layers.LSTM(5)": f"layers.LSTM(5, recurrent_activation={HARD})",
     "layers.GRU(5)": f"layers.GRU(5, recurrent_activation={HARD}, reset_after=False)",
     "layers.GRU(5, reset_after=True)": f"layers.GRU(5, recurrent_activation={HARD})",
+    "layers.ConvLSTM2D(3, 2)": f"layers.ConvLSTM2D(3, 2, recurrent_activation={HARD})",
 }
 HEAD = "import keras\nfrom keras import layers\n\n"
 
@@ -74,7 +75,8 @@ def layer_cases() -> list[Case]:
     for layer in ("LSTM(5)", "GRU(5)", "GRU(5, reset_after=True)"):
         name = layer.partition("(")[0]
         cases += spelled(f"layers/{name}", f"layers.{layer}", (6, 4), dialect="keras2")
-    return [*cases, *merge_cases(), *state_cases()]
+    cases += spelled("layers/ConvLSTM2D", "layers.ConvLSTM2D(3, 2)", (3, 5, 4, 2), dialect="keras2")
+    return [*cases, *merge_cases(), *state_cases(), *dot_cases()]
 
 
 def row_cases(row: Row) -> Iterator[Case]:
@@ -170,6 +172,31 @@ def with_states(name: str, called: str, script: str, count: int) -> Case:
     script += f"model = keras.Model([{states(0, count + 1)}], out)\n"
     shapes = ((6, 4), *[(5,)] * count)
     return Case(f"layers/{name}: states, {called}", f"layers/{name}", script, shapes)
+
+
+def dot_cases() -> Iterator[Case]:
+    """Products of tensors of one and two axes over every pair of axes, alone and behind layers."""
+    pairs = [
+        ((5,), (5,), "1"),
+        ((5,), (5,), "-1"),
+        ((6, 4), (3, 4), "2"),
+        ((6, 4), (3, 4), "-1"),
+        ((6, 4), (4, 3), "(2, 1)"),
+        ((4, 6), (4, 3), "1"),
+        ((4, 6), (3, 4), "[1, 2]"),
+        ((6, 4), (4,), "(2, 1)"),
+        ((4, 6), (4,), "(1, 1)"),
+        ((4,), (6, 4), "(1, 2)"),
+        ((4,), (4, 6), "(1, 1)"),
+    ]
+    for one, other, axes in pairs:
+        for arguments in (axes, f"{axes}, normalize=True"):
+            script = inputs_of(one, other) + (
+                f"out = layers.Dot({arguments})([{ahead(one)}(i0), {ahead(other)}(i1)])\n"
+                "model = keras.Model([i0, i1], out)\n"
+            )
+            name = f"layers/Dot: {arguments} of {one} and {other}"
+            yield Case(name, "layers/Dot", script, (one, other))
 
 
 def merge_cases() -> Iterator[Case]:

@@ -97,6 +97,17 @@ class BatchNorm2d(nn.BatchNorm2d):
         return y
 
 
+class BatchNorm3d(nn.BatchNorm3d):
+    """BatchNorm3d whose running variance is the biased one, as in Keras."""
+
+    def forward(self, x):
+        old = (1 - self.momentum) * self.running_var
+        y = super().forward(x)
+        if self.training:
+            self.running_var = self.running_var.lerp(old, x.shape[1] / x.numel())
+        return y
+
+
 def mask_mean(x, mask):
     """GlobalAveragePooling1D under a mask: x (batch, time, features), mask (batch, time)."""
     weights = mask.unsqueeze(2).to(x.dtype)

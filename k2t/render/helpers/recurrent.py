@@ -294,3 +294,40 @@ class BidirectionalLSTM(nn.LSTM):
         back, *first = self.run(x.flip(1), "_reverse")
         h, c = (torch.stack(pair) for pair in zip(last, first))
         return torch.cat([ahead, back.flip(1)], 2), (h, c)
+
+
+class ConvLSTM2d(nn.Module):
+    """LSTM of convolutions over frames (batch, channels, time, height, width), as in Keras."""
+
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        bias=True,
+        activation=torch.tanh,
+        recurrent_activation=torch.sigmoid,
+    ):
+        super().__init__()
+        gates = 4 * out_channels
+        self.input = nn.Conv2d(
+            in_channels, gates, kernel_size, stride, padding, dilation, bias=bias
+        )
+        self.recurrent = nn.Conv2d(out_channels, gates, kernel_size, padding="same", bias=False)
+        self.activation = activation
+        self.recurrent_activation = recurrent_activation
+
+    def forward(self, x):
+        gates = self.input(x.transpose(1, 2).flatten(0, 1)).unflatten(0, (len(x), -1))
+        h = c = torch.zeros_like(gates[:, 0].chunk(4, 1)[0])
+        outputs = []
+        for step in gates.unbind(1):
+            i, f, g, o = (step + self.recurrent(h)).chunk(4, 1)
+            i, f, o = map(self.recurrent_activation, (i, f, o))
+            c = f * c + i * self.activation(g)
+            h = o * self.activation(c)
+            outputs.append(h)
+        return torch.stack(outputs, 2)

@@ -91,7 +91,13 @@ def finish(recording: Recording, options: Options) -> None:
 
 
 def prepare() -> None:
-    """Gives scripts that do not seed their data the same data in both processes."""
+    """Gives scripts that do not seed their data the same data in both processes.
+
+    numpy's old names for Python's types, gone since 1.24, are there as when scripts used them.
+    """
+    for name, kind in (("float", float), ("int", int), ("object", object), ("bool", bool)):
+        if name not in vars(np):
+            setattr(np, name, kind)
     random.seed(0)
     np.random.seed(0)
     generator = np.random.default_rng

@@ -159,6 +159,10 @@ def read_layer(layer: Any, names: list[str], variables: Variables) -> Iterator[E
             yield depthwise(entry(kind, {"kernel": kernel}, suffix="/depthwise"))
             pointwise = {"kernel": "pointwise_kernel", "bias": "bias"}
             yield entry(kind, pointwise, suffix="/pointwise")
+    elif "ConvLSTMCell" in names:
+        kind = f"conv{layer.rank}d"
+        yield entry(kind, PLAIN, suffix="/input")
+        yield entry(kind, {"kernel": "recurrent_kernel"}, suffix="/recurrent")
     elif known := next((n for n in names if n in KINDS), None):
         yield entry(*KINDS[known])
     else:
@@ -227,7 +231,9 @@ def draw_role(
 ) -> Array:
     """A sample of one weight's initial values; the initial value itself where nothing is drawn."""
     _, _, part = entry.name.partition("/")
-    attribute = part if part in ("depthwise", "pointwise") and role == "kernel" else role
+    attribute = (
+        part if part in ("depthwise", "pointwise", "recurrent") and role == "kernel" else role
+    )
     source = getattr(layer, f"_{part}_dense", layer)
     if "Depthwise" in type(layer).__name__ and role == "kernel":
         attribute = "depthwise"
@@ -236,7 +242,8 @@ def draw_role(
     if variable is None:
         variable = getattr(source, attribute + "_kernel", getattr(source, "kernel", None))
     # the forget gates' ones are not in the bias initialiser
-    constant = role in ("bias", "recurrent_bias") and entry.kind in ("lstm", "gru")
+    gated = entry.kind in ("lstm", "gru") or hasattr(layer, "unit_forget_bias")
+    constant = role in ("bias", "recurrent_bias") and gated
     if initializer is None or variable is None or constant or entry.kind == "own":
         return np.asarray(entry.arrays[role])
     shape = tuple(int(n) for n in variable.shape)

@@ -1,0 +1,26 @@
+"""What a replay takes from Python as it is: built-in functions and operators on numbers."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from typing import Any
+
+BUILTINS: dict[str, Callable[..., Any]] = {
+    "range": range, "len": len, "int": int, "float": float, "sum": sum, "min": min, "max": max,
+    "abs": abs, "round": round, "list": list, "tuple": tuple, "sorted": sorted, "str": str,
+    "bool": bool, "zip": lambda *a: list(zip(*a, strict=False)),
+    "reversed": lambda a: list(a)[::-1],
+    "enumerate": lambda *a: list(enumerate(*a)),
+}  # fmt: skip
+ARITHMETIC: dict[type[ast.AST], tuple[str, Callable[..., Any]]] = {
+    ast.Add: ("+", operator.add), ast.Sub: ("-", operator.sub), ast.Mult: ("*", operator.mul),
+    ast.Div: ("/", operator.truediv), ast.FloorDiv: ("//", operator.floordiv),
+    ast.Mod: ("%", operator.mod), ast.Pow: ("**", operator.pow),
+}  # fmt: skip
+COMPARISONS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
+    ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b,
+}  # fmt: skip
