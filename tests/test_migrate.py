@@ -226,17 +226,17 @@ model.fit(x, y)
     assert "K2T201" in codes
 
 
-def test_a_second_fit_is_a_warning() -> None:
-    _, codes = migrated(
-        HEAD
-        + """\
+def test_a_second_fit_goes_on_with_the_optimizer() -> None:
+    twice = """\
 model = keras.Sequential([layers.Dense(1)])
-model.compile("sgd", "mse")
+model.compile(keras.optimizers.SGD(0.1, decay=0.01), "mse")
 model.fit(x, y)
 model.fit(x, y, epochs=3)
 """
-    )
-    assert codes == ["K2T720"]
+    text = migrate((HEAD + twice).encode(), "script.py", dialect="tf_keras").text or ""
+    assert 'if not hasattr(self, "optimizer"):' in text
+    assert "self.decay = LambdaLR(self.optimizer, lambda step: 1 / (1 + 0.01 * step))" in text
+    assert 'return [self.optimizer], [{"scheduler": self.decay, "interval": "step"}]' in text
 
 
 def test_statements_that_share_a_line() -> None:

@@ -30,7 +30,7 @@ from k2t.lower.feeding import (
     several,
     target_kind,
 )
-from k2t.lower.model import Draft
+from k2t.lower.model import Draft, again
 
 FIT_CARRIED = {
     "x", "y", "batch_size", "epochs", "verbose", "validation_split", "validation_data", "shuffle",
@@ -79,18 +79,13 @@ def fit(edits: Edits, use: Use) -> None:
 
 
 def note_repeated(edits: Edits, use: Use) -> None:
-    """Fitted again, a model goes on with its optimizer in Keras; a Trainer makes a new one."""
-    earlier = [
-        u
-        for u in edits.program.uses
-        if u.kind == "fit" and u.call.start < use.call.start and set(u.models) & set(use.models)
-    ]
-    if earlier or (use.data.get("repeated") and len(use.models) == 1):
+    """Fitted again, a model goes on with its optimizer: configure_optimizers hands it back."""
+    earlier = [u for u in edits.program.uses if u.kind == "fit" and u.call.start < use.call.start]
+    if again(use, earlier):
         edits.note(
             "K2T720",
-            Severity.WARNING,
-            "the model is fitted again: Keras goes on with the optimizer's state (momentum, step "
-            "count), a new Trainer starts afresh",
+            Severity.INFO,
+            "the model is fitted again: it goes on with its optimizer (momentum, step count)",
             use.call,
         )
 

@@ -20,7 +20,7 @@ from k2t.lower.heads import Head
 from k2t.lower.initial import Made, own_names
 from k2t.lower.masks import apply_masks
 from k2t.lower.ops import Context, dim_text, located
-from k2t.lower.optimizers import lower_optimizer, optimizer_row
+from k2t.lower.optimizers import lasting, lower_optimizer, optimizer_row
 from k2t.lower.parts import (
     check_parts,
     handed_in,
@@ -275,6 +275,8 @@ def finish(
     elif trained:
         step = build_step(made, bool(penalty), params, validating)
     optimizer = own_optimizer(made.optimizer, params, model)
+    if optimizer is not None and fitted_again(uses):
+        optimizer = lasting(optimizer)
     texts = texts_of(step, optimizer, penalty, made)
     held = {*map(part_name, parts.values()), *(name for _, name in model.owners.values())}
     kept = tuple(
@@ -309,6 +311,22 @@ def finish(
         objects=tuple((m.log, m.object) for m in made.metrics if m.object is not None),
         tests=any(u.kind == "evaluate" for u in uses),
     )
+
+
+def fitted_again(uses: Sequence[Use]) -> bool:
+    """Whether one model is fitted more than once."""
+    return any(
+        again(use, earlier)
+        for number, use in enumerate(uses)
+        if use.kind == "fit"
+        for earlier in ([], *([one] for one in uses[:number] if one.kind == "fit"))
+    )
+
+
+def again(use: Use, earlier: Sequence[Use]) -> bool:
+    """Whether a model comes to a fit that has been fitted before."""
+    before = any(set(one.models) & set(use.models) for one in earlier)
+    return before or (bool(use.data.get("repeated")) and len(use.models) == 1)
 
 
 def refreshes(use: Use) -> bool:

@@ -14,7 +14,8 @@ RESERVED = {
     "automatic_optimization", "device", "dtype", "hparams", "log", "trainer", "training", "forward",
     "step", "logger", "train", "eval", "float", "double", "half", "type", "children", "modules",
     "parameters", "buffers", "fabric", "global_step", "current_epoch", "local_rank", "penalty",
-    "optimizers", "print", "apply", "to", "compile", "state_dict", "freeze", "backward",
+    "optimizers", "optimizer", "decay", "print", "apply", "to", "compile", "state_dict", "freeze",
+    "backward",
 }  # fmt: skip
 """Attributes of a LightningModule that no layer may take the name of."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.torch import Line, Optimizer
@@ -62,6 +64,45 @@ def lower_optimizer(ctx: Context, value: Value) -> Optimizer:
         Line(f"decay = LambdaLR(optimizer, lambda step: 1 / (1 + {factor} * step))"),
     )
     return Optimizer(lines, '[optimizer], [{"scheduler": decay, "interval": "step"}]', hook=hook)
+
+
+def lasting(made: Optimizer) -> Optimizer:
+    """The same for a model that is fitted again: its optimizer goes on, as in Keras.
+
+    Each Trainer asks for the optimizers, and counts its steps from zero.
+    """
+    kept = (*made.lines, *(() if made.lines else (Line(f"optimizer = {made.result}"),)))
+    lines = [
+        Line('if not hasattr(self, "optimizer"):'),
+        *(Line("    " + own(line.text)) for line in kept),
+    ]
+    result = own(made.result) if made.lines else "self.optimizer"
+    comments = (*made.comments, "# fitted again, the model goes on with the same optimizer")
+    made = replace(made, lines=tuple(lines), result=result, comments=comments)
+    if not made.hook:
+        return made
+    hook = [
+        replace(line, text=counted(line.text))
+        for line in made.hook
+        if line.text != "group = optimizer.param_groups[0]"
+    ]
+    count = (
+        Line("group = optimizer.param_groups[0]"),
+        Line('group["step"] = group.get("step", 0) + 1'),
+    )
+    return replace(made, hook=(*count, *hook))
+
+
+def own(text: str) -> str:
+    """The optimizer and its schedule as attributes of the module."""
+    return re.sub(r"(?<![\w.\"])(optimizer|decay)\b(?!=)", r"self.\1", text)
+
+
+def counted(text: str) -> str:
+    text = text.replace("optimizer.param_groups[0]", "group")
+    return text.replace("(self.global_step + 1)", 'group["step"]').replace(
+        "self.global_step + 1", 'group["step"]'
+    )
 
 
 def by_variable(value: Value) -> bool:

@@ -67,12 +67,6 @@ words = keras.Sequential([keras.Input((10,), dtype="int32"), layers.Embedding(12
 words.compile(keras.optimizers.RMSprop(0.01), "mse")
 words.fit(tokens, y, epochs=2, batch_size=16, verbose=0)
 """,
-    "K2T720": """
-twice = keras.Sequential([keras.Input((8,)), layers.Dense(8, activation="tanh"), layers.Dense(1)])
-twice.compile(keras.optimizers.SGD(0.05, momentum=0.9), "mse")
-twice.fit(x, y, epochs=2, batch_size=16, verbose=0)
-twice.fit(x, y, epochs=2, batch_size=16, verbose=0)
-""",
     "K2T611": """
 class Batches(keras.utils.Sequence):
     def __init__(self, seed):
@@ -95,9 +89,8 @@ batches, held_out = Batches(1), Batches(2)
 drawn.fit(batches, epochs=3, verbose=0, validation_data=held_out)
 """,
 }
-# more fits than parts
 FITS = {"K2T405": [0], "K2T403": [1], "K2T122": [2], "K2T112": [3], "K2T307": [4], "K2T406": [5]}
-FITS |= {"K2T720": [6, 7], "K2T611": [8]}
+FITS["K2T611"] = [6]
 
 
 def written(folder, text, **options):
@@ -145,7 +138,7 @@ def test_every_difference_is_declared_and_seen(plain):
 
 def test_with_all_differences_taken_out_they_agree(plain):
     *_, neutralised = plain
-    assert len(neutralised) == 9
+    assert len(neutralised) == 7
     for number, figure in enumerate(neutralised):
         assert figure < 2e-6, f"fit {number}"
 
