@@ -160,3 +160,16 @@ def test_a_function_of_a_lambda_goes_with_what_declares_its_shape():
     assert [f for f in done.findings if f.severity is Severity.ERROR] == []
     assert "def twice" not in done.text
     assert "def shape" not in done.text
+
+
+def test_a_shape_as_numbers_of_the_script():
+    done = migrated("size = K.int_shape(x)\ny = layers.Dense(size[1] // 2)(x)")
+    assert "size = (None, 8)" in done.text
+    assert not [f for f in done.findings if f.severity is Severity.ERROR]
+
+
+def test_a_shape_that_changes_is_refused():
+    lines = "y = x\nfor n in (4, 2):\n    y = layers.Dense(n)(y)\n    print(K.int_shape(y))"
+    errors = [f for f in migrated(lines).findings if f.severity is Severity.ERROR]
+    assert [f.message for f in errors] == ["keras.backend.int_shape has several values here"]
+    assert "(None" not in migrated(lines).text

@@ -236,6 +236,8 @@ class Assembly:
                 old = found[key]
                 merged = tuple(dict.fromkeys((*old.models, *models)))
                 data = dict(old.data)
+                if event.kind == "constant" and data["value"] != event["value"]:
+                    data["value"] = None
                 fits = data.get("fits")
                 if isinstance(fits, tuple):
                     data["fits"] = (*fits, event["fit"])

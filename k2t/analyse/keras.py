@@ -182,8 +182,6 @@ class Keras:
         if path in CONSTANTS and not node.args:
             self.interp.event("constant", node, frame, value=CONSTANTS[path], path=path)
             return Const(CONSTANTS[path])
-        if path == "keras.backend.int_shape" and len(node.args) == 1:
-            return self.int_shape(self.interp.eval(node.args[0], frame), node, frame)
         return self.special(path, node, frame)
 
     def special(self, path: str, node: ast.Call, frame: Frame) -> Value:
@@ -282,11 +280,6 @@ class Keras:
         model = self.interp.models[owner.id]
         shape = self.interp.graph[model.outputs[0]].shape if len(model.outputs) == 1 else None
         return self.numbers(shape, "model.output_shape", node, frame)
-
-    def int_shape(self, tensor: Value, node: ast.Call, frame: Frame) -> Value:
-        """``K.int_shape(x)`` of a tensor whose sizes are all known."""
-        shape = self.interp.graph[tensor.node].shape if isinstance(tensor, Tensor) else None
-        return self.numbers(shape, "keras.backend.int_shape", node, frame)
 
     def numbers(self, shape: Shape | None, path: str, node: ast.AST, frame: Frame) -> Value:
         """A shape, with the batch axis, that the script is given as numbers."""

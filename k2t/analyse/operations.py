@@ -202,6 +202,9 @@ def asked(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value
         return None
     if path not in SHAPES:
         return Const(len(shape) + 1)
+    sizes = [d.value if isinstance(d, Const) else None for d in shape]
+    if None not in sizes:
+        interp.event("constant", node, frame, value=(None, *sizes), path=path)
     return Tuple((NONE, *(d if d is not None else UNKNOWN for d in shape)))
 
 

@@ -160,6 +160,8 @@ def drop(edits: Edits, use: Use) -> None:
 
 
 def constant(edits: Edits, use: Use) -> None:
+    if use.data["value"] is None:
+        raise NotMigrated("K2T900", f"{use.data['path']} has several values here", use.call)
     edits.edits.append(Edit(use.call, (t.literal(use.data["value"]),)))
 
 

@@ -93,7 +93,13 @@ def width_after(row: Row, layer: Obj, width: str | None, node_in: Shape | None) 
     kind = row.get("shape", "same")
     if kind in ("same", "pad", "pool", "upsample", "global_pool", "repeat"):
         return width
-    named = {"units": "units", "conv": "filters", "embedding": "output_dim", "rnn": "units"}
+    named = {
+        "units": "units",
+        "conv": "filters",
+        "conv_transpose": "filters",
+        "embedding": "output_dim",
+        "rnn": "units",
+    }
     if kind in named:
         return argument(layer, named[kind])
     if kind == "bidirectional":
