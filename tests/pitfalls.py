@@ -17,6 +17,7 @@ from k2t.verify.evidence.causes import causes, causes_of_failure
 from k2t.verify.result import Cause
 from k2t.verify.run import Comparison, ProbeFailed, Setting, run_pair
 from k2t.verify.views import wording
+from tests.conftest import LAUNCH
 from tests.verify.pitfalls.planted import PITFALLS, Pitfall
 
 HERE = Path(__file__).parent
@@ -52,7 +53,7 @@ def verify(pair: str, cache: Path, edits: Iterable[tuple[str, str]] = ()) -> Com
     Raises ProbeFailed.
     """
     folder = HERE / "verify" / pair
-    setting = Setting(draws=5, trace=True, cache=cache)
+    setting = Setting(launch=LAUNCH, draws=5, trace=True, cache=cache)
     return run_pair(
         folder / "before.py",
         folder / "after.py",

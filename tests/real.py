@@ -23,7 +23,7 @@ from k2t.verify.compare import FIRST, Report
 from k2t.verify.judge import Limits
 from k2t.verify.run import Comparison, ProbeFailed, Setting, run_pair
 
-from .conftest import STUBS
+from .conftest import LAUNCH, STUBS
 
 HERE = Path(__file__).parent
 ENGINES = {"keras224": str(HERE / "reference" / "keras224.py"), "keras3": "keras3"}
@@ -91,6 +91,7 @@ def train(script: Script, cache: Path | None) -> tuple[Migration, Comparison | s
         return migration, "no Keras found"
     ast.parse(migration.text)
     setting = Setting(
+        launch=LAUNCH,
         engine=ENGINES[script.engine],
         stubs=STUBS,
         timeout=1200,

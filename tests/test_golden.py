@@ -13,6 +13,7 @@ from k2t.verify.result import Result
 from k2t.verify.run import Setting
 from k2t.verify.views import show
 
+from .conftest import LAUNCH
 from .golden import Case, cases
 
 CASES = [pytest.param(case, id=case.name) for case in cases()]
@@ -31,7 +32,13 @@ def test_nothing_is_left(case: Case) -> None:
     assert not errors
 
 
-def run(case: Case, after: Path, stubs: tuple, cache: Path, fidelity: str = "faithful") -> Result:
+def run(
+    case: Case,
+    after: Path,
+    stubs: tuple,
+    cache: Path,
+    fidelity: str = "faithful",
+) -> Result:
     """What `k2t verify` finds: as it is, and without the differences that k2t declares."""
     subject = Subject(
         case.before,
@@ -39,7 +46,15 @@ def run(case: Case, after: Path, stubs: tuple, cache: Path, fidelity: str = "fai
         case.options.get("engine", "keras3"),
         case.migrate(fidelity).findings,
     )
-    setting = Setting(stubs=stubs, edits=case.edits, draws=3, steps=50, trace=True, cache=cache)
+    setting = Setting(
+        stubs=stubs,
+        edits=case.edits,
+        draws=3,
+        steps=50,
+        trace=True,
+        cache=cache,
+        launch=LAUNCH,
+    )
     result = examine(subject, setting, Limits())
     assert sum(len(curve.keras) for curve in result.runs[0].curves) >= 20, "at least twenty steps"
     return result

@@ -7,7 +7,6 @@ import os
 import pickle
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from k2t.verify.compare import Report, compare, worst
 from k2t.verify.judge import LIMITS, Limits, Verdict, verdict
+from k2t.verify.launch import Launch, Process, afresh
 from k2t.verify.recording import Recording, load
 from k2t.verify.surroundings import lay_out
 
@@ -78,8 +78,8 @@ class Setting:
     look closely at first steps. batches: the port is trained on Keras's batches, by `harness`, and
     only its training is compared. arguments: of both scripts' command lines. timeout: seconds a
     child. env: added to the environment. cache: a folder that keeps recordings by the content of
-    all that goes in (but not of this package). tell: called now and then with a child's title and
-    the number of steps it has done.
+    all that goes in (but not of this package). launch: how a child is started. tell: called now
+    and then with a child's title and the number of steps it has done.
     """
 
     engine: str = "keras3"
@@ -95,6 +95,7 @@ class Setting:
     gpu: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
     cache: Path | None = None
+    launch: Launch = afresh
     tell: Tell = silent
 
 
@@ -103,7 +104,7 @@ DEFAULT = Setting()
 
 def record_keras(script: Path, setting: Setting = DEFAULT) -> Recording:
     """Runs a Keras script and returns what it recorded. Raises ProbeFailed."""
-    child = Child("Keras", "Keras", "keras_probe", ["--engine", setting.engine])
+    child = Child("Keras", "Keras", "k2t.verify.probes.keras_probe", ["--engine", setting.engine])
     return _record(child, script, setting, None)
 
 
@@ -119,17 +120,17 @@ def record_torch(
     disturb: multiply every initial parameter by 1 +- this. Raises ProbeFailed.
     """
     title = f"port, disturbed by {disturb:g}" if disturb else "port"
-    child = Child("port", title, "torch_probe", ["--disturb", str(disturb)])
+    child = Child("port", title, "k2t.verify.probes.torch_probe", ["--disturb", str(disturb)])
     return _record(child, script, setting, weights_from)
 
 
 @dataclass(frozen=True)
 class Child:
-    """A probe to be run: for which side, its title, module and own options."""
+    """A module to be run: for which side, its title, name and own options."""
 
     side: str
     title: str
-    probe: str
+    module: str
     options: list[str]
 
 
@@ -194,8 +195,7 @@ def _record(child: Child, script: Path, setting: Setting, weights: Recording | N
         own.mkdir()
         lay_out(text, [Path.cwd(), script.resolve().parent], own)
         (own / script.name).write_text(text, encoding="utf-8")
-        command = [sys.executable, "-m", f"k2t.verify.probes.{child.probe}"]
-        command += [str(own / script.name), str(folder / "out"), *child.options]
+        command = [str(own / script.name), str(folder / "out"), *child.options]
         command += ["--beside", str(script.resolve().parent)]
         command += ["--progress", str(folder / "progress")]
         for option in ("draws", "steps", "epochs"):
@@ -222,43 +222,41 @@ def _key(child: Child, text: str, parent: Path, setting: Setting, start: bytes) 
     limits += [setting.batches]
     told = [limits, setting.arguments, sorted(setting.env.items()), child.options]
     rest = [str(parent.resolve()), told]
-    return hashlib.sha256(repr([child.probe, text, stubs, rest]).encode() + start).hexdigest()
+    return hashlib.sha256(repr([child.module, text, stubs, rest]).encode() + start).hexdigest()
 
 
 def _environment(setting: Setting) -> dict[str, str]:
     home = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(p for p in (home, os.environ.get("PYTHONPATH", "")) if p)
     hidden = {} if setting.gpu else {"CUDA_VISIBLE_DEVICES": ""}
-    return {**os.environ, **QUIET, **hidden, "PYTHONPATH": path, **setting.env}
+    # TensorFlow reads it when it is imported, which is before the engine is loaded
+    legacy = {"TF_USE_LEGACY_KERAS": "1"} if setting.engine == "tf_keras" else {}
+    return {**os.environ, **QUIET, **hidden, **legacy, "PYTHONPATH": path, **setting.env}
 
 
 def run_child(
-    command: list[str], folder: Path, setting: Setting, child: Child, script: Path
+    arguments: list[str], folder: Path, setting: Setting, child: Child, script: Path
 ) -> None:
-    """Runs a probe to its end, with all it started. Raises ProbeFailed."""
+    """Runs a child to its end, with all it started. Raises ProbeFailed."""
     log = folder / "log"
-    with open(log, "wb") as stderr:
-        process = subprocess.Popen(
-            command,
-            cwd=folder / "cwd",
-            env=_environment(setting),
-            stdout=subprocess.DEVNULL,
-            stderr=stderr,
-            start_new_session=True,
-        )
-        try:
-            code = _wait(process, folder / "progress", setting, child.title)
-            problem = f"ended with exit code {code}" if code else ""
-        except subprocess.TimeoutExpired:
-            problem = f"ran longer than {setting.timeout:g} s"
-        finally:
-            _end(process)
+    env = _environment(setting)
+    try:
+        process = setting.launch(child.module, arguments, folder / "cwd", env, log)
+    except OSError as error:
+        raise ProbeFailed(child.side, script, "could not be started", [str(error)]) from error
+    try:
+        code = _wait(process, folder / "progress", setting, child.title)
+        problem = f"ended with exit code {code}" if code else ""
+    except subprocess.TimeoutExpired:
+        problem = f"ran longer than {setting.timeout:g} s"
+    finally:
+        _end(process)
     if problem:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         raise ProbeFailed(child.side, script, problem, lines[-25:])
 
 
-def _wait(process: subprocess.Popen[bytes], progress: Path, setting: Setting, title: str) -> int:
+def _wait(process: Process, progress: Path, setting: Setting, title: str) -> int:
     """The exit code; tells of progress meanwhile. Raises TimeoutExpired."""
     end = time.monotonic() + setting.timeout
     while True:
@@ -271,7 +269,7 @@ def _wait(process: subprocess.Popen[bytes], progress: Path, setting: Setting, ti
                 raise
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: Process) -> None:
     """Ends the child and the processes it left behind (workers of data loaders)."""
     try:
         os.killpg(process.pid, signal.SIGKILL)

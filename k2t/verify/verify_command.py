@@ -17,6 +17,7 @@ from k2t.parse.script import Unreadable
 from k2t.pipeline import Migration, migrate
 from k2t.verify.examine import Refused, Subject, examine
 from k2t.verify.judge import Limits
+from k2t.verify.launch import Launch, nurseries
 from k2t.verify.result import Result
 from k2t.verify.run import Setting
 
@@ -36,8 +37,9 @@ def verify(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         try:
             subject = prepare(arguments, script, Path(folder))
-            with show.progress() as tell:
-                result = examine(subject, setting_of(arguments, tell), limits_of(arguments))
+            with show.progress() as tell, nurseries() as launch:
+                setting = setting_of(arguments, tell, launch)
+                result = examine(subject, setting, limits_of(arguments))
         except Refused as error:
             print(f"k2t: {error}", file=sys.stderr)
             return 2
@@ -65,7 +67,9 @@ def write(arguments: argparse.Namespace, result: Result) -> int:
     return status
 
 
-def setting_of(arguments: argparse.Namespace, tell: Callable[[str, int, int], None]) -> Setting:
+def setting_of(
+    arguments: argparse.Namespace, tell: Callable[[str, int, int], None], launch: Launch
+) -> Setting:
     stubs = [SYNTHETIC, PLOTS] if arguments.data == "synthetic" else [PLOTS]
     stubs += [DOUBLE] if arguments.float64 else []
     return Setting(
@@ -76,6 +80,7 @@ def setting_of(arguments: argparse.Namespace, tell: Callable[[str, int, int], No
         trace=True,
         arguments=tuple(shlex.split(arguments.arguments)),
         timeout=arguments.timeout,
+        launch=launch,
         tell=lambda title, steps: tell(title, steps, arguments.steps),
     )
 

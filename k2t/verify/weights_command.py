@@ -32,11 +32,10 @@ def weights(arguments: argparse.Namespace) -> int:
             folder = Path(place)
             (folder / "cwd").mkdir()
             out, result = folder / f"out{suffix}", folder / "result.json"
-            command = [sys.executable, "-m", "k2t.verify.saved.transfer"]
-            command += [os.path.abspath(arguments.source), os.path.abspath(script), name]
+            given = [os.path.abspath(arguments.source), os.path.abspath(script), name]
             setting = Setting(timeout=1800)
-            child = Child("torch", "weights", "transfer", [])
-            run_child([*command, str(out), str(result)], folder, setting, child, Path(script))
+            child = Child("torch", "weights", "k2t.verify.saved.transfer", [])
+            run_child([*given, str(out), str(result)], folder, setting, child, Path(script))
             found = json.loads(result.read_text(encoding="utf-8"))
             if found["status"]:
                 return say(found["status"], *found["lines"])

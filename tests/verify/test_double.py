@@ -5,7 +5,7 @@ import pytest
 from k2t.verify.compare import compare
 from k2t.verify.neutral import FOLDER, neutralisers
 from k2t.verify.run import Setting, record_keras, record_torch
-from tests.conftest import STUBS, VERIFY
+from tests.conftest import LAUNCH, STUBS, VERIFY
 from tests.golden import cases
 
 CASES = {case.name: case for case in cases()}
@@ -15,7 +15,9 @@ def in_double(name, *more):
     case = CASES[name]
     codes = {f.code for f in case.migrate().findings if f.severity == "warning"}
     stubs = (*STUBS, *neutralisers(codes), *more, VERIFY / "probes" / "double.py")
-    setting = Setting(engine=case.options.get("engine", "keras3"), stubs=stubs, edits=case.edits)
+    setting = Setting(
+        launch=LAUNCH, engine=case.options.get("engine", "keras3"), stubs=stubs, edits=case.edits
+    )
     keras = record_keras(case.before, setting)
     torch = record_torch(case.after, setting, weights_from=keras)
     for side in (keras, torch):

@@ -10,6 +10,7 @@ from k2t.verify.compare import compare
 from k2t.verify.neutral import FOLDER, NUMBERLESS, neutralisers, without
 from k2t.verify.probes.child import load_file
 from k2t.verify.run import Setting, record_keras, record_torch
+from tests.conftest import LAUNCH
 
 ROOT = Path(__file__).parents[2]
 KERAS224 = ROOT / "tests" / "reference" / "keras224.py"
@@ -106,7 +107,7 @@ def runs(folder, codes, engine, stubs=()):
     """(as emitted, neutralised): the figures of each fit, largest of losses, epochs and weights."""
     found = []
     for files in ((), neutralisers(codes)):
-        setting = Setting(engine=engine, stubs=(*stubs, *files))
+        setting = Setting(launch=LAUNCH, engine=engine, stubs=(*stubs, *files))
         keras = record_keras(folder / "before.py", setting)
         torch = record_torch(folder / "after.py", setting, weights_from=keras)
         report = compare(keras, torch)

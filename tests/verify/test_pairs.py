@@ -6,6 +6,7 @@ import pytest
 
 from k2t.verify.result import State
 from k2t.verify.run import Setting, run_pair
+from tests.conftest import LAUNCH
 
 PAIRS = Path(__file__).parent / "pairs"
 LOSSES, FIRST, DRAWS = "step losses", "first ten losses", "initial values"
@@ -13,7 +14,7 @@ LOSSES, FIRST, DRAWS = "step losses", "first ten losses", "initial values"
 
 def run(name, cache, *edits, controls=(1e-7,), draws=5):
     folder = PAIRS / name
-    setting = Setting(draws=draws, cache=cache)
+    setting = Setting(launch=LAUNCH, draws=draws, cache=cache)
     return run_pair(
         folder / "before.py",
         folder / "after.py",

@@ -6,6 +6,7 @@ import pytest
 
 from k2t.verify.probes.child import load_file
 from k2t.verify.run import ProbeFailed, Setting, record_keras, record_torch, run_pair
+from tests.conftest import LAUNCH
 
 keras224 = load_file(str(Path(__file__).parents[1] / "reference" / "keras224.py"))
 PAIRS = Path(__file__).parent / "pairs"
@@ -15,7 +16,7 @@ MLP = PAIRS / "mlp"
 @pytest.mark.parametrize("name", ["mlp", "bilstm"])
 def test_the_last_keras_2(name, recordings):
     folder = PAIRS / name
-    setting = Setting(engine="tf_keras", draws=5, cache=recordings)
+    setting = Setting(launch=LAUNCH, engine="tf_keras", draws=5, cache=recordings)
     found = run_pair(folder / "before.py", folder / "after.py", setting, controls=())
     assert found.verdict.passed, found.verdict
     assert found.report.first_ten < 3e-6
@@ -29,7 +30,7 @@ def test_an_engine_of_another_module(recordings):
     found = run_pair(
         MLP / "before.py",
         MLP / "after.py",
-        Setting(engine=keras224.__file__, draws=5, cache=recordings),
+        Setting(launch=LAUNCH, engine=keras224.__file__, draws=5, cache=recordings),
         edits_before=[
             ("keras.utils.set_random_seed(1)\n", ""),
             ("layers.Dense(24,", "layers.Dense(24, input_shape=(8,),"),
@@ -60,9 +61,9 @@ def test_an_engine_of_another_module(recordings):
     ],
 )
 def test_layers_that_do_not_fit_are_named(edit, message, recordings):
-    keras = record_keras(MLP / "before.py", Setting(draws=5, cache=recordings))
+    keras = record_keras(MLP / "before.py", Setting(launch=LAUNCH, draws=5, cache=recordings))
     with pytest.raises(ProbeFailed) as failure:
-        record_torch(MLP / "after.py", Setting(edits=(edit,)), weights_from=keras)
+        record_torch(MLP / "after.py", Setting(launch=LAUNCH, edits=(edit,)), weights_from=keras)
     assert message in str(failure.value)
 
 

@@ -10,6 +10,7 @@ import pytest
 from k2t.verify.run import ProbeFailed, Setting, record_keras, record_torch
 from k2t.verify.standins.plots import Nothing
 from k2t.verify.standins.synthetic_files import TABLES, content
+from tests.conftest import LAUNCH
 
 KERAS = """
 import keras
@@ -88,7 +89,7 @@ def sides(tmp_path_factory, recordings, stubs):
     folder = tmp_path_factory.mktemp("scripts")
     for name, text in (("before.py", KERAS), ("after.py", TORCH)):
         (folder / name).write_text(text)
-    setting = Setting(stubs=stubs, cache=recordings)
+    setting = Setting(launch=LAUNCH, stubs=stubs, cache=recordings)
     keras = record_keras(folder / "before.py", setting)
     torch = record_torch(folder / "after.py", setting, weights_from=None)
     return keras.variables, torch.variables
@@ -151,7 +152,7 @@ def test_a_file_that_is_not_known_is_named(way, stubs, tmp_path):
     script = tmp_path / "after.py"
     script.write_text(MISSING[way])
     with pytest.raises(ProbeFailed) as failure:
-        record_torch(script, Setting(stubs=stubs), weights_from=None)
+        record_torch(script, Setting(launch=LAUNCH, stubs=stubs), weights_from=None)
     last = str(failure.value).splitlines()[-1]
     assert "NoStandIn: " in last
     assert "real data are needed" in last
@@ -168,7 +169,7 @@ def test_a_file_that_is_there_is_read(stubs, tmp_path):
         "np.save('own.npy', a)\n"
         "b = np.load('own.npy')\n"
     )
-    found = record_torch(script, Setting(stubs=stubs), weights_from=None).variables
+    found = record_torch(script, Setting(launch=LAUNCH, stubs=stubs), weights_from=None).variables
     assert found["a"].tolist() == found["b"].tolist() == [[1, 2], [3, 4]]
 
 
