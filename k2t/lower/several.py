@@ -143,7 +143,9 @@ def given_states(graph: Graph, node: Node, comments: tuple[str, ...]) -> tuple[s
     if node.layer.row != "Bidirectional":
         sequences = t.flag(node.layer.args, "return_sequences")
         return call + ("[0]" if sequences else "[0][:, -1]"), note, has_module
-    outputs, h = taken_apart(graph, node, call, note, comments if not has_module else ())
+    outputs = "outputs" if t.flag(inner_layer(node.layer).args, "return_sequences") else "_"
+    outputs = graph.own(outputs) if outputs != "_" else outputs
+    h = taken_apart(graph, node, outputs, call, note, comments if not has_module else ())
     return bidirectional_output(node.layer, outputs, h), "", has_module
 
 
@@ -158,7 +160,12 @@ def with_states(
     graph.waiting = ()
     found = {number_of(taker): taker for taker in graph.takers[node.id]}
     if layer.row == "Bidirectional":
-        outputs, h = taken_apart(graph, node, call, note, above)
+        sequences = t.flag(inner_layer(layer).args, "return_sequences")
+        direct = sequences and t.string(layer.args, "merge_mode") == "concat"
+        outputs = "_"
+        if 0 in found and sequences:
+            outputs = chosen[found[0].id] if direct else graph.own("outputs")
+        h = taken_apart(graph, node, outputs, call, note, above)
         for number, taker in found.items():
             if number:
                 back, which = divmod(number - 1, len(h))
@@ -193,17 +200,16 @@ def with_states(
 
 
 def taken_apart(
-    graph: Graph, node: Node, call: str, note: str, comments: tuple[str, ...]
-) -> tuple[str, list[str]]:
-    """Variables for the outputs and states of a Bidirectional."""
+    graph: Graph, node: Node, outputs: str, call: str, note: str, comments: tuple[str, ...]
+) -> list[str]:
+    """Variables for the states of a Bidirectional, beside that for its outputs."""
     assert node.layer is not None
     inner = inner_layer(node.layer)
     states = ["h", "c"][: int(graph.ctx.row(inner).data["states"])]
     h = [graph.own(state) for state in states]
-    outputs = graph.own("outputs")
     listed = f"({', '.join(h)})" if len(h) > 1 else h[0]
     graph.lines.append(Line(f"{outputs}, {listed} = {call}", note, comments))
-    return outputs, h
+    return h
 
 
 def bidirectional_output(layer: Obj, outputs: str, h: Sequence[str]) -> str:

@@ -75,7 +75,7 @@ for n, k, s in [(11, 3, 2), (12, 3, 2), (12, 2, 2), (11, 2, 2), (9, 4, 3), (8, 3
             (2, n, n + 1, 3),
         )
 
-for dim, shape in [(1, (6, 5)), (1, (4, 7, 5)), (2, (3, 4, 6, 5))]:
+for dim, shape in [(1, (6, 5)), (1, (4, 7, 5)), (2, (3, 4, 6, 5)), (3, (2, 3, 4, 6, 5))]:
     bn = layers.BatchNormalization(momentum=0.9)
     record(f"BatchNorm{dim}d:{len(shape)}", bn, shape, training=True, steps=3)
     bn = layers.BatchNormalization()
@@ -129,6 +129,22 @@ for rnn in ("LSTM", "GRU", "SimpleRNN"):
             gates_x = [m for m in drawn if m.shape[-1] == SHAPE[-1]]
             gates_h = [m for m in drawn if m.shape[-1] == 5]
             saved.update({f"{name}/keep_x": gates_x, f"{name}/keep_h": gates_h})
+
+for activation, gate, kernel, padding, strides in [
+    ("tanh", "sigmoid", (3, 3), "same", 1),
+    ("relu", "hard_sigmoid", (2, 4), "same", 1),
+    ("tanh", "hard_sigmoid_2", (3, 2), "valid", 2),
+]:
+    layer = layers.ConvLSTM2D(
+        3,
+        kernel,
+        padding=padding,
+        strides=strides,
+        activation=activation,
+        recurrent_activation=GATES[gate],
+        return_sequences=True,
+    )
+    record(f"ConvLSTM2d:{activation},{gate},{padding}", layer, (2, 4, 7, 6, 2))
 
 for name, layer in [
     ("GaussianNoise", layers.GaussianNoise(0.3)), ("GaussianDropout", layers.GaussianDropout(0.2))

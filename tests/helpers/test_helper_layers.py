@@ -89,7 +89,9 @@ def test_pooling(keras, kind, sizes):
     compare(case(keras, f"Same{kind}Pool2d:{sizes}"), lambda x: last(pool(first(x))))
 
 
-@pytest.mark.parametrize("name", ["BatchNorm1d:2", "BatchNorm1d:3", "BatchNorm2d:4"])
+@pytest.mark.parametrize(
+    "name", ["BatchNorm1d:2", "BatchNorm1d:3", "BatchNorm2d:4", "BatchNorm3d:5"]
+)
 def test_batch_norm(keras, name):
     """Three training steps move the running statistics; `momentum` is one minus Keras's."""
     for suffix, steps, momentum in [("", 3, 0.1), (",inference", 1, 0.01)]:
@@ -107,6 +109,26 @@ def test_batch_norm(keras, name):
         assert error(layer.running_mean, saved["moving0"]) < 1e-6
         assert error(layer.running_var, saved["moving1"]) < 1e-6
         assert set(layer.state_dict()) >= {"running_mean", "running_var"}
+
+
+@pytest.mark.parametrize(
+    ("activation", "gate", "kernel", "padding", "stride"),
+    [
+        ("tanh", "sigmoid", (3, 3), "same", 1),
+        ("relu", "hard_sigmoid", (2, 4), "same", 1),
+        ("tanh", "hard_sigmoid_2", (3, 2), "valid", 2),
+    ],
+)
+def test_lstm_of_convolutions(keras, activation, gate, kernel, padding, stride):
+    saved = case(keras, f"ConvLSTM2d:{activation},{gate},{padding}")
+    layer = recurrent.ConvLSTM2d(
+        2, 3, kernel, stride, padding, 1, True, ACTIVATIONS[activation], GATES[gate]
+    )
+    with torch.no_grad():
+        for weight, name in ((layer.input.weight, "w0"), (layer.recurrent.weight, "w1")):
+            weight.copy_(torch.tensor(saved[name]).movedim((-1, -2), (0, 1)))
+        layer.input.bias.copy_(torch.tensor(saved["w2"]))
+    compare(saved, lambda x: last(layer(first(x))))
 
 
 @pytest.mark.parametrize("name", ["PReLU:2", "PReLU:4"])
