@@ -120,7 +120,7 @@ model.fit(x, y{fit})
         ("compiled", ", loss_weights=[0.5]", "loss_weights"),
         ("compiled", ", metrics=[lambda a, b: a]", "metric"),
         ("fit", ", steps_per_epoch=3", "steps_per_epoch"),
-        ("fit", ", callbacks=[keras.callbacks.EarlyStopping()]", "callbacks"),
+        ("fit", ", callbacks=[keras.callbacks.RemoteMonitor()]", "callbacks"),
         ("fit", ", initial_epoch=2", "initial_epoch"),
     ],
 )

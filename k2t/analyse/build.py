@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import Any
 
-from k2t.analyse import dialects, feeding, names
+from k2t.analyse import callbacks, dialects, feeding, names
 from k2t.analyse.functions import Structures
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.keras import Keras
@@ -45,6 +45,7 @@ USES = (
     "class",
     "model",
     "method",
+    "callback",
 )
 
 
@@ -241,6 +242,8 @@ class Assembly:
                 fits = data.get("fits")
                 if isinstance(fits, tuple):
                     data["fits"] = (*fits, event["fit"])
+                if "runs" in data:
+                    data["runs"] = (*data["runs"], *event["runs"])
                 found[key] = replace(old, models=merged, data=data)
             else:
                 found[key] = self.use(event, span, models)
@@ -270,6 +273,9 @@ class Assembly:
             data |= self.static_parts(stmt if isinstance(stmt, ast.If) else event.node)
         if event.kind == "history_key":
             data["at"] = self.spans.of(event["at"])
+        if target is not None and event.kind == "callback":
+            name = self.interp.source.slice(target)
+            data["loads"] = [self.spans.of(n) for n in self.layout.loads(name)]
         if event.kind == "class" and isinstance(node, ast.ClassDef):
             data |= sequence_class(self.interp, node)
         return Use(
@@ -360,7 +366,7 @@ class Assembly:
     def leave(
         self, found: dict[Span, Leftover], node: ast.Name, stmt: ast.stmt, value: Value
     ) -> None:
-        if isinstance(value, History):
+        if isinstance(value, History) or callbacks.holds_callbacks(self.interp, value):
             return
         path = value.path if isinstance(value, Ref) else node.id
         current: ast.AST = node

@@ -5,7 +5,17 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from k2t.analyse import arguments, calls, datasets, feeding, graph, names, nesting, operations
+from k2t.analyse import (
+    arguments,
+    callbacks,
+    calls,
+    datasets,
+    feeding,
+    graph,
+    names,
+    nesting,
+    operations,
+)
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.methods import CONSTANTS, DROPPED, METHODS, OLD_ARGUMENTS
 from k2t.analyse.recurrent import returns_state
@@ -85,6 +95,8 @@ class Keras:
         if isinstance(value, ModelRef):
             model = interp.models[value.id]
             model.variable = model.variable or name
+        if callbacks.holds_callbacks(interp, value):
+            return
         if isinstance(value, Tensor | Obj) or self.holds_keras(value):
             interp.event("bind", interp.stmt, interp.module, name=name, value=value)
 
@@ -205,8 +217,12 @@ class Keras:
         args = arguments.bind_row(self.interp, row, node, frame)
         interp = self.interp
         obj = Obj(interp.fresh(), row.name, args, interp.span(node), interp.span(interp.stmt))
-        kind = "layer" if row.section == "layers" else "object"
-        interp.event(kind, node, frame, obj=obj, section=row.section)
+        kind = {"layers": "layer", "callbacks": "callback"}.get(row.section, "object")
+        seen: dict[str, Any] = {"section": row.section}
+        if kind == "callback":
+            seen |= {"args": args, "takes": callbacks.takes(interp, args)}
+            seen |= {"iteration": interp.iteration}
+        interp.event(kind, node, frame, obj=obj, **seen)
         return obj
 
     def each_step(self, row: Row, node: ast.Call, frame: Frame) -> Value:
@@ -365,6 +381,8 @@ class Keras:
         fed = args.get("x", Arg(UNKNOWN)).value
         if name == "fit" and isinstance(fed, Instance):
             seen["on_epoch_end"] = calls.defines(interp, fed, "on_epoch_end")
+        if name == "fit":
+            seen["runs"] = (callbacks.run(interp, args),)
         if name in ("fit", "evaluate", "predict", "compile"):
             seen["parts"] = feeding.parts(interp, args, node)
         if name == "compile":

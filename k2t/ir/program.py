@@ -10,7 +10,7 @@ from k2t.ir.finding import Finding
 from k2t.ir.nodes import Node, Parameter
 from k2t.ir.source import Source, Span
 from k2t.ir.structure import Structure
-from k2t.ir.values import Arg, Value
+from k2t.ir.values import Arg, Obj, Value
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,19 @@ class Model:
     output_keys: tuple[str | None, ...] = ()
     owners: Mapping[int, tuple[int, str]] = field(default_factory=dict, hash=False)
     held: Mapping[int, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The callbacks of one run of a fit, the list they were in, and in which round it ran.
+
+    ``fresh``: those (by id) that were made in the same round.
+    """
+
+    callbacks: tuple[Obj, ...]
+    place: int | None
+    iteration: tuple[int, ...] = ()
+    fresh: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class Edits:
     trainers: dict[Span | None, int] = field(default_factory=dict)
     inserted: list[tuple[Span, Code]] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
+    left_out: set[Span] = field(default_factory=set)
 
     def note(self, code_: str, severity: Severity, message: str, span: Span) -> None:
         finding = Finding(code_, severity, message, span)

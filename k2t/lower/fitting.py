@@ -6,8 +6,9 @@ from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Use
 from k2t.ir.source import Code, code
 from k2t.ir.torch import Edit, Snippet
-from k2t.ir.values import Arg, Array, Const, ListRef, Tuple
+from k2t.ir.values import Arg, Array, Const, Tuple
 from k2t.lower import text as t
+from k2t.lower.callbacks import check_callbacks, given_callbacks
 from k2t.lower.edits import (
     IGNORED,
     Edits,
@@ -35,7 +36,7 @@ from k2t.lower.model import Draft, again
 FIT_CARRIED = {
     "x", "y", "batch_size", "epochs", "verbose", "validation_split", "validation_data", "shuffle",
     "class_weight", "sample_weight", "validation_batch_size", "validation_x", "validation_y",
-    "validation_w",
+    "validation_w", "callbacks",
 }  # fmt: skip
 
 
@@ -44,6 +45,7 @@ def fit(edits: Edits, use: Use) -> None:
     if draft.loss is None:
         raise NotMigrated("K2T701", "fit of a model that is not compiled", use.call)
     check_fit(use)
+    check_callbacks(use)
     note_repeated(edits, use)
     if not use.alone and use.how not in ("name", "return"):
         raise NotMigrated("K2T702", "the result of fit is used in an expression", use.call)
@@ -71,6 +73,7 @@ def fit(edits: Edits, use: Use) -> None:
     history = history_variable(edits, use)
     values["returns"] = use.how == "return"
     values["history"] = history
+    values["callbacks"] = given_callbacks(edits, use, history)
     if history:
         edits.training.setdefault("History", edits.name("History"))
         values["History"] = edits.name("History")
@@ -105,12 +108,6 @@ def check_fit(use: Use) -> None:
         if name in FIT_CARRIED or name in IGNORED or arg.span is None:
             continue
         if t.is_none(arg.value) or (name == "initial_epoch" and t.same_value(arg.value, 0)):
-            continue
-        if (
-            name == "callbacks"
-            and isinstance(arg.value, Tuple | ListRef)
-            and arg.value == Tuple(())
-        ):
             continue
         raise NotMigrated("K2T703", f"fit({name}=...) is not carried over", arg.span)
 

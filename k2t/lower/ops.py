@@ -69,7 +69,8 @@ class Op:
 class Context:
     """What lowering a layer may ask for, and what it notes on the way.
 
-    ``made``: by model, its modules so far (see ``initial.Made``).
+    ``made``: by model, its modules so far (see ``initial.Made``); ``rate``: the SGD that it needs
+    because callbacks change its learning rate.
     """
 
     table: Table
@@ -79,6 +80,7 @@ class Context:
     tables: dict[str, dict[str, str]] = field(default_factory=dict)
     notes: list[tuple[str, str, str]] = field(default_factory=list)
     batch_size: int | None = None
+    rate: str | None = None
     source: Source | None = None
     library: Any = None
     mixed: set[str] = field(default_factory=set)

@@ -58,6 +58,10 @@ def lower_optimizer(ctx: Context, value: Value) -> Optimizer:
         raise NotMigrated(
             "K2T402", "Keras 3 ignores decay=; say which is meant", args["decay"].span
         )
+    if ctx.rate:
+        raise NotMigrated(
+            "K2T402", "decay= beside a callback that changes the rate", args["decay"].span
+        )
     factor = t.text(decay)
     lines = (
         Line(f"optimizer = {made}"),
@@ -134,10 +138,10 @@ def construct(ctx: Context, row: Row, args: Mapping[str, Arg], params: str) -> s
     decayed = "decay" in args and not t.same_value(t.get(args, "decay"), 0.0)
     if (
         row.name == "SGD"
-        and decayed
+        and (decayed or ctx.rate)
         and not t.same_value(value_for(signature, args, "momentum"), 0.0)
     ):
-        helper = "SGD"
+        helper = ctx.rate or "SGD"
     if helper and ctx.fidelity == "plain":
         torch = str(row.get("plain", torch))
         ctx.note("K2T403", "warning", f"{row.name}: {row.get('price', 'differs from Keras')}")
@@ -235,7 +239,8 @@ def adam_hook(ctx: Context, row: Row, args: Mapping[str, Arg]) -> tuple[Line, ..
         return ()
     epsilon = t.text(value_or_default(row, args, "epsilon"))
     beta = t.text(value_or_default(row, args, "beta_2"))
-    if ctx.fidelity == "exact" and ctx.dialect != "keras2":  # there the rounding cancels
+    rounded = ctx.fidelity == "exact" and ctx.dialect != "keras2"  # there the rounding cancels
+    if rounded and not ctx.rate:
         first = t.text(value_or_default(row, args, "beta_1"))
         rate = t.text(value_or_default(row, args, "learning_rate"))
         return exact_adam_hook(rate, first, beta, epsilon)

@@ -9,9 +9,10 @@ from k2t.ir.finding import Finding, NotMigrated, Severity
 from k2t.ir.program import Leaf, Model, Program, Use
 from k2t.ir.source import Code, Span
 from k2t.ir.torch import Edit, ModuleClass, Proof, Snippet, TorchProgram
-from k2t.ir.values import Array, Value, as_int
 from k2t.lower import initial
 from k2t.lower import text as t
+from k2t.lower.asked import batch_size, targets, weighted
+from k2t.lower.callbacks import rate_class
 from k2t.lower.edits import Edits
 from k2t.lower.feeding import target_parts, with_kind
 from k2t.lower.library import Library
@@ -53,6 +54,7 @@ def lower_models(
     ctx.library = Library(ctx, dict(program.functions), names.for_function)
     for model in sorted(program.models, key=lambda m: m.id):
         ctx.batch_size = batch_size(program, model)
+        ctx.rate = rate_class(program, table, model.instances)
         ctx.notes.clear()
         model = replace(model, input_kind=with_kind(program, model))
         try:
@@ -106,36 +108,6 @@ def refusal(error: NotMigrated, span: Span) -> Finding:
     return Finding(error.code, Severity.ERROR, error.message, error.span or span)
 
 
-def batch_size(program: Program, model: Model) -> int | None:
-    """The batch size of the first fit of a model (Keras's default is 32)."""
-    for use in program.uses:
-        if use.kind == "fit" and set(use.models) & set(model.instances):
-            return as_int(use.args["batch_size"].value) if "batch_size" in use.args else 32
-    return None
-
-
-def targets(program: Program, model: Model) -> Value | None:
-    """The targets the model is first fitted to (from y, or from a Sequence's batches)."""
-    for use in program.uses:
-        if use.kind in ("fit", "evaluate") and set(use.models) & set(model.instances):
-            if "y" in use.args:
-                return use.args["y"].value
-            for other in program.uses:
-                if other.kind == "class" and other.data.get("targets") is not None:
-                    found = other.data["targets"]
-                    return found if isinstance(found, Array) else None
-    return None
-
-
-def weighted(program: Program, model: Model) -> bool:
-    return any(
-        name in use.args and not t.is_none(use.args[name].value)
-        for use in program.uses
-        if use.kind in ("fit", "evaluate") and set(use.models) & set(model.instances)
-        for name in ("class_weight", "sample_weight", "validation_w")
-    )
-
-
 class ClassNames:
     """Names for classes: from ``name=``, else the builder function, else Model."""
 
@@ -176,8 +148,8 @@ def camel(name: str) -> str:
 def lower_uses(edits: Edits, findings: list[Finding]) -> list[Use]:
     """Lower each use; those refused are reported, and stay."""
     refused: list[Use] = []
-    order = {"fit": 0}
-    for use in sorted(edits.program.uses, key=lambda u: (order.get(u.kind, 1), u.call.start)):
+    order = {"callback": 0, "fit": 1}
+    for use in sorted(edits.program.uses, key=lambda u: (order.get(u.kind, 2), u.call.start)):
         if use.kind == "model":
             continue
         if use.models and not any(m in edits.drafts for m in use.models):

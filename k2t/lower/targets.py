@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.values import Arg, Array, Const, Obj, Ref, Shape, Tuple, Value, as_int
@@ -199,13 +199,17 @@ def target_text(target: str, y: Array | None, output: Output, prediction: str) -
 
 @dataclass(frozen=True)
 class Metric:
-    """A lowered metric: its name in the logs, and a value per batch or an object with an update."""
+    """A lowered metric: its name in the logs, and a value per batch or an object with an update.
+
+    ``up``: whether more of it is better.
+    """
 
     log: str
     call: str | None = None
     object: str | None = None
     update: str = ""
     imports: str = ""
+    up: bool = False
 
 
 def lower_metrics(
@@ -219,7 +223,7 @@ def lower_metrics(
         log, number = metric.log, 1
         while log in taken:
             log, number = f"{metric.log}_{number}", number + 1
-        found.append(Metric(log, metric.call, metric.object, metric.update, metric.imports))
+        found.append(replace(metric, log=log))
     return found
 
 
@@ -229,6 +233,19 @@ def lower_metric(ctx: Context, value: Value, output: Output, loss: Loss, y: Arra
         row = None
     if row is None:
         raise NotMigrated("K2T500", "the metric is not known")
+    metric = metric_of(ctx, row, args, value, output, loss, y)
+    return replace(metric, up=row.get("direction") == "up")
+
+
+def metric_of(
+    ctx: Context,
+    row: Row,
+    args: Mapping[str, Arg],
+    value: Value,
+    output: Output,
+    loss: Loss,
+    y: Array | None,
+) -> Metric:
     given = t.data(t.get(args, "name")) if "name" in args else None
     if isinstance(value, Const):
         log = str(value.value)

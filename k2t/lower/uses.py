@@ -8,6 +8,7 @@ from k2t.ir.source import Code, Span, code
 from k2t.ir.torch import Edit, Snippet
 from k2t.ir.values import Arg, Array
 from k2t.lower import text as t
+from k2t.lower.callbacks import callback, history_key
 from k2t.lower.edits import (
     Edits,
     batch_option,
@@ -249,5 +250,7 @@ HANDLERS = {
     "drop": drop,
     "constant": constant,
     "static_if": static_if,
+    "callback": callback,
+    "history_key": history_key,
     "class": sequence,
 }

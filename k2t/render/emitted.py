@@ -16,6 +16,8 @@ RENAMED = {
     "load_cifar100_full": "load_cifar100",
     "RMSpropFull": "RMSprop",
     "SGDFull": "SGD",
+    "RestoringEarlyStoppingOnce": "RestoringEarlyStopping",
+    "LearningRateSchedulerFull": "LearningRateScheduler",
 }
 """Variants and the name they get in a script."""
 

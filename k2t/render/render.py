@@ -194,6 +194,7 @@ class Writer:
                 "quiet",
                 "val",
                 "returns",
+                "callbacks",
                 "code",
             ),
             None,

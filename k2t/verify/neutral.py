@@ -15,6 +15,9 @@ FOLDER = Path(__file__).parent / "neutralisers"
 NUMBERLESS = {
     "K2T133": "the same layers, written one by one",
     "K2T302": "the emitted loss is what Keras on TensorFlow computes; it is said for the reader",
+    "K2T707": "event files; nothing of it is trained on",
+    "K2T708": "what never acts changes nothing",
+    "K2T709": "a column of a file",
     "K2T801": "a file that the script has written itself is read alike; one of Keras is not read",
 }
 

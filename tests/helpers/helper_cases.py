@@ -1,5 +1,7 @@
 """Arguments that both sides of a test are called with."""
 
+import numpy as np
+
 CATEGORICAL = [
     ([0, 2, 1], None),
     ([[0], [2], [1]], 5),
@@ -57,3 +59,48 @@ INITIALIZERS = [
     ("VarianceScaling", {"scale": 2.0, "mode": "fan_avg", "distribution": "uniform"}),
     ("VarianceScaling", {"distribution": "untruncated_normal"}),
 ]
+
+# test_helper_callbacks: Keras's class, its arguments, and what is emitted for it (class, arguments)
+PATIENT = {"monitor": "val_loss", "mode": "min"}
+CALLBACKS = [
+    ("EarlyStopping", {**PATIENT, "patience": 0}, "EarlyStopping"),
+    ("EarlyStopping", {**PATIENT, "patience": 1, "min_delta": 0.05}, "EarlyStopping"),
+    ("EarlyStopping", {**PATIENT, "patience": 3, "mode": "max"}, "EarlyStopping"),
+    ("EarlyStopping", {**PATIENT, "patience": 2, "restore_best_weights": True}, "Restoring"),
+    ("EarlyStopping", {**PATIENT, "patience": 1, "baseline": 0.45}, "Keras"),
+    ("EarlyStopping", {**PATIENT, "patience": 1, "start_from_epoch": 3}, "Keras"),
+    (
+        "EarlyStopping",
+        {**PATIENT, "patience": 2, "restore_best_weights": True, "start_from_epoch": 2},
+        "Keras",
+    ),
+    ("ReduceLROnPlateau", {**PATIENT, "patience": 0, "factor": 0.5}, ""),
+    ("ReduceLROnPlateau", {**PATIENT, "patience": 2, "factor": 0.1, "min_lr": 0.005}, ""),
+    ("ReduceLROnPlateau", {**PATIENT, "patience": 1, "cooldown": 2, "mode": "max"}, ""),
+    ("ReduceLROnPlateau", {**PATIENT, "patience": 2, "cooldown": 1, "min_delta": 0.06}, ""),
+    ("ModelCheckpoint", {"filepath": "w{epoch:02d}-{val_loss:.2f}.weights.h5", **PATIENT}, ""),
+    ("ModelCheckpoint", {"filepath": "w{epoch:02d}.weights.h5", "save_best_only": True}, ""),
+    (
+        "ModelCheckpoint",
+        {"filepath": "w{epoch}.weights.h5", **PATIENT, "save_best_only": True, "mode": "max"},
+        "",
+    ),
+]
+
+
+def sequences(number):
+    """Twelve sequences of a metric for the callback of that number, two of them with a NaN."""
+    rng = np.random.default_rng(number)
+    made = []
+    for i in range(12):
+        falling = 0.5 - 0.02 * np.arange(14)
+        values = {
+            0: rng.random(14),
+            1: falling + rng.normal(scale=0.1, size=14),
+            2: np.cumsum(rng.normal(size=14)) / 4,
+            3: rng.integers(0, 5, size=14) / 4,
+        }[i % 4].astype("float32")
+        if i > 9:
+            values[rng.integers(2, 8)] = np.nan
+        made.append(values)
+    return made

@@ -7,7 +7,7 @@ import torch
 from helper_child import run_keras
 from torch import nn
 
-from k2t.render.helpers import training
+from k2t.render.helpers import callbacks, training
 
 QUIET_TRAINER = {
     "logger": False,
@@ -105,7 +105,7 @@ def test_early_stopping(keras):
     for i in range(n):
         losses = keras["losses"][i].tolist()
         model, history = Walker(losses), training.History()
-        stopping = training.RestoringEarlyStopping(
+        stopping = callbacks.RestoringEarlyStopping(
             "val_loss",
             patience=int(keras["patience"][i]),
             min_delta=float(keras["min_delta"][i]),

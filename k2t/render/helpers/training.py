@@ -3,7 +3,6 @@
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
 from torch.utils.data import DataLoader
 
 
@@ -63,18 +62,6 @@ class History(L.Callback):
     def on_train_epoch_end(self, trainer, model):
         for name, value in trainer.callback_metrics.items():
             self.history.setdefault(name, []).append(value.item())
-
-
-class RestoringEarlyStopping(EarlyStopping):
-    """EarlyStopping that brings the weights of the best epoch back when training ends."""
-
-    def on_train_epoch_end(self, trainer, model):
-        super().on_train_epoch_end(trainer, model)
-        if self.wait_count == 0 or trainer.current_epoch == 0:
-            self.best_weights = {k: v.clone() for k, v in model.state_dict().items()}
-
-    def on_train_end(self, trainer, model):
-        model.load_state_dict(self.best_weights)
 
 
 @torch.no_grad()

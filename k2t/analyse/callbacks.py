@@ -1,0 +1,50 @@
+"""Callbacks: objects that stay in the script, and which of them each fit is given."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+from k2t.analyse.interpreter import Interpreter
+from k2t.ir.program import Run
+from k2t.ir.values import NONE, Arg, Function, ListRef, Obj, Tuple, Value
+
+
+def is_callback(interp: Interpreter, value: Value) -> bool:
+    return isinstance(value, Obj) and value.row in interp.table.section("callbacks")
+
+
+def holds_callbacks(interp: Interpreter, value: Value) -> bool:
+    """Whether a value is a callback, or a list with one in it."""
+    if isinstance(value, Tuple | ListRef):
+        return any(is_callback(interp, item) for item in interp.items(value) or [])
+    return is_callback(interp, value)
+
+
+def run(interp: Interpreter, args: Mapping[str, Arg]) -> Run | None:
+    """The callbacks that a fit is given; None where they are not all known."""
+    value = args["callbacks"].value if "callbacks" in args else NONE
+    items = [] if value == NONE else interp.items(value)
+    if is_callback(interp, value):
+        items = [value]
+    if items is None or not all(is_callback(interp, item) for item in items):
+        return None
+    found = tuple(item for item in items if isinstance(item, Obj))
+    place = value.id if isinstance(value, ListRef) else None
+    fresh = frozenset(
+        event["obj"].id
+        for event in interp.events
+        if event.kind == "callback" and event["iteration"] == interp.iteration
+    )
+    return Run(found, place, interp.iteration, fresh)
+
+
+def takes(interp: Interpreter, args: Mapping[str, Arg]) -> int | None:
+    """With how many arguments the function of a schedule may be called."""
+    value = args["schedule"].value if "schedule" in args else None
+    if not isinstance(value, Function):
+        return None
+    node, _ = interp.definitions[value.index]
+    if not isinstance(node, ast.FunctionDef | ast.Lambda) or node.args.vararg is not None:
+        return None
+    return len(node.args.posonlyargs) + len(node.args.args)

@@ -1,0 +1,37 @@
+"""What the uses of a model tell about it before it is lowered."""
+
+from __future__ import annotations
+
+from k2t.ir.program import Model, Program
+from k2t.ir.values import Array, Value, as_int
+from k2t.lower import text as t
+
+
+def batch_size(program: Program, model: Model) -> int | None:
+    """The batch size of the first fit of a model (Keras's default is 32)."""
+    for use in program.uses:
+        if use.kind == "fit" and set(use.models) & set(model.instances):
+            return as_int(use.args["batch_size"].value) if "batch_size" in use.args else 32
+    return None
+
+
+def targets(program: Program, model: Model) -> Value | None:
+    """The targets the model is first fitted to (from y, or from a Sequence's batches)."""
+    for use in program.uses:
+        if use.kind in ("fit", "evaluate") and set(use.models) & set(model.instances):
+            if "y" in use.args:
+                return use.args["y"].value
+            for other in program.uses:
+                if other.kind == "class" and other.data.get("targets") is not None:
+                    found = other.data["targets"]
+                    return found if isinstance(found, Array) else None
+    return None
+
+
+def weighted(program: Program, model: Model) -> bool:
+    return any(
+        name in use.args and not t.is_none(use.args[name].value)
+        for use in program.uses
+        if use.kind in ("fit", "evaluate") and set(use.models) & set(model.instances)
+        for name in ("class_weight", "sample_weight", "validation_w")
+    )

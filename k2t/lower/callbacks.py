@@ -1,0 +1,373 @@
+"""Callbacks: Lightning's where they act at Keras's epochs, else emitted classes; both stay put."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from k2t.ir.finding import NotMigrated, Severity
+from k2t.ir.program import Program, Run, Use
+from k2t.ir.source import Code, Span, code
+from k2t.ir.torch import Edit
+from k2t.ir.values import Obj
+from k2t.lower import text as t
+from k2t.lower.edits import Edits
+from k2t.lower.model import Draft, validates
+from k2t.table import Row, Table
+
+CODE = "K2T706"
+
+
+def runs(use: Use) -> tuple[Run | None, ...]:
+    return tuple(use.data.get("runs", ()))
+
+
+def fits_of(program: Program, call: Span) -> Iterator[tuple[Use, Run, Obj]]:
+    """Each run of a fit that is given a callback made at a place."""
+    for use in program.uses:
+        for run in runs(use):
+            if run is not None:
+                yield from ((use, run, obj) for obj in run.callbacks if obj.span == call)
+
+
+def rate_class(program: Program, table: Table, instances: tuple[int, ...]) -> str | None:
+    """The SGD that keeps its momentum when a callback of a model's fits changes the rate."""
+    found = {
+        str(rate)
+        for use in program.uses
+        if set(use.models) & set(instances)
+        for run in runs(use)
+        for obj in (run.callbacks if run is not None else ())
+        if (rate := table.rows["callbacks"][obj.row].get("rate")) is not None
+    }
+    return max(found, key=len, default=None)
+
+
+def callback(edits: Edits, use: Use) -> None:
+    """A callback's constructor call.
+
+    Raises:
+        NotMigrated: what it does is not carried over.
+    """
+    obj = use.data["obj"]
+    row = edits.ctx.table.rows["callbacks"][obj.row]
+    fits = list(fits_of(edits.program, use.call))
+    if not fits:
+        raise NotMigrated(CODE, f"no fit is seen that is given this {row.name}", use.call)
+    if row.get("lower") == "drop":
+        why = f"{row.name} is left out: give the Trainer a logger, such as TensorBoardLogger"
+        return drop(edits, use, "K2T707", why)
+    name: str | None = row.get("helper")
+    added: dict[str, str] = {}
+    gone = set(row.get("dropped", ()))
+    order = list(row.data["carried"])
+    if row.get("lower") == "scheduler":
+        name = scheduler(edits, use)
+    elif row.get("lower") == "early_stopping":
+        name, added, gone = early_stopping(edits, use, reused(fits))
+        order += [] if gone else [p.name for p in row.params[len(order) :]]
+    check(edits, row, use, order, gone)
+    watched = [f for f, _, _ in fits] if monitors(row, use) else []
+    if watched and (missing := never(edits, row, use, watched)):
+        return drop(edits, use, "K2T708", missing)
+    if watched:
+        added = {**monitored(edits, row, use, watched), **added}
+    else:
+        gone |= {"mode"}
+    if row.get("saves"):
+        edits.note(
+            "K2T800", Severity.INFO, "the file is a torch state dict now, whatever its suffix",
+            use.call,
+        )  # fmt: skip
+    if row.name == "CSVLogger" and changes_rate(edits, fits):
+        edits.note(
+            "K2T709", Severity.WARNING, "Keras adds a column with the learning rate", use.call
+        )
+    rewrite(edits, use, row, emitted(edits, use, name), added, gone)
+    return None
+
+
+def changes_rate(edits: Edits, fits: list[tuple[Use, Run, Obj]]) -> bool:
+    rows = edits.ctx.table.rows["callbacks"]
+    return any(rows[obj.row].get("rate") for _, run, _ in fits for obj in run.callbacks)
+
+
+def history_key(edits: Edits, use: Use) -> None:
+    """What Keras's callbacks that change the rate add to the History is not there."""
+    if use.data.get("key") in ("lr", "learning_rate"):
+        raise NotMigrated("K2T709", "the learning rate is not in the history", use.call)
+
+
+def check(edits: Edits, row: Row, use: Use, carried: list[str], gone: set[str]) -> None:
+    """Refuse arguments that say something and are not carried, or would lose their place."""
+    text = edits.program.source.text
+    for name, arg in use.args.items():
+        if arg.span is None or name in gone:
+            continue
+        places = [p.name for p in row.params]
+        alone = keyword(text, arg.span) == arg.span.start
+        if alone and carried[: places.index(name) + 1] != places[: places.index(name) + 1]:
+            raise NotMigrated(CODE, f"{row.name}: give {name}= by its name", arg.span)
+        if name in carried:
+            continue
+        default = next((p.default for p in row.params if p.name == name), ...)
+        if default is not ... and t.same_value(arg.value, default):
+            gone.add(name)
+            continue
+        raise NotMigrated(CODE, f"{row.name}({name}=...) is not carried over", arg.span)
+
+
+def monitors(row: Row, use: Use) -> bool:
+    wanted = row.get("monitors", False)
+    if isinstance(wanted, str):
+        arg = use.args[wanted]
+        return not t.same_value(arg.value, False)
+    return bool(wanted)
+
+
+def reused(fits: list[tuple[Use, Run, Obj]]) -> bool:
+    """Whether one object is given to several fits, which Keras's callbacks begin anew at."""
+    ids = [obj.id for _, _, obj in fits]
+    again = any(run.iteration and obj.id not in run.fresh for _, run, obj in fits)
+    return again or len(set(ids)) < len(ids)
+
+
+# ---------------------------------------------------------------------- fit
+
+
+def check_callbacks(use: Use) -> None:
+    """Refuse a fit whose callbacks are not all known."""
+    arg = use.args.get("callbacks")
+    if arg is not None and arg.span is not None and None in runs(use):
+        raise NotMigrated("K2T703", "fit(callbacks=...): not all of them are known", arg.span)
+
+
+def given_callbacks(edits: Edits, use: Use, history: str | None) -> Code | None:
+    """The callbacks of the Trainer: those of fit, and the history if it is read."""
+    arg = use.args.get("callbacks")
+    span = arg.span if arg is not None and not t.is_none(arg.value) else None
+    if span is None:
+        return (f"[{history}]",) if history else None
+    text = edits.program.source.slice(span)
+    items = [obj for run in runs(use) if run is not None for obj in run.callbacks]
+    if text[0] in "[(" and all(obj.span in edits.left_out for obj in items):
+        return (f"[{history}]",) if history else None
+    inside = text[1:-1].rstrip().rstrip(",").rstrip()
+    if text[0] in "[(" and text[-1] in "])" and "#" not in text:
+        if not history:
+            return ("[", Span(span.start + 1, span.end - 1), "]")
+        begin = Span(span.start + 1, span.start + 1 + len(inside))
+        return ("[", begin, f", {history}]" if inside else f"{history}]")
+    places = {run.place for run in runs(use) if run is not None}
+    if places == {None} and not history:
+        return (span,)
+    if history or is_shared(edits.program, use, places):
+        star = "*" if places != {None} else ""
+        return (f"[{star}", span, f", {history}]" if history else "]")
+    return (span,)
+
+
+def is_shared(program: Program, use: Use, places: set[int | None]) -> bool:
+    """Whether several Trainers get one list: each adds its own callbacks to the list it gets."""
+    found = [
+        run for u in program.uses for run in runs(u) if run is not None and run.place in places
+    ]
+    return len(found) > 1 or any(run.iteration for run in found)
+
+
+# ---------------------------------------------------------------------- kinds
+
+
+def scheduler(edits: Edits, use: Use) -> str:
+    """By the arguments its function takes: Keras tries it with the rate as the second first."""
+    takes = use.data.get("takes")
+    if takes is None:
+        raise NotMigrated(CODE, "the function of the LearningRateScheduler is not known", use.call)
+    name = "LearningRateScheduler" if takes == 1 else "LearningRateSchedulerFull"
+    other = {"LearningRateScheduler", "LearningRateSchedulerFull"} - {name}
+    if other & {*edits.training, *edits.data}:
+        raise NotMigrated(CODE, "schedules with and without the rate in one script", use.call)
+    return name
+
+
+def early_stopping(
+    edits: Edits, use: Use, again: bool
+) -> tuple[str | None, dict[str, str], set[str]]:
+    """The class, arguments to add to the call, and arguments to take out of it."""
+    plain = {
+        name
+        for name, value in (("baseline", None), ("start_from_epoch", 0))
+        if t.same_value(use.args[name].value, value)
+    }
+    restores = use.args["restore_best_weights"].value
+    never, always = (t.same_value(restores, flag) for flag in (False, True))
+    old = edits.program.dialect == "keras2"
+    if len(plain) == 2 and (never or always) and not again:
+        name = None if never else "RestoringEarlyStopping"
+        if old and always:
+            name = "RestoringEarlyStoppingOnce"
+        added = {} if use.args["patience"].span is not None else {"patience": "0"}
+        return name, {**added, "check_finite": "False"}, {*plain, "restore_best_weights"}
+    if old and not (len(plain) == 2 and never):
+        raise NotMigrated(
+            CODE, "baseline and restored weights of Keras 2's EarlyStopping in several fits",
+            use.call,
+        )  # fmt: skip
+    return "KerasEarlyStopping", {}, set()
+
+
+def drop(edits: Edits, use: Use, number: str, why: str) -> None:
+    """Taken out of the list it stands in, or the lists its variable stands in."""
+    places = [use.call] if use.target is None else use.data.get("loads", ())
+    elements = [element(edits, place) for place in places]
+    if None in elements or (use.target is not None and not elements):
+        raise NotMigrated(number, why, use.call)
+    edits.edits += [Edit(span, ()) for span in elements if span is not None]
+    edits.left_out.add(use.call)
+    if use.target is not None:
+        edits.removed.append(use.stmt)
+    edits.note(number, Severity.WARNING, why, use.call)
+
+
+def element(edits: Edits, span: Span) -> Span | None:
+    """An element of a list display with its comma."""
+    text = edits.program.source.text
+    before, after = text[: span.start].rstrip(), text[span.end :]
+    rest = after.lstrip()
+    if not before.endswith(("[", ",")) or not rest.startswith((",", "]")):
+        return None
+    if rest.startswith(","):
+        blank = len(rest[1:]) - len(rest[1:].lstrip())
+        return Span(span.start, len(text) - len(rest) + 1 + blank)
+    return Span(len(before) - before.endswith(","), span.end)
+
+
+# ---------------------------------------------------------------------- what it watches
+
+
+def never(edits: Edits, row: Row, use: Use, fits: list[Use]) -> str | None:
+    """Why a callback never acts: fit does not log what it watches, and Keras only warns.
+
+    Raises:
+        NotMigrated: it acts in some fits, or acts all the same.
+    """
+    name = t.data(use.args["monitor"].value)
+    known = [logged(edits, edits.draft(fit), fit) for fit in fits]
+    if not isinstance(name, str) or all(name in names for names in known):
+        return None
+    why = f"{row.name} watches {name!r}, but fit logs {', '.join(known[0])}"
+    saves = row.get("saves") and edits.program.dialect == "keras3"
+    if saves or any(name in names for names in known):
+        raise NotMigrated(CODE, why, use.args["monitor"].span or use.call)
+    return f"{why}: in Keras it warns and never acts, so it is left out"
+
+
+def monitored(edits: Edits, row: Row, use: Use, fits: list[Use]) -> dict[str, str]:
+    """Which way its metric gets better is written down.
+
+    Raises:
+        NotMigrated: it is not known.
+    """
+    arg = use.args["monitor"]
+    name = t.data(arg.value)
+    added: dict[str, str] = {}
+    if arg.span is None and row.get("helper") is None:
+        added["monitor"] = t.literal(name)
+    mode = t.data(use.args["mode"].value)
+    if mode not in ("min", "max"):
+        modes = {direction(edits, row, edits.draft(fit), name) for fit in fits}
+        if mode is ... or not isinstance(name, str) or len(modes) != 1 or None in modes:
+            raise NotMigrated(
+                CODE, f"{row.name}: whether {name} should be high or low is not known; give mode=",
+                use.call,
+            )  # fmt: skip
+        mode = modes.pop()
+    if mode == "max" or use.args["mode"].span is not None:
+        added["mode"] = t.literal(mode)
+    return added
+
+
+def logged(edits: Edits, draft: Draft, fit: Use) -> list[str]:
+    step = edits.classes[draft.model.id].step
+    names = [name for name, _ in (*step.logs, *step.means)] if step is not None else []
+    return [*names, *(f"val_{name}" for name in names)] if validates(fit) else names
+
+
+def direction(edits: Edits, row: Row, draft: Draft, name: str) -> str | None:
+    """What ``mode="auto"`` comes to: by the metric in Keras 3, by the name before."""
+    metric = name.removeprefix("val_")
+    if edits.program.dialect == "keras3":
+        if metric == "loss":
+            return "min"
+        found = next((m for m in draft.metrics if m.log == metric), None)
+        return None if found is None else "max" if found.up else "min"
+    if row.name == "EarlyStopping" and edits.program.dialect == "tf_keras":
+        return "max" if name.endswith(("acc", "accuracy", "auc")) else "min"
+    return "max" if "acc" in name else "min"
+
+
+# ---------------------------------------------------------------------- text
+
+
+def emitted(edits: Edits, use: Use, helper: str | None) -> str:
+    """The name of the class; one that is emitted stands before the callback is made."""
+    if helper is None:
+        if "EarlyStopping" in edits.program.bound_names:
+            raise NotMigrated(CODE, "EarlyStopping is a name of the script", use.call)
+        return "EarlyStopping"
+    wanted = helper.removesuffix("Full").removesuffix("Once")
+    first = min((m.model.anchor or m.model.span).start for m in edits.drafts.values())
+    chosen = edits.name(wanted)
+    if use.stmt.start < first or helper in edits.data:
+        edits.data[helper] = chosen
+        edits.data_uses.append(use.stmt)
+        edits.training.pop(helper, None)
+    else:
+        edits.training[helper] = chosen
+    return chosen
+
+
+def rewrite(
+    edits: Edits, use: Use, row: Row, name: str, added: dict[str, str], gone: set[str]
+) -> None:
+    """The call with another class; its arguments stay where they stand."""
+    text = edits.program.source.text
+    assert use.receiver is not None
+    legacy = row.get("legacy", {})
+    written = sorted((arg.span, key) for key, arg in use.args.items() if arg.span is not None)
+    kept = [span for span, key in written if key not in gone]
+    texts: dict[Span, Code] = {s: (added.pop(k),) for s, k in written if k in added and s in kept}
+    extra = ", ".join(f"{key}={value}" for key, value in added.items())
+    if extra and kept:
+        last = kept[-1]
+        texts[last] = code(*texts.get(last, (last,)), f",{break_before(text, last)}{extra}")
+    opening = text.index("(", use.receiver.end) + 1
+    edits.edits.append(Edit(Span(use.call.start, opening), (f"{name}({'' if kept else extra}",)))
+    edits.edits += [Edit(span, written_as) for span, written_as in texts.items()]
+    position = opening
+    for span, _ in written:
+        start = keyword(text, span)
+        old = text[start : span.start].partition("=")[0].strip()
+        if span in kept:
+            if old in legacy:
+                edits.edits.append(Edit(Span(start, start + len(old)), (legacy[old],)))
+            position = span.end
+            continue
+        comma = re.match(r"\s*,\s*", text[span.end :])
+        first = position == opening and comma is not None
+        end = span.end + (comma.end() if first and comma is not None else 0)
+        edits.edits.append(Edit(Span(start if first else position, end), ()))
+        position = opening if first else end
+
+
+def break_before(text: str, span: Span) -> str:
+    """What parts an argument from the one before it: a blank, or a new line of its own."""
+    start = keyword(text, span)
+    line = text[text.rfind("\n", 0, start) + 1 : start]
+    return " " if line.strip() else f"\n{line}"
+
+
+def keyword(text: str, span: Span) -> int:
+    """Where an argument begins: at its keyword, if it has one."""
+    found = re.search(r"(\w+)\s*=\s*$", text[: span.start])
+    return found.start() if found else span.start

@@ -1,0 +1,215 @@
+"""Keras's callbacks that Lightning does not have, or that it calls at other epochs."""
+
+import csv
+import os
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import EarlyStopping
+
+
+class RestoringEarlyStopping(EarlyStopping):
+    """EarlyStopping that brings the weights of the best epoch back when training ends."""
+
+    def on_train_epoch_end(self, trainer, model):
+        super().on_train_epoch_end(trainer, model)
+        if self.wait_count == 0 or trainer.current_epoch == 0:
+            self.best_weights = {k: v.clone() for k, v in model.state_dict().items()}
+
+    def on_train_end(self, trainer, model):
+        model.load_state_dict(self.best_weights)
+
+
+class RestoringEarlyStoppingOnce(EarlyStopping):
+    """EarlyStopping that brings the weights of the best epoch back if it stopped the training."""
+
+    def on_train_epoch_end(self, trainer, model):
+        super().on_train_epoch_end(trainer, model)
+        if self.wait_count == 0 or trainer.current_epoch == 0:
+            self.best_weights = {k: v.clone() for k, v in model.state_dict().items()}
+
+    def on_train_end(self, trainer, model):
+        if self.stopped_epoch:
+            model.load_state_dict(self.best_weights)
+
+
+class KerasEarlyStopping(L.Callback):
+    """Stops when a metric has not become better for some epochs, counted as in Keras."""
+
+    def __init__(
+        self,
+        monitor="val_loss",
+        min_delta=0,
+        patience=0,
+        verbose=0,
+        mode="min",
+        baseline=None,
+        restore_best_weights=False,
+        start_from_epoch=0,
+    ):
+        self.monitor, self.patience, self.verbose = monitor, patience, verbose
+        self.sign, self.min_delta = 1 if mode == "min" else -1, abs(min_delta)
+        self.baseline, self.restore_best_weights = baseline, restore_best_weights
+        self.start_from_epoch = start_from_epoch
+
+    def better(self, value, other):
+        return self.sign * value + self.min_delta < self.sign * other
+
+    def on_train_start(self, trainer, model):
+        self.best = self.best_weights = None
+        self.wait = self.best_epoch = 0
+
+    def on_train_epoch_end(self, trainer, model):
+        epoch, value = trainer.current_epoch, trainer.callback_metrics[self.monitor]
+        if epoch < self.start_from_epoch:
+            return
+        self.wait += 1
+        improved = self.best is None or self.better(value, self.best)
+        if self.restore_best_weights and (improved or self.best_weights is None):
+            self.best_weights = {k: v.clone() for k, v in model.state_dict().items()}
+        if improved:
+            self.best, self.best_epoch = value, epoch
+            if self.baseline is None or self.better(value, self.baseline):
+                self.wait = 0
+        elif self.wait >= self.patience and epoch > 0:
+            trainer.should_stop = True
+            if self.verbose:
+                print(f"Epoch {epoch + 1}: early stopping")
+
+    def on_train_end(self, trainer, model):
+        if self.best_weights is not None:
+            model.load_state_dict(self.best_weights)
+            if self.verbose:
+                print(f"Restoring model weights from the end of epoch {self.best_epoch + 1}.")
+
+
+class LearningRateScheduler(L.Callback):
+    """Sets the learning rate at the start of each epoch to what ``schedule(epoch)`` returns."""
+
+    def __init__(self, schedule, verbose=0):
+        self.schedule, self.verbose = schedule, verbose
+
+    def on_train_epoch_start(self, trainer, model):
+        rate = self.schedule(trainer.current_epoch)
+        for group in trainer.optimizers[0].param_groups:
+            group["lr"] = rate
+        if self.verbose:
+            epoch = trainer.current_epoch + 1
+            print(f"\nEpoch {epoch}: setting learning rate to {rate}.")
+
+
+class LearningRateSchedulerFull(L.Callback):
+    """Sets the learning rate at the start of each epoch to ``schedule(epoch, rate)``."""
+
+    def __init__(self, schedule, verbose=0):
+        self.schedule, self.verbose = schedule, verbose
+
+    def on_train_epoch_start(self, trainer, model):
+        groups = trainer.optimizers[0].param_groups
+        rate = self.schedule(trainer.current_epoch, groups[0]["lr"])
+        for group in groups:
+            group["lr"] = rate
+        if self.verbose:
+            epoch = trainer.current_epoch + 1
+            print(f"\nEpoch {epoch}: setting learning rate to {rate}.")
+
+
+class ReduceLROnPlateau(L.Callback):
+    """Lowers the learning rate when a metric stops getting better, at the epochs that Keras does.
+
+    torch's scheduler waits one epoch longer and measures improvement relatively.
+    """
+
+    def __init__(
+        self,
+        monitor="val_loss",
+        factor=0.1,
+        patience=10,
+        verbose=0,
+        mode="min",
+        min_delta=1e-4,
+        cooldown=0,
+        min_lr=0.0,
+    ):
+        self.monitor, self.factor, self.patience = monitor, factor, patience
+        self.sign, self.min_delta = 1 if mode == "min" else -1, min_delta
+        self.verbose, self.cooldown, self.min_lr = verbose, cooldown, min_lr
+
+    def on_train_start(self, trainer, model):
+        self.best, self.wait, self.rest = None, 0, 0
+
+    def on_train_epoch_end(self, trainer, model):
+        value = self.sign * trainer.callback_metrics[self.monitor]
+        if self.rest > 0:
+            self.rest -= 1
+            self.wait = 0
+        if self.best is None or value + self.min_delta < self.best:
+            self.best, self.wait = value, 0
+        elif self.rest == 0:
+            self.wait += 1
+            if self.wait >= self.patience:
+                self.reduce(trainer)
+
+    def reduce(self, trainer):
+        for group in trainer.optimizers[0].param_groups:
+            if group["lr"] > self.min_lr:
+                group["lr"] = max(group["lr"] * self.factor, self.min_lr)
+                self.rest, self.wait = self.cooldown, 0
+                if self.verbose:
+                    epoch = trainer.current_epoch + 1
+                    print(f"\nEpoch {epoch}: reducing learning rate to {group['lr']}.")
+
+
+class ModelCheckpoint(L.Callback):
+    """Saves the state dict at the end of an epoch: of each, or when a metric was never better.
+
+    The path may hold ``{epoch}``, counted from 1, and the names of what is logged.
+    """
+
+    def __init__(self, filepath, monitor="val_loss", verbose=0, save_best_only=False, mode="min"):
+        self.filepath, self.monitor, self.verbose = str(filepath), monitor, verbose
+        self.save_best_only, self.sign = save_best_only, 1 if mode == "min" else -1
+        self.best = None
+
+    def on_train_epoch_end(self, trainer, model):
+        logs = {name: value.item() for name, value in trainer.callback_metrics.items()}
+        epoch = trainer.current_epoch + 1
+        if self.save_best_only:
+            value = self.sign * logs[self.monitor]
+            if self.best is not None and not value < self.best:
+                return
+            self.best = value
+        path = self.filepath.format(epoch=epoch, **logs)
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        torch.save(model.state_dict(), path)
+        if self.verbose:
+            print(f"\nEpoch {epoch}: saved model to {path}")
+
+
+class CSVLogger(L.Callback):
+    """Writes the values of each epoch to a file, a row an epoch, the columns in order of names."""
+
+    def __init__(self, filename, separator=",", append=False):
+        self.filename, self.separator, self.append = filename, separator, append
+
+    def on_train_start(self, trainer, model):
+        if not self.append:
+            open(self.filename, "w").close()
+
+    def on_train_epoch_end(self, trainer, model):
+        row = {"epoch": trainer.current_epoch}
+        row |= {k: v.item() for k, v in sorted(trainer.callback_metrics.items())}
+        with open(self.filename, "a", newline="") as file:
+            writer = csv.DictWriter(file, row, delimiter=self.separator)
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+class TerminateOnNaN(L.Callback):
+    """Ends the training after a batch whose loss is no finite number."""
+
+    def on_train_batch_end(self, trainer, model, outputs, batch, batch_idx):
+        if not outputs["loss"].isfinite():
+            print(f"Batch {batch_idx}: invalid loss, terminating training")
+            trainer.should_stop = True

@@ -1,0 +1,68 @@
+"""Child process: what Keras's callbacks do on random sequences of a metric, epoch by epoch.
+
+Usage: python keras_callbacks.py OUT.npz keras|tf_keras. The model's one weight counts the epochs.
+"""
+
+import importlib
+import os
+import sys
+import tempfile
+from types import SimpleNamespace
+
+import numpy as np
+from helper_cases import CALLBACKS, sequences
+
+keras = importlib.import_module(sys.argv[2])
+saved = {}
+
+
+def make_model():
+    model = SimpleNamespace(weight=0.0, stop_training=False, metrics=[], saved=[])
+    model.distribute_strategy = None
+    model.optimizer = keras.optimizers.SGD(1.0)
+    model.get_weights = lambda: model.weight
+    model.set_weights = lambda w: setattr(model, "weight", w)
+    save = lambda path, **_: model.saved.append(os.path.basename(path))  # noqa: E731
+    model.save = model.save_weights = save
+    return model
+
+
+def rate_of(model):
+    return float(model.optimizer.learning_rate.numpy())
+
+
+def follow(callback, values):
+    """Rates, number of epochs, the weight at the end, and files written, of one run."""
+    model, rates = make_model(), []
+    callback.set_model(model)
+    callback.on_train_begin()
+    for epoch, value in enumerate(values):
+        callback.on_epoch_begin(epoch)
+        model.weight += 1
+        logs = {"loss": float(value), "val_loss": float(value)}
+        callback.on_epoch_end(epoch, logs)
+        rates.append(rate_of(model))
+        if model.stop_training:
+            break
+    callback.on_train_end()
+    return rates, len(rates), model.weight, model.saved
+
+
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    for number, (name, arguments, _) in enumerate(CALLBACKS):
+        for i, values in enumerate(sequences(number)):
+            callback = getattr(keras.callbacks, name)(**arguments)
+            rates, epochs, weight, files = follow(callback, values)
+            saved[f"{number}/{i}/rates"] = np.array(rates)
+            saved[f"{number}/{i}/epochs"] = epochs
+            saved[f"{number}/{i}/weight"] = weight
+            saved[f"{number}/{i}/files"] = np.array(files, dtype="U40")
+    logger = keras.callbacks.CSVLogger("log.csv")
+    follow(logger, [0.5, 0.25])
+    with open("log.csv", newline="") as file:
+        saved["csv"] = file.read()
+for name in ("accuracy", "AUC", "Precision", "Recall", "MeanAbsoluteError", "MeanSquaredError"):
+    metric = getattr(keras.metrics, {"accuracy": "CategoricalAccuracy"}.get(name, name))()
+    saved[f"direction/{name}"] = str(getattr(metric, "_direction", "none"))
+np.savez(sys.argv[1], **saved)
