@@ -274,8 +274,7 @@ class Assembly:
         if event.kind == "history_key":
             data["at"] = self.spans.of(event["at"])
         if target is not None and event.kind == "callback":
-            name = self.interp.source.slice(target)
-            data["loads"] = [self.spans.of(n) for n in self.layout.loads(name)]
+            data["loads"] = self.layout.places(self.interp.source.slice(target))
         if event.kind == "class" and isinstance(node, ast.ClassDef):
             data |= sequence_class(self.interp, node)
         return Use(

@@ -84,6 +84,10 @@ class Layout:
             if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
         ]
 
+    def places(self, name: str) -> tuple[Span, ...]:
+        """Where a variable is read."""
+        return tuple(self.spans.of(node) for node in self.loads(name))
+
     def statement(self, node: ast.AST) -> ast.AST:
         """The innermost statement around an expression."""
         while not isinstance(node, ast.stmt) and id(node) in self.parents:
