@@ -13,7 +13,7 @@ from k2t.analyse.keras import Keras
 from k2t.analyse.models import Builder
 from k2t.analyse.sequences import sequence_class
 from k2t.analyse.sources import comments_above, is_docstring
-from k2t.analyse.state import Event, ModelState, statements
+from k2t.analyse.state import Event, ModelState, own_names, statements
 from k2t.analyse.statements import Layout
 from k2t.analyse.trace import held, lasting, settled
 from k2t.ir.finding import Finding, Severity
@@ -388,15 +388,3 @@ class Assembly:
 
 def alias_text(alias: ast.alias) -> str:
     return f"{alias.name} as {alias.asname}" if alias.asname else alias.name
-
-
-def own_names(stmt: ast.stmt) -> list[ast.Name]:
-    """Names read by a statement itself, not by the statements inside it."""
-    found: list[ast.Name] = []
-    stack: list[ast.AST] = [c for c in ast.iter_child_nodes(stmt) if not isinstance(c, ast.stmt)]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            found.append(node)
-        stack.extend(c for c in ast.iter_child_nodes(node) if not isinstance(c, ast.stmt))
-    return found

@@ -163,3 +163,15 @@ def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield from statements(getattr(stmt, name, []))
         for handler in getattr(stmt, "handlers", []):
             yield from statements(handler.body)
+
+
+def own_names(stmt: ast.stmt) -> list[ast.Name]:
+    """Names read by a statement itself, not by the statements inside it."""
+    found: list[ast.Name] = []
+    stack: list[ast.AST] = [c for c in ast.iter_child_nodes(stmt) if not isinstance(c, ast.stmt)]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found.append(node)
+        stack.extend(c for c in ast.iter_child_nodes(node) if not isinstance(c, ast.stmt))
+    return found
