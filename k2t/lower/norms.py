@@ -42,10 +42,10 @@ def batch_norm(
 def batch_norm_class(ctx: Context, name: str, shape: Shape | None) -> str:
     """torch's class where its unbiased running variance is within 1/500, else the helper.
 
-    tf.keras 2 on maps uses TensorFlow's fused kernel, which hands back the unbiased variance too
-    (tf-keras 2.21, measured; not so on other ranks).
+    tf.keras 2 on maps of two and three axes uses TensorFlow's fused kernel, which hands back the
+    unbiased variance too (tf-keras 2.21, measured; not so on other ranks).
     """
-    if ctx.dialect == "tf_keras" and name == "BatchNorm2d":
+    if ctx.dialect == "tf_keras" and name in ("BatchNorm2d", "BatchNorm3d"):
         return f"nn.{name}"
     if ctx.dialect == "keras2":
         ctx.note(

@@ -95,7 +95,7 @@ ERRORS: dict[str, Callable[[Array], Array]] = {
 def all_pairs(output: Array, targets: Array) -> Iterator[tuple[str, float, float]]:
     """(name, mean over the rows, mean over each output with each target) of the usual errors."""
     a, b = output.reshape(-1), targets.reshape(-1)
-    if a.shape == b.shape and a.size > 1:
+    if a.shape == b.shape and a.size == len(output) > 1:  # one number a row
         for name, error in ERRORS.items():
             yield name, float(error(a - b).mean()), float(error(a[:, None] - b[None, :]).mean())
 
