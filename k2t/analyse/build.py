@@ -242,8 +242,9 @@ class Assembly:
                 fits = data.get("fits")
                 if isinstance(fits, tuple):
                     data["fits"] = (*fits, event["fit"])
-                if "runs" in data:
-                    data["runs"] = (*data["runs"], *event["runs"])
+                for name in ("runs", "states"):
+                    if name in data:
+                        data[name] = (*data[name], *event[name])
                 found[key] = replace(old, models=merged, data=data)
             else:
                 found[key] = self.use(event, span, models)

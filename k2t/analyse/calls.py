@@ -18,6 +18,7 @@ from k2t.ir.values import (
     Instance,
     ListRef,
     Module,
+    Obj,
     Sym,
     Tuple,
     Unknown,
@@ -179,6 +180,23 @@ def defines(interp: Interpreter, instance: Instance, name: str) -> bool:
     node, _ = interp.definitions[instance.cls]
     methods = [i.name for i in getattr(node, "body", []) if isinstance(i, ast.FunctionDef)]
     return name in methods
+
+
+def optimizer_state(interp: Interpreter, model: int) -> str:
+    """With what a model comes to a fit: with its first optimizer, "on" with it, or "afresh"."""
+    past = [e for e in interp.events if e.kind in ("fit", "compile") and e["model"] == model]
+    compiled = [e for e in past if e.kind == "compile"]
+    if not past or past[-1].kind == "fit":
+        return "on" if past else "first"
+    made = compiled[-1]["args"].get("optimizer")
+    kept = isinstance(getattr(made, "value", None), Obj) and any(
+        e.kind == "compile" and e is not compiled[-1] and e["args"].get("optimizer") == made
+        for e in past
+    )
+    if any(e.kind == "fit" for e in past):
+        return "on" if kept else "afresh"
+    inside = bool(interp.iteration) and compiled[-1]["iteration"] == interp.iteration
+    return "first in its round" if inside else "first"
 
 
 def call_method(

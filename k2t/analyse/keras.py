@@ -383,9 +383,10 @@ class Keras:
             seen["on_epoch_end"] = calls.defines(interp, fed, "on_epoch_end")
         if name == "fit":
             seen["runs"] = (callbacks.run(interp, args),)
+            seen["states"] = (calls.optimizer_state(interp, model),)
         if name in ("fit", "evaluate", "predict", "compile"):
             seen["parts"] = feeding.parts(interp, args, node)
         if name == "compile":
-            seen["versions"] = versions_of(frame)
+            seen |= {"versions": versions_of(frame), "iteration": interp.iteration}
         interp.event(name, node, frame, model=model, args=args, result=result, **seen)
         return result

@@ -31,7 +31,7 @@ from k2t.lower.feeding import (
     several,
     target_kind,
 )
-from k2t.lower.model import Draft, again
+from k2t.lower.model import Draft, goes_on
 
 FIT_CARRIED = {
     "x", "y", "batch_size", "epochs", "verbose", "validation_split", "validation_data", "shuffle",
@@ -82,9 +82,8 @@ def fit(edits: Edits, use: Use) -> None:
 
 
 def note_repeated(edits: Edits, use: Use) -> None:
-    """Fitted again, a model goes on with its optimizer: configure_optimizers hands it back."""
-    earlier = [u for u in edits.program.uses if u.kind == "fit" and u.call.start < use.call.start]
-    if again(use, earlier):
+    """Fitted a model goes on with its optimizer: configure_optimizers hands it back."""
+    if goes_on(use):
         edits.note(
             "K2T720",
             Severity.INFO,

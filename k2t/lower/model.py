@@ -315,18 +315,21 @@ def finish(
 
 def fitted_again(uses: Sequence[Use]) -> bool:
     """Whether one model is fitted more than once."""
-    return any(
-        again(use, earlier)
-        for number, use in enumerate(uses)
-        if use.kind == "fit"
-        for earlier in ([], *([one] for one in uses[:number] if one.kind == "fit"))
-    )
+    fits = [use for use in uses if use.kind == "fit"]
+    found = any(goes_on(use) for use in fits)
+    afresh = next((use for use in fits if "afresh" in use.data.get("states", ())), None)
+    if found and afresh is not None:
+        raise NotMigrated(
+            "K2T306", "the model is fitted again with and without a compile between", afresh.call
+        )
+    return found
 
 
-def again(use: Use, earlier: Sequence[Use]) -> bool:
-    """Whether a model comes to a fit that has been fitted before."""
-    before = any(set(one.models) & set(use.models) for one in earlier)
-    return before or (bool(use.data.get("repeated")) and len(use.models) == 1)
+def goes_on(use: Use) -> bool:
+    """Whether a model comes to a fit with the optimizer of an earlier one."""
+    states = use.data.get("states", ())
+    loops = bool(use.data.get("repeated")) and len(use.models) == 1
+    return "on" in states or (loops and not {"afresh", "first in its round"} & set(states))
 
 
 def refreshes(use: Use) -> bool:

@@ -1,0 +1,66 @@
+"""Which optimizer a model comes to its next fit with: the one it had, or a fresh one."""
+
+from __future__ import annotations
+
+import pytest
+
+from k2t.pipeline import migrate
+
+pytestmark = pytest.mark.quick
+
+HEAD = """\
+import keras
+import numpy as np
+
+x = np.random.rand(64, 8).astype("float32")
+y = np.random.rand(64, 1).astype("float32")
+model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
+"""
+COMPILE = 'model.compile("adam", "mse")\n'
+FUNCTION = "def train(m):\n    {}m.fit(x, y)\n\n\ntrain(model)\ntrain(model)\n"
+LOOP = "for i in {}:\n    {}model.fit(x, y)\n"
+INSIDE = 'model.compile("adam", "mse")\n    '
+
+
+def migrated(body: str) -> tuple[str, list[str]]:
+    done = migrate((HEAD + body).encode(), "train.py")
+    return done.text or "", [f.code for f in done.findings]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        COMPILE + "model.fit(x, y)\nmodel.fit(x, y)\n",
+        COMPILE + FUNCTION.format(""),
+        COMPILE + LOOP.format("range(3)", ""),
+        COMPILE + LOOP.format('np.load("rounds.npy")', ""),
+        # one optimizer object keeps its state when it is compiled in again
+        "adam = keras.optimizers.Adam()\n"
+        + LOOP.format("range(3)", 'model.compile(adam, "mse")\n    '),
+    ],
+)
+def test_without_a_compile_between_it_goes_on(body: str) -> None:
+    text, codes = migrated(body)
+    assert "return self.optimizer" in text
+    assert codes == ["K2T720"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        COMPILE + "model.fit(x, y)\n",
+        FUNCTION.format('m.compile("adam", "mse")\n    '),
+        LOOP.format("range(3)", INSIDE),
+        LOOP.format('np.load("rounds.npy")', INSIDE),
+    ],
+)
+def test_compiled_anew_it_starts_afresh(body: str) -> None:
+    text, codes = migrated(body)
+    assert "self.optimizer" not in text
+    assert codes == []
+
+
+def test_both_in_one_script_is_refused() -> None:
+    text, codes = migrated(LOOP.format("range(3)", INSIDE + "model.fit(x, y)\n    "))
+    assert "K2T306" in codes
+    assert "raise NotImplementedError" in text
