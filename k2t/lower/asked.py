@@ -1,8 +1,11 @@
-"""What the uses of a model tell about it before it is lowered."""
+"""What the uses of a model tell about it."""
 
 from __future__ import annotations
 
-from k2t.ir.program import Model, Program
+from collections.abc import Sequence
+
+from k2t.ir.finding import NotMigrated
+from k2t.ir.program import Model, Program, Use
 from k2t.ir.values import Array, Value, as_int
 from k2t.lower import text as t
 
@@ -35,3 +38,22 @@ def weighted(program: Program, model: Model) -> bool:
         if use.kind in ("fit", "evaluate") and set(use.models) & set(model.instances)
         for name in ("class_weight", "sample_weight", "validation_w")
     )
+
+
+def fitted_again(uses: Sequence[Use]) -> bool:
+    """Whether one model is fitted more than once."""
+    fits = [use for use in uses if use.kind == "fit"]
+    found = any(goes_on(use) for use in fits)
+    afresh = next((use for use in fits if "afresh" in use.data.get("states", ())), None)
+    if found and afresh is not None:
+        raise NotMigrated(
+            "K2T306", "the model is fitted again with and without a compile between", afresh.call
+        )
+    return found
+
+
+def goes_on(use: Use) -> bool:
+    """Whether a model comes to a fit with the optimizer of an earlier one."""
+    states = use.data.get("states", ())
+    loops = bool(use.data.get("repeated")) and len(use.models) == 1
+    return "on" in states or (loops and not {"afresh", "first in its round"} & set(states))

@@ -8,6 +8,7 @@ from k2t.ir.source import Code, code
 from k2t.ir.torch import Edit, Snippet
 from k2t.ir.values import Arg, Array, Const, Tuple
 from k2t.lower import text as t
+from k2t.lower.asked import goes_on
 from k2t.lower.callbacks import check_callbacks, given_callbacks
 from k2t.lower.edits import (
     IGNORED,
@@ -31,7 +32,7 @@ from k2t.lower.feeding import (
     several,
     target_kind,
 )
-from k2t.lower.model import Draft, goes_on
+from k2t.lower.model import Draft
 
 FIT_CARRIED = {
     "x", "y", "batch_size", "epochs", "verbose", "validation_split", "validation_data", "shuffle",

@@ -14,6 +14,7 @@ from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
 from k2t.ir.values import NONE, Array, NameUse, Shape, Value, as_int
 from k2t.lower import heads, initial
 from k2t.lower import text as t
+from k2t.lower.asked import fitted_again
 from k2t.lower.chain import conversion, lower_items, simplified
 from k2t.lower.groups import Chain, assemble
 from k2t.lower.heads import Head
@@ -311,25 +312,6 @@ def finish(
         objects=tuple((m.log, m.object) for m in made.metrics if m.object is not None),
         tests=any(u.kind == "evaluate" for u in uses),
     )
-
-
-def fitted_again(uses: Sequence[Use]) -> bool:
-    """Whether one model is fitted more than once."""
-    fits = [use for use in uses if use.kind == "fit"]
-    found = any(goes_on(use) for use in fits)
-    afresh = next((use for use in fits if "afresh" in use.data.get("states", ())), None)
-    if found and afresh is not None:
-        raise NotMigrated(
-            "K2T306", "the model is fitted again with and without a compile between", afresh.call
-        )
-    return found
-
-
-def goes_on(use: Use) -> bool:
-    """Whether a model comes to a fit with the optimizer of an earlier one."""
-    states = use.data.get("states", ())
-    loops = bool(use.data.get("repeated")) and len(use.models) == 1
-    return "on" in states or (loops and not {"afresh", "first in its round"} & set(states))
 
 
 def refreshes(use: Use) -> bool:
