@@ -75,7 +75,7 @@ class Model(L.LightningModule):
             f"{prefix}fault_accuracy": fault_accuracy,
         }
         self.log_dict(logs, on_step=False, on_epoch=True, prog_bar=True)
-        # of each output's loss Keras gives the plain mean of the batches
+        # of these Keras gives the plain mean of the batches
         parts = {f"{prefix}wear_loss": wear_loss, f"{prefix}fault_loss": fault_loss}
         self.log_dict(parts, on_step=False, on_epoch=True, batch_size=1)
         return loss

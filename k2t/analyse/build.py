@@ -46,6 +46,7 @@ USES = (
     "model",
     "method",
     "callback",
+    "operation",
 )
 
 
@@ -188,7 +189,8 @@ class Assembly:
             }
             comments = (*self.object_comments(event), *comments_above(self.interp, event.stmt))
             parts = feeding.by_name(event["args"], event["parts"], builder.scope, versions)
-            made = Compile(self.spans.of(event.node), args, comments, parts=parts)
+            own = event["functions"]
+            made = Compile(self.spans.of(event.node), args, comments, parts=parts, functions=own)
             if found is None:
                 found = made
             elif found.span != made.span:
@@ -366,7 +368,8 @@ class Assembly:
     def leave(
         self, found: dict[Span, Leftover], node: ast.Name, stmt: ast.stmt, value: Value
     ) -> None:
-        if isinstance(value, History) or callbacks.holds_callbacks(self.interp, value):
+        whole = isinstance(value, Tensor) and self.interp.graph[value.node].whole
+        if isinstance(value, History) or whole or callbacks.holds_callbacks(self.interp, value):
             return
         path = value.path if isinstance(value, Ref) else node.id
         current: ast.AST = node

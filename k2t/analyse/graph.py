@@ -9,6 +9,7 @@ from k2t.analyse import arguments, lambdas, nesting, operations, recurrent, shap
 from k2t.analyse.inputs import shape_value
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, versions_of
+from k2t.analyse.tensor_shapes import of_any_rank
 from k2t.ir.values import (
     NONE,
     UNKNOWN,
@@ -212,6 +213,7 @@ def new_node(
         operator=operator,
         other=other,
         operation=operation,
+        whole=any(interp.graph[t.node].whole for t in inputs),
     )
     interp.graph[made.id] = made
     interp.event("apply", node, frame, tensor=made.id)
@@ -237,6 +239,8 @@ def tensor_operator(
     if len(tensors) + len(scalars) != len(values):
         return interp.unsupported(f"{type(op).__name__} on a Keras tensor", node, frame)
     ins = [interp.graph[t.node].shape for t in tensors]
+    if any(interp.graph[t.node].whole for t in tensors):
+        return new_node(interp, None, tensors, of_any_rank(ins), node, frame, operator=symbol)
     if len({len(s) for s in ins if s is not None}) > 1:
         return interp.unsupported("arithmetic of tensors of different ranks", node, frame)
     shape = shapes.merge({}, ins, interp.items)

@@ -15,6 +15,7 @@ from k2t.analyse import (
     names,
     nesting,
     operations,
+    scored,
 )
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.methods import CONSTANTS, DROPPED, METHODS, OLD_ARGUMENTS
@@ -189,6 +190,8 @@ class Keras:
         asked = operations.asked(self.interp, path, node, frame)
         if asked is not None:
             return asked
+        if row is not None and row.section == "losses" and path.rpartition(".")[2].islower():
+            return operations.loss_of(self.interp, row, path, node, frame)
         if row is not None:
             return self.construct(row, node, frame)
         if path in CONSTANTS and not node.args:
@@ -279,6 +282,8 @@ class Keras:
                     return UNKNOWN
                 return self.interp.unsupported(f"History.{attr}", node, frame)
             case Tensor():
+                if self.interp.graph[owner.node].whole and attr in ("shape", "dtype"):
+                    return operations.asked_whole(self.interp, owner, attr, node)
                 if attr == "shape":
                     shape = self.interp.graph[owner.node].shape
                     dims = [d if d is not None else UNKNOWN for d in shape or ()]
@@ -388,5 +393,6 @@ class Keras:
             seen["parts"] = feeding.parts(interp, args, node)
         if name == "compile":
             seen |= {"versions": versions_of(frame), "iteration": interp.iteration}
+            seen["functions"] = scored.functions(interp, state, args, node, frame)
         interp.event(name, node, frame, model=model, args=args, result=result, **seen)
         return result

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from k2t.analyse import arguments, graph
 from k2t.analyse.state import Frame
-from k2t.analyse.tensor_shapes import BATCH, RULES, Given, Unclear, slice_of
+from k2t.analyse.tensor_shapes import BATCH, RULES, Given, Unclear, of_any_rank, slice_of
 from k2t.ir.values import (
     NONE,
     UNKNOWN,
     Arg,
     Array,
     Const,
+    Expr,
     ListRef,
     Obj,
     Shape,
@@ -27,6 +28,7 @@ from k2t.table import Row
 if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
 
+TRUE = Const(True)
 SHAPES = ("keras.backend.int_shape", "keras.ops.shape")
 OPERATORS: dict[type[ast.AST], str] = {
     ast.Pow: "power",
@@ -94,7 +96,27 @@ def applied(
         return interp.unsupported(f"{what} ({error})", node, frame)
     span = interp.span(node)
     operation = Obj(interp.fresh(), row.name, args, span, interp.span(interp.stmt))
+    if isinstance(node, ast.Call) and any(interp.graph[t.node].whole for t in tensors):
+        truths = {name for name in tensor_names(row) if is_truth(interp, args[name].value)}
+        interp.event("operation", node, frame, operation=operation, truths=truths)
     return graph.new_node(interp, None, tensors, shape, node, frame, operation=operation)
+
+
+ARRANGED = ("identity", "reshape", "squeeze", "expand_dims", "transpose", "flatten", "getitem")
+
+
+def is_truth(interp: Interpreter, value: Value) -> bool:
+    """Whether a tensor holds True and False."""
+    while isinstance(value, Tensor):
+        made = interp.graph[value.node]
+        if made.operation is None or "." in made.operation.row:
+            return False
+        if interp.table.rows["ops"][made.operation.row].get("out") == "bool":
+            return True
+        if made.operation.row not in ARRANGED:
+            return False
+        value = made.operation.args["x"].value
+    return False
 
 
 def tensor_names(row: Row) -> list[str]:
@@ -118,15 +140,33 @@ def settled(interp: Interpreter, value: Value) -> Value:
     return Tuple(tuple(items), value.expr) if items is not None else value  # type: ignore[union-attr]
 
 
+def whole_shape(row: Row, args: dict[str, Arg], known: list[Shape | None]) -> Shape | None:
+    """The shape of a result in a loss or metric, the batch with it; None where it is not known."""
+    values = {name: arg.value for name, arg in args.items()}
+    if row.data["shape"] == "reduce" and values["axis"] == NONE and values["keepdims"] != TRUE:
+        return ()
+    if any(s is None for s in known):
+        return None
+    shapes = tuple(s for s in known if s is not None)
+    if row.data["shape"] == "broadcast":
+        return of_any_rank(shapes)
+    try:
+        return RULES[row.data["shape"]](Given(row, values, shapes))
+    except Unclear:
+        return None
+
+
 def result_shape(
     interp: Interpreter, row: Row, args: dict[str, Arg], tensors: list[Tensor]
-) -> Shape:
+) -> Shape | None:
     """The shape of the result without the batch.
 
     Raises:
         Unclear: it cannot be told.
     """
     known = [interp.graph[t.node].shape for t in tensors]
+    if any(interp.graph[t.node].whole for t in tensors):
+        return whole_shape(row, args, known)
     if any(s is None for s in known):
         raise Unclear("the shape of a tensor is not known")
     shapes = tuple((BATCH, *s) for s in known if s is not None)
@@ -149,6 +189,21 @@ def activation(interp: Interpreter, row: Row, node: ast.Call, frame: Frame) -> V
     return activated(interp, row, args, node, frame)
 
 
+def loss_of(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame) -> Value:
+    """``keras.losses.mse(y_true, y_pred)`` on the tensors of a loss: a value for each sample."""
+    args = arguments.given(interp, node, frame, ["y_true", "y_pred"], {})
+    tensors = [args[n].value for n in ("y_true", "y_pred") if n in args]
+    whole = [v for v in tensors if isinstance(v, Tensor) and interp.graph[v.node].whole]
+    if len(args) != 2 or len(whole) != 2:
+        return interp.unsupported(path, node, frame)
+    span, stmt = interp.span(node), interp.span(interp.stmt)
+    operation = Obj(interp.fresh(), f"losses.{row.name}", args, span, stmt)
+    interp.event("operation", node, frame, operation=operation)
+    full = interp.graph[whole[1].node].shape
+    shape = full[:-1] if full is not None else None
+    return graph.new_node(interp, None, whole, shape, node, frame, operation=operation)
+
+
 def activated(
     interp: Interpreter, row: Row, args: dict[str, Arg], node: ast.AST, frame: Frame
 ) -> Value:
@@ -158,6 +213,8 @@ def activated(
         interp.fresh(), f"activations.{row.name}", args, interp.span(node), interp.span(interp.stmt)
     )
     shape = interp.graph[value.node].shape
+    if isinstance(node, ast.Call) and interp.graph[value.node].whole:
+        interp.event("operation", node, frame, operation=operation)
     return graph.new_node(interp, None, [value], shape, node, frame, operation=operation)
 
 
@@ -200,12 +257,22 @@ def asked(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value
     shape = interp.graph[value.node].shape if isinstance(value, Tensor) else None
     if shape is None:
         return None
+    if isinstance(value, Tensor) and interp.graph[value.node].whole:
+        return interp.unsupported(path, node, frame)
     if path not in SHAPES:
         return Const(len(shape) + 1)
     sizes = [d.value if isinstance(d, Const) else None for d in shape]
     if None not in sizes:
         interp.event("constant", node, frame, value=(None, *sizes), path=path)
     return Tuple((NONE, *(d if d is not None else UNKNOWN for d in shape)))
+
+
+def asked_whole(interp: Interpreter, owner: Tensor, attr: str, node: ast.AST) -> Value:
+    """``y_true.dtype`` and ``y_pred.shape`` in a loss or metric: torch has both as well."""
+    if attr == "dtype":
+        return Sym(Expr(interp.source.slice(interp.span(node))), "dtype")
+    shape = interp.graph[owner.node].shape
+    return Tuple(tuple(d or Sym() for d in shape)) if shape is not None else Sym()
 
 
 def by_path(interp: Interpreter, path: str, value: Value, node: ast.AST, frame: Frame) -> Value:

@@ -46,7 +46,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class GraphNode:
-    """A layer, operator or operation applied to symbolic tensors; ``keras.Input`` has none."""
+    """A layer, operator or operation applied to symbolic tensors; ``keras.Input`` has none.
+
+    ``whole``: a tensor of a loss or metric, whose shape begins with the batch.
+    """
 
     id: int
     layer: Obj | None
@@ -61,6 +64,7 @@ class GraphNode:
     dtype: str | None = None
     other: tuple[Any, ...] = ()
     operation: Obj | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)

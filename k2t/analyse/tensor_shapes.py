@@ -64,6 +64,21 @@ def together(shapes: Sequence[Shape]) -> Shape:
     )
 
 
+def of_any_rank(shapes: Sequence[Shape | None]) -> Shape | None:
+    """The shape of a sum of tensors of any ranks."""
+    known = [s for s in shapes if s is not None]
+    if len(known) < len(shapes) or not known:
+        return None
+    rank = max(map(len, known))
+    padded = [(None,) * (rank - len(s)) + tuple(s) for s in known]
+    missing = [rank - len(s) for s in known]
+    made: list[Dim] = []
+    for axis in range(rank):
+        here = [p[axis] for p, m in zip(padded, missing, strict=True) if axis >= m]
+        made.append(next((d for d in here if as_int(d) != 1), here[0]))
+    return tuple(made)
+
+
 def reduce(given: Given) -> Shape:
     axis, keep = given.args["axis"], given.args["keepdims"]
     if not known(keep, bool):

@@ -75,6 +75,21 @@ class Fed:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """A function of the script that is a loss or metric.
+
+    ``text`` is a name the class may call it by (None: it is written at ``span``, and has none),
+    ``rank`` that of what it gives, with the batch.
+    """
+
+    name: str
+    text: str | None
+    span: Span
+    rank: int | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class Compile:
     """The arguments of ``compile`` and the comments that stood above it and its optimizer.
 
@@ -87,6 +102,7 @@ class Compile:
     comments: tuple[str, ...] = ()
     others: tuple[Mapping[str, Arg], ...] = field(default=(), hash=False)
     parts: Mapping[str, Fed] = field(default_factory=dict, hash=False)
+    functions: Mapping[int, Scored] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

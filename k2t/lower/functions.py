@@ -160,6 +160,8 @@ def drop(edits: Edits, use: Use) -> None:
 
 
 def constant(edits: Edits, use: Use) -> None:
+    if any(u.kind == "operation" and use.call in u.call for u in edits.program.uses):
+        return  # it is written with the operation
     if use.data["value"] is None:
         raise NotMigrated("K2T900", f"{use.data['path']} has several values here", use.call)
     edits.edits.append(Edit(use.call, (t.literal(use.data["value"]),)))

@@ -33,7 +33,15 @@ from k2t.lower.parts import (
 from k2t.lower.pieces import AnyPiece, Piece, State
 from k2t.lower.steps import build_step, prediction_text
 from k2t.lower.structured import functional_chain
-from k2t.lower.targets import Loss, Metric, Output, lower_loss, lower_metrics
+from k2t.lower.targets import (
+    Loss,
+    Metric,
+    Output,
+    check_function,
+    lower_loss,
+    lower_metrics,
+    setups,
+)
 
 ENDINGS = ("Dense", "Activation", "Conv1D", "Conv2D", "Conv3D")
 COMPILE_CARRIED = {
@@ -89,6 +97,7 @@ def draft(
         raise NotMigrated(*model.problem)
     y = targets if isinstance(targets, Array) else None
     output = model_output(ctx, model)
+    ctx.functions = model.compile.functions if model.compile is not None else {}
     loss = None
     many: tuple[Head, ...] = ()
     if model.compile is not None and len(model.outputs) > 1:
@@ -109,6 +118,8 @@ def draft(
             )
         with located(model.compile.args["loss"].span):
             loss = lower_loss(ctx, loss_value, output)
+            if loss.function:
+                check_function(loss, y, output, weighted)
         if weighted and len(output.shape or ()) > 1:
             raise NotMigrated(
                 "K2T303", "weights of sequences or images are not carried over", model.compile.span
@@ -295,7 +306,7 @@ def finish(
         name=made.name,
         parameters=tuple(parameter_code(p.name, p.default) for p in model.parameters),
         attributes=kept,
-        init=tuple(made.chain.groups),
+        init=(*made.chain.groups, *setups(made.loss, made.metrics)),
         after=(*own, *initial.special_lines(ctx, common, made.made, model.local_names)),
         lazy=lazy,
         applies=bool(starting) and alone,

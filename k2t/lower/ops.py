@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from k2t.ir.finding import NotMigrated
+from k2t.ir.program import Scored
 from k2t.ir.source import Source, Span
 from k2t.ir.values import Const, Dim, Obj, Shape
 from k2t.lower import text as t
@@ -79,6 +80,7 @@ class Context:
     helpers: dict[str, None] = field(default_factory=dict)
     tables: dict[str, dict[str, str]] = field(default_factory=dict)
     notes: list[tuple[str, str, str]] = field(default_factory=list)
+    functions: Mapping[int, Scored] = field(default_factory=dict)
     batch_size: int | None = None
     rate: str | None = None
     source: Source | None = None

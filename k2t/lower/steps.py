@@ -49,15 +49,18 @@ def build_step(made: Draft, penalized: bool, params: dict[str, str], validating:
     else:
         lines.append(Line(f"loss = {put(loss.call, values)}{extra}"))
     logs = [("loss", "loss")]
+    means: list[tuple[str, str]] = []
     updates: list[Line] = []
     metric_values = {"p": activated, "raw": raw, "y": "y", "int": "y.int()"}
+    taken = {"x", "y", "loss", "losses", "logs", raw}
+    taken |= {m.call.partition("(")[0] for m in made.metrics if m.call is not None}
     for metric in made.metrics:
         if metric.call is not None:
-            name = variable(metric.log, {"x", "y", "loss", "losses", "logs", raw})
+            name = variable(metric.log, taken)
             lines.append(Line(f"{name} = {put(metric.call, metric_values)}"))
-            logs.append((metric.log, name))
+            (means if metric.mean else logs).append((metric.log, name))
         else:
-            name = variable(metric.log, {"x", "y", "loss", "losses", "logs", raw})
+            name = variable(metric.log, taken)
             owner = (
                 f'getattr(self, f"{{prefix}}{metric.log}")' if validating else f"self.{metric.log}"
             )
@@ -70,6 +73,7 @@ def build_step(made: Draft, penalized: bool, params: dict[str, str], validating:
         tuple(own),
         tuple(logs),
         tuple(Line(own_names(line.text, params)) for line in updates),
+        tuple(means),
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.values import Arg, Array, Const, Obj, Ref, Shape, Tuple, Value, as_int
+from k2t.ir.torch import Raw
+from k2t.ir.values import Arg, Array, Const, Function, Obj, Ref, Shape, Tuple, Value, as_int
 from k2t.lower import text as t
 from k2t.lower.ops import Context
 from k2t.table import Row
@@ -27,7 +28,11 @@ class Output:
 
 @dataclass(frozen=True)
 class Loss:
-    """A lowered loss: its text per batch and per sample, what it wants of y, what was folded."""
+    """A lowered loss: its text per batch and per sample, what it wants of y, what was folded.
+
+    ``rank`` is that of ``each``; ``setup`` the statement of ``__init__`` that makes a function
+    of the script (``function``) that has no name.
+    """
 
     row: Row
     call: str
@@ -35,6 +40,9 @@ class Loss:
     target: str
     folded: str | None
     prediction: str
+    rank: int | None = 1
+    setup: Raw | None = None
+    function: bool = False
 
 
 def find_row(ctx: Context, section: str, value: Value) -> tuple[Row | None, Mapping[str, Arg]]:
@@ -54,6 +62,10 @@ def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
     Raises:
         NotMigrated: unknown loss, or an argument that is not carried.
     """
+    if isinstance(value, Function):
+        from k2t.lower import scored
+
+        return scored.loss(ctx, value)
     row, args = find_row(ctx, "losses", value)
     if row is None or row.section != "losses":
         raise NotMigrated("K2T301", "the loss is not known")
@@ -194,6 +206,28 @@ def target_text(target: str, y: Array | None, output: Output, prediction: str) -
     return text
 
 
+def check_targets(y: Array | None, output: Output) -> None:
+    """Refuse targets whose shape Keras changes before it calls a function of the script.
+
+    Raises:
+        NotMigrated: it does.
+    """
+    if y is None or y.shape is None or output.shape is None:
+        return
+    one = len(y.shape) == 1 and output.units == 1 and len(output.shape) == 1
+    if len(y.shape) != len(output.shape) + 1 and not one:
+        raise NotMigrated(
+            "K2T301", "targets of another rank than the prediction, for a function of the script"
+        )
+
+
+def check_function(loss: Loss, y: Array | None, output: Output, weighted: bool) -> None:
+    """Refuse what Keras does to the targets and weights of a loss that the script defines."""
+    check_targets(y, output)
+    if weighted and loss.rank != 1:
+        raise NotMigrated("K2T303", "weights for a loss that gives no value for each sample")
+
+
 # ---------------------------------------------------------------------- metrics
 
 
@@ -202,6 +236,7 @@ class Metric:
     """A lowered metric: its name in the logs, and a value per batch or an object with an update.
 
     ``up``: whether more of it is better.
+    ``mean``: an epoch has the plain mean of the batches, whatever their sizes.
     """
 
     log: str
@@ -210,6 +245,14 @@ class Metric:
     update: str = ""
     imports: str = ""
     up: bool = False
+    mean: bool = False
+    setup: Raw | None = None
+
+
+def setups(loss: Loss | None, metrics: Sequence[Metric]) -> list[Raw]:
+    """The statements of ``__init__`` that make losses and metrics."""
+    found = [loss.setup if loss is not None else None, *(m.setup for m in metrics)]
+    return [s for s in found if s is not None]
 
 
 def lower_metrics(
@@ -228,6 +271,11 @@ def lower_metrics(
 
 
 def lower_metric(ctx: Context, value: Value, output: Output, loss: Loss, y: Array | None) -> Metric:
+    if isinstance(value, Function):
+        from k2t.lower import scored
+
+        check_targets(y, output)
+        return scored.metric(ctx, value, output, y)
     row, args = find_row(ctx, "metrics", value)
     if row is not None and row.section == "losses":
         row = None
@@ -314,6 +362,8 @@ def accuracy(
             if kind == "sparse"
             else ("({raw}.argmax(-1) == {y}.argmax(-1)).float().mean()")
         )
+    if kind == "sparse" and loss.function:
+        raise NotMigrated("K2T503", "accuracy of class numbers beside a loss of the script")
     if kind == "categorical":
         return f'tm.accuracy({{raw}}, {{y}}.argmax(1), task="multiclass", num_classes={classes})'
     return f'tm.accuracy({{raw}}, {{y}}, task="multiclass", num_classes={classes})'

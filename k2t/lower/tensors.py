@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
-from k2t.ir.values import Const, Obj, Ref, Tensor, Tuple, Value, as_int
+from k2t.ir.values import Const, Obj, Ref, Sym, Tensor, Tuple, Value, as_int
 from k2t.lower import text as t
 from k2t.lower.brackets import HOLE, arithmetic, bracketed, filled
 from k2t.lower.ops import Context
@@ -43,12 +43,14 @@ def lowered(ctx: Context, node: Node, operation: Obj, wires: Sequence[Held]) -> 
     names = [row.data["list"]] if row.get("list") else row.get("tensors", [row.params[0].name])
     operands = {name: operand(operation.args[name].value, queue) for name in names}
     values = {name: arg.value for name, arg in operation.args.items() if name not in operands}
+    scalars = {n for n in operands if isinstance(operation.args[n].value, Const | Sym)}
     if layout == "last":
-        return spelled(row, operands, values), "last"
+        return spelled(row, operands, values, scalars), "last"
     rank = (wires[0].rank or 0) + 1
     axis = values["axis"] if "axis" in values else Const(None)
     moved = axes_first(axis, rank)
-    text = spelled(row, operands, {**values, "axis": moved} if "axis" in values else values)
+    moved_too = {**values, "axis": moved} if "axis" in values else values
+    text = spelled(row, operands, moved_too, scalars)
     keeps = kind != "reduce" or values.get("keepdims") == Const(True)
     gone = set(numbers(moved))
     channels_lead = keeps or 1 not in gone
@@ -121,12 +123,18 @@ def activation(ctx: Context, row: Row, operation: Obj, wire: Held) -> tuple[str,
 # ---------------------------------------------------------------------- one operation as text
 
 
-def spelled(row: Row, operands: Mapping[str, str], values: Mapping[str, Value]) -> str:
+def spelled(
+    row: Row,
+    operands: Mapping[str, str],
+    values: Mapping[str, Value],
+    scalars: Collection[str] = (),
+) -> str:
     """An operation in torch's words.
 
     Args:
         operands: the text of each tensor (or number in a tensor's place); a list joined by commas.
         values: the other arguments, all of them.
+        scalars: operands that are numbers, however they are written.
 
     Raises:
         NotMigrated: one has a value that the row does not carry.
@@ -139,12 +147,17 @@ def spelled(row: Row, operands: Mapping[str, str], values: Mapping[str, Value]) 
         return filled("{x}[{index}]", {**operands, "index": index_text(values["index"])})
     template = str(row.get("call", ""))
     for name, spellings in row.get("values", {}).items():
-        template = spellings.get(value_key(values[name]), template)
+        value = values[name]
+        if isinstance(value, Sym) and value.type == name:
+            template = str(row.data["asked"])
+        else:
+            template = spellings.get(value_key(value), template)
     if not template:
         raise NotMigrated("K2T141", f"this {row.name} has no counterpart in torch")
-    if row.get("number") and any(is_number(o) for o in operands.values()):
+    lone = [name for name, text in operands.items() if name in scalars or is_number(text)]
+    if row.get("number") and lone:
         one, two = operands.values()
-        tensor, number = (two, one) if is_number(one) else (one, two)
+        tensor, number = (two, one) if lone[0] == next(iter(operands)) else (one, two)
         return filled(row.data["number"], {"a": tensor, "b": number})
     if row.name == "backend_sqrt" and positive(operands["x"]):
         template = "{x}.sqrt()"

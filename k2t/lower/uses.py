@@ -22,6 +22,7 @@ from k2t.lower.feeding import data_loader, fed_parts, floats, inputs, several
 from k2t.lower.fitting import fit
 from k2t.lower.functions import constant, drop, seed, sequence, static_if, util
 from k2t.lower.model import Draft
+from k2t.lower.scored import operation
 
 
 def lower_use(edits: Edits, use: Use) -> None:
@@ -67,6 +68,12 @@ def evaluate(edits: Edits, use: Use) -> None:
     as_dict = "return_dict" in use.args and t.flag(use.args, "return_dict")
     if draft.heads and not as_dict and use.how != "nothing":
         raise NotMigrated("K2T304", "the list that evaluate gives of several outputs", use.call)
+    if (
+        use.how != "nothing"
+        and not as_dict
+        and draft.metrics != sorted(draft.metrics, key=lambda m: m.mean)
+    ):
+        raise NotMigrated("K2T505", "the order of what evaluate gives", use.call)
     single = not draft.metrics
     if as_dict:
         result = code("dict(sorted(", call, ".items()))") if draft.metrics or draft.heads else call
@@ -253,4 +260,5 @@ HANDLERS = {
     "callback": callback,
     "history_key": history_key,
     "class": sequence,
+    "operation": operation,
 }

@@ -163,6 +163,9 @@ def costs(pair: Comparison, neutral: bool) -> list[Resources]:
     ]
 
 
+TF_KERAS = "Keras 2 (tf-keras)"
+
+
 def engine_name(engine: str) -> str:
-    names = {"keras3": "Keras 3", "tf_keras": "Keras 2 (tf-keras)"}
+    names = {"keras3": "Keras 3", "tf_keras": TF_KERAS, "keras2": TF_KERAS}
     return names.get(engine, os.path.basename(engine))

@@ -23,7 +23,7 @@ from k2t.verify.run import Setting
 
 HERE = Path(__file__).parent
 DRAWS = 3  # seeds of the free run
-DIALECT_ENGINES = {"keras2": "tf_keras", "tf_keras": "tf_keras", "keras3": "keras3"}
+DIALECT_ENGINES = {"keras2": "keras2", "tf_keras": "tf_keras", "keras3": "keras3"}
 SYNTHETIC = HERE / "standins" / "synthetic.py"
 PLOTS = HERE / "standins" / "plots.py"
 DOUBLE = HERE / "probes" / "double.py"
@@ -109,7 +109,7 @@ def prepare(arguments: argparse.Namespace, script: Path, folder: Path) -> Subjec
         if not port.is_file():
             raise Refused(f"{port} is not a file")
         return Subject(script, port, engine, declared)
-    if engine == "tf_keras" and migration.dialect == "keras2":
+    if engine in ("keras2", "tf_keras") and migration.dialect == "keras2":
         # what will be run are the defaults of tf.keras, not those of the old package
         migration = migrated(script, "tf_keras")
         declared = migration.findings

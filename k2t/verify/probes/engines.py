@@ -37,17 +37,20 @@ LEGACY_MODULES = frozenset(
 def load_engine(name: str) -> Any:
     """Prepares this process for scripts of one Keras and returns its `keras` module.
 
-    name: "keras3"; "tf_keras" (the last Keras 2); or the dotted name or the .py file of a module
+    name: "keras3"; "tf_keras" (the last Keras 2); "keras2" (the same, for scripts of the standalone
+    package); or the dotted name or the .py file of a module
     whose `load()` makes `import keras` work and returns the keras module.
     """
     if name == "keras3":
         return importlib.import_module("keras")
-    if name == "tf_keras":
+    if name in ("tf_keras", "keras2"):
         os.environ["TF_USE_LEGACY_KERAS"] = "1"  # read by tensorflow for tf.keras
         sys.meta_path.insert(0, _Alias("keras", "tf_keras"))
         sys.modules["keras"] = importlib.import_module("tf_keras")
         accept_lr(sys.modules["keras"].optimizers)
         sys.modules["keras"].Sequential.predict_classes = predict_classes
+        if name == "keras2":
+            float_targets()
         return sys.modules["keras"]
     return _module(name).load()
 
@@ -69,6 +72,22 @@ def accept_lr(optimizers: Any) -> None:
     for cls in vars(optimizers).values():
         if isinstance(cls, type) and issubclass(cls, optimizers.Optimizer):
             cls.__init__ = _with_lr(cls.__init__)  # type: ignore[misc]
+
+
+def float_targets() -> None:
+    """Targets of integers become floats, as the placeholders of Keras up to 2.3 made them: losses
+    and metrics that are functions of the script rely on it."""
+    utils: Any = importlib.import_module("tf_keras.src.engine.compile_utils")
+    match = utils.match_dtype_and_rank
+
+    def matched(y_true: Any, y_pred: Any, weights: Any) -> Any:
+        y_true, y_pred, weights = match(y_true, y_pred, weights)
+        if y_true.dtype.is_integer and y_pred.dtype.is_floating:
+            cast = importlib.import_module("tensorflow").cast
+            y_true = cast(y_true, y_pred.dtype)
+        return y_true, y_pred, weights
+
+    utils.match_dtype_and_rank = matched
 
 
 def predict_classes(model: Any, x: Any, batch_size: Any = None, verbose: int = 0) -> Any:
