@@ -118,7 +118,7 @@ model.fit(x, y{fit})
         ("extra", ", trainable=False", "trainable"),
         ("extra", ", no_such_argument=3", "no_such_argument"),
         ("compiled", ", loss_weights=[0.5]", "loss_weights"),
-        ("compiled", ", metrics=[lambda a, b: a]", "metric"),
+        ("compiled", ", metrics=[lambda a, b: len(a)]", "metric"),
         ("fit", ", steps_per_epoch=3", "steps_per_epoch"),
         ("fit", ", callbacks=[keras.callbacks.RemoteMonitor()]", "callbacks"),
         ("fit", ", initial_epoch=2", "initial_epoch"),

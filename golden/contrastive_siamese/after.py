@@ -124,7 +124,9 @@ trainer = L.Trainer(
 )
 trainer.fit(
     model,
-    make_loader([pairs_train[:, 0], pairs_train[:, 1]], same_train, batch_size=48, shuffle=True),
+    make_loader(
+        [pairs_train[:, 0], pairs_train[:, 1]], same_train, batch_size=48, shuffle=True
+    ),
     make_loader([pairs_test[:, 0], pairs_test[:, 1]], same_test, batch_size=48),
 )
 

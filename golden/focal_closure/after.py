@@ -76,7 +76,11 @@ class Model(L.LightningModule):
         accuracy = tm.accuracy(y_pred, y, task="binary")
         found_value = found(y, y_pred).mean()
         dice_loss_value = dice_loss(y, y_pred)
-        logs = {f"{prefix}loss": loss, f"{prefix}accuracy": accuracy, f"{prefix}found": found_value}
+        logs = {
+            f"{prefix}loss": loss,
+            f"{prefix}accuracy": accuracy,
+            f"{prefix}found": found_value,
+        }
         self.log_dict(logs, on_step=False, on_epoch=True, prog_bar=True)
         # of these Keras gives the plain mean of the batches
         parts = {f"{prefix}dice_loss": dice_loss_value}

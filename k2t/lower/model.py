@@ -10,7 +10,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node, Parameter
 from k2t.ir.program import Branch, Fed, Item, Leaf, Loop, Model, Use
 from k2t.ir.source import Code
-from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
+from k2t.ir.torch import Line, ModuleClass, Optimizer
 from k2t.ir.values import NONE, Array, NameUse, Shape, Value, as_int
 from k2t.lower import heads, initial
 from k2t.lower import text as t
@@ -31,7 +31,7 @@ from k2t.lower.parts import (
     with_penalties,
 )
 from k2t.lower.pieces import AnyPiece, Piece, State
-from k2t.lower.steps import build_step, prediction_text
+from k2t.lower.steps import build_step, prediction_text, texts_of
 from k2t.lower.structured import functional_chain
 from k2t.lower.targets import (
     Loss,
@@ -352,21 +352,6 @@ def validates(use: Use) -> bool:
         and not t.same_value(use.args[n].value, 0.0)
         for n in ("validation_data", "validation_split")
     )
-
-
-def texts_of(
-    step: Step | None, optimizer: Optimizer | None, penalty: Sequence[Line], made: Draft
-) -> list[str]:
-    texts = [line.text for line in penalty]
-    if made.chain.reference is None:
-        texts += [line.text for line in made.chain.lines]
-    if step is not None:
-        texts += [line.text for line in (*step.lines, *step.updates)] + [
-            v for _, v in (*step.logs, *step.means)
-        ]
-    if optimizer is not None:
-        texts += [line.text for line in (*optimizer.lines, *optimizer.hook)] + [optimizer.result]
-    return texts
 
 
 def forward_arguments(model: Model) -> str:

@@ -27,8 +27,9 @@ def known(ctx: Context, value: Function, code: str) -> Scored:
     """
     found = ctx.functions.get(value.index)
     if found is None or found.problem is not None:
+        kind = "loss" if code == "K2T301" else "metric"
         why = f": {found.problem}" if found is not None else ""
-        raise NotMigrated(code, f"the function is not carried over{why}")
+        raise NotMigrated(code, f"the {kind} of the script is not carried over{why}")
     return found
 
 
@@ -58,7 +59,7 @@ def metric(ctx: Context, value: Function, output: Output, y: Array | None) -> Me
             target = "{y}.flatten()"
             ctx.note(
                 "K2T506",
-                "warning",
+                "info",
                 f"Keras 3 gives {found.name} targets of shape (n,) beside predictions (n, 1), "
                 "which meet as (n, n), and so does this; else take .flatten() out",
             )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from k2t.ir.torch import Line, Step
+from k2t.ir.torch import Line, Optimizer, Step
 from k2t.lower.initial import own_names
 from k2t.lower.targets import target_text
 
@@ -86,3 +87,18 @@ def put(template: str, values: dict[str, str]) -> str:
     for name, value in values.items():
         template = template.replace("{" + name + "}", value)
     return template
+
+
+def texts_of(
+    step: Step | None, optimizer: Optimizer | None, penalty: Sequence[Line], made: Draft
+) -> list[str]:
+    texts = [line.text for line in penalty]
+    if made.chain.reference is None:
+        texts += [line.text for line in made.chain.lines]
+    if step is not None:
+        texts += [line.text for line in (*step.lines, *step.updates)] + [
+            v for _, v in (*step.logs, *step.means)
+        ]
+    if optimizer is not None:
+        texts += [line.text for line in (*optimizer.lines, *optimizer.hook)] + [optimizer.result]
+    return texts
