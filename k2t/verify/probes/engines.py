@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
 from collections.abc import Sequence
@@ -68,10 +69,16 @@ def _module(name: str) -> Any:
 
 
 def accept_lr(optimizers: Any) -> None:
-    """Lets optimizers take `lr=`, as when the scripts were written: tf-keras 2.21 ignores it."""
-    for cls in vars(optimizers).values():
+    """Optimizers as when the scripts were written: `lr=`, which tf-keras 2.21 ignores, `decay=`,
+    which it refuses, and the lower-case names of standalone Keras (`optimizers.rmsprop`)."""
+    for name, cls in list(vars(optimizers).items()):
         if isinstance(cls, type) and issubclass(cls, optimizers.Optimizer):
-            cls.__init__ = _with_lr(cls.__init__)  # type: ignore[misc]
+            cls.__init__ = _with_lr(  # type: ignore[misc]
+                cls.__init__,  # type: ignore[misc]
+                optimizers.schedules.InverseTimeDecay,
+            )
+            if not hasattr(optimizers, name.lower()):
+                setattr(optimizers, name.lower(), cls)
 
 
 def float_targets() -> None:
@@ -96,11 +103,21 @@ def predict_classes(model: Any, x: Any, batch_size: Any = None, verbose: int = 0
     return found.argmax(axis=-1) if found.shape[-1] > 1 else (found > 0.5).astype("int32")
 
 
-def _with_lr(init: Any) -> Any:
+def _with_lr(init: Any, inverse_time: Any) -> Any:
+    signature = inspect.signature(init)
+
     @functools.wraps(init)
     def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
         if "lr" in kwargs:
             kwargs["learning_rate"] = kwargs.pop("lr")
+        decay = kwargs.pop("decay", 0.0)
+        if decay:
+            given = signature.bind_partial(self, *args, **kwargs)
+            given.apply_defaults()
+            given.arguments["learning_rate"] = inverse_time(
+                given.arguments["learning_rate"], 1, decay
+            )
+            args, kwargs = given.args[1:], given.kwargs
         init(self, *args, **kwargs)
 
     return wrapped
