@@ -17,6 +17,8 @@ FRAMEWORKS = {
     "k2t.verify.probes.keras_probe": ("tensorflow",),
     "k2t.verify.probes.torch_probe": ("lightning.pytorch", "torchmetrics.functional"),
 }
+# variables that a framework reads while it is imported begin with one of these
+READ_BY_IMPORTS = ("CUDA", "KERAS", "LD_", "MKL", "OMP", "OPENBLAS", "PYTHON", "TF_", "TORCH")
 
 
 class Process(Protocol):
@@ -53,7 +55,10 @@ def afresh(
 
 @contextmanager
 def nurseries() -> Iterator[Launch]:
-    """A Launch that imports each framework once. Where a process cannot fork, it starts afresh."""
+    """A Launch that imports each framework once for all that its import can see of an environment.
+
+    Where a process cannot fork, it starts afresh.
+    """
     known: dict[tuple[str, frozenset[tuple[str, str]]], Nursery] = {}
     guard = threading.Lock()
 
@@ -62,11 +67,12 @@ def nurseries() -> Iterator[Launch]:
     ) -> Process:
         if not hasattr(os, "fork") or module not in FRAMEWORKS:
             return afresh(module, arguments, cwd, env, log)
-        key = (module, frozenset(env.items()))
+        seen = {(k, v) for k, v in env.items() if k.startswith(READ_BY_IMPORTS)}
+        key = (module, frozenset(seen))
         with guard:
             if key not in known:
                 known[key] = Nursery(FRAMEWORKS[module], env)
-        return known[key].start(module, arguments, cwd, log)
+        return known[key].start(module, arguments, cwd, env, log)
 
     try:
         yield launch
@@ -108,14 +114,16 @@ class Nursery:
             self.over = True
             self.news.notify_all()
 
-    def start(self, module: str, arguments: Sequence[str], cwd: Path, log: Path) -> Process:
+    def start(
+        self, module: str, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], log: Path
+    ) -> Process:
         """Raises OSError where the server has died."""
         assert self.server.stdin is not None
         with self.news:
             self.asked += 1
             number = self.asked
             request = {"id": number, "module": module, "argv": [module, *arguments]}
-            request |= {"cwd": str(cwd), "log": str(log)}
+            request |= {"cwd": str(cwd), "env": dict(env), "log": str(log)}
             self.server.stdin.write((json.dumps(request) + "\n").encode())
             self.server.stdin.flush()
             self.news.wait_for(lambda: number in self.pids or self.over)

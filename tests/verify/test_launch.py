@@ -18,7 +18,8 @@ CHILD = """
 import os, sys, json
 print("said before the end", file=sys.stderr)
 facts = {"argv": sys.argv[1:], "cwd": os.getcwd(), "name": __name__, "group": os.getpgrp(),
-         "pid": os.getpid(), "imported": "colorsys" in sys.modules}
+         "pid": os.getpid(), "told": os.environ.get("SCRIPT"),
+         "imported": "colorsys" in sys.modules}
 json.dump(facts, open("facts.json", "w"))
 if sys.argv[1] == "sleep":
     import time; time.sleep(60)
@@ -87,15 +88,17 @@ def test_children_do_not_wait_for_each_other(tmp_path, environment):
         assert slow.wait(30) == -9
 
 
-def test_another_environment_is_another_process(tmp_path, environment):
+@pytest.mark.parametrize(("name", "servers"), [("TF_ENABLE_ONEDNN_OPTS", 2), ("SCRIPT", 1)])
+def test_a_framework_is_imported_once_for_what_it_reads(name, servers, tmp_path, environment):
     with nurseries() as forked:
-        parents = set()
+        found = set()
         for value in ("1", "2"):
-            process = started(forked, tmp_path, {**environment, "K2T_TEST": value}, "sleep")
-            parents.add(process.nursery.server.pid)
-            os.killpg(process.pid, signal.SIGKILL)
+            process = started(forked, tmp_path, {**environment, name: value}, "number")
             process.wait(30)
-    assert len(parents) == 2
+            found.add(process.nursery.server.pid)
+            told = json.loads((tmp_path / "facts.json").read_text())["told"]
+            assert told == (value if name == "SCRIPT" else None)
+    assert len(found) == servers
 
 
 def test_no_process_is_left(tmp_path, environment):

@@ -3,9 +3,10 @@
     python -m k2t.verify.probes.nursery MODULE ...
 
 Reads requests, a JSON object a line: the module to run and its arguments, the working directory,
-and a file for stderr. Writes a line for each process: `{"id": ..., "pid": ...}` when it begins and
-`{"pid": ..., "code": ...}` when it has ended. Ends when its input does. Nothing but imports happens
-here: no tensor is made, no thread started, so that a fork is as good as a fresh process.
+the environment and a file for stderr. Writes a line for each process: `{"id": ..., "pid": ...}`
+when it begins and `{"pid": ..., "code": ...}` when it has ended. Ends when its input does. Nothing
+but imports happens here: no tensor is made, no thread started, so that a fork is as good as a fresh
+process.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def become(request: dict[str, Any]) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setpgid(0, 0)
     os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
     nothing = os.open(os.devnull, os.O_RDWR)
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     for ours, standard in ((nothing, 0), (nothing, 1), (log, 2)):
