@@ -118,10 +118,15 @@ class Fit:
 
 @dataclass
 class Output:
-    """What one call of evaluate (`values`: numbers by name) or predict (arrays) returned."""
+    """What one call of evaluate (`values`: numbers by name) or predict (arrays) returned.
+
+    `start`: the weights (entries and their traversal, as in `Fit`) of a Keras model that is used
+    for the first time and holds what was drawn: it has neither been trained nor loaded.
+    """
 
     call: str
     values: dict[str, Any]
+    start: tuple[list[Entry], list[int]] | None = None
 
 
 @dataclass

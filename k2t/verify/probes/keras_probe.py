@@ -30,6 +30,7 @@ from k2t.verify.probes.child import (
 )
 from k2t.verify.probes.engines import load_engine
 from k2t.verify.probes.keras_chance import fix_noise, keep_order, switch_off_dropout
+from k2t.verify.probes.keras_drawn import Drawn
 from k2t.verify.probes.keras_limits import batches, limit, validation
 from k2t.verify.probes.keras_trace import Tracer, read_facts
 from k2t.verify.probes.keras_weights import draw_entries, read_model, sublayers
@@ -48,6 +49,7 @@ class Probe:
         self.kept: list[Any] = []  # layers and models, so that no id is used twice
         self.models: list[Any] = []  # fitted, in order of the first fit
         self.first_use: dict[int, tuple[str, list[Entry]]] = {}
+        self.drawn = Drawn(keras)
         self.busy = (
             False  # inside fit, evaluate or predict: calls nested in them are not the script's
         )
@@ -198,9 +200,10 @@ class Probe:
                 counted = batches(arguments.get("x"), arguments.get("batch_size"))
                 limit(arguments, "", counted, self.most)
                 args, kwargs = (), {k: v for k, v in arguments.items() if k != "self"}
-            before = None
+            before, start = None, None
             if id(model) not in self.first_use and model.weights:
-                before = self.read(model)[0]
+                before, traversal, _ = self.read(model)
+                start = (before, traversal) if self.drawn.whole(model) else None
             with self.working():
                 result = function(model, *args, **kwargs)
             if before is not None:
@@ -209,7 +212,8 @@ class Probe:
             values = leaves(result)
             if call == "evaluate":
                 values = {k: float(v) for k, v in values.items()}
-            self.recording.outputs.append(Output(call, {k: np.array(v) for k, v in values.items()}))
+            arrays = {k: np.array(v) for k, v in values.items()}
+            self.recording.outputs.append(Output(call, arrays, start))
             return result
 
         return hooked

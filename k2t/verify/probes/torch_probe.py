@@ -50,6 +50,7 @@ class Probe:
         self.recording = Recording()
         self.models: list[nn.Module] = []  # fitted (or first tested, as in Keras), in order
         self.names: dict[int, list[str]] = {}  # id of a model -> its layers in Keras's order
+        self.started: list[nn.Module] = []  # evaluated as Keras drew them, maybe never fitted
         self.busy = False
 
     def install(self) -> None:
@@ -111,7 +112,7 @@ class Probe:
             if self.busy:
                 return function(trainer, model, *args, **kwargs)
             limit(trainer, self.options.steps)
-            if model is not None and self.used_before_fit(model):
+            if model is not None and not self.start(model, call) and self.used_before_fit(model):
                 self.place(model)
             with self.working():
                 result = function(trainer, model, *args, **kwargs)
@@ -119,6 +120,26 @@ class Probe:
             return result
 
         return hooked
+
+    def start(self, model: nn.Module, call: str) -> bool:
+        """Gives a model the weights that Keras drew for its partner in this call, if it did."""
+        if self.source is None or any(model is known for known in [*self.models, *self.started]):
+            return False
+        number = sum(output.call == call for output in self.recording.outputs)
+        partners = [output for output in self.source.outputs if output.call == call]
+        start = partners[number].start if number < len(partners) else None
+        if start is None:
+            return False
+        self.put(start[0], torch_weights.pair(*start, model), model)
+        self.started.append(model)
+        return True
+
+    def put(
+        self, entries: list[Entry], partners: list[torch_weights.Place], model: nn.Module
+    ) -> None:
+        torch_weights.put(entries, partners)
+        if self.disturb:
+            torch_weights.disturb(model, self.disturb)
 
     def used_before_fit(self, model: nn.Module) -> bool:
         """Whether Keras, too, evaluated its next model before fitting it."""
@@ -155,9 +176,8 @@ class Probe:
         self.names[id(model)] = [p.name for p in partners]
         if self.options.draws:
             self.recording.draws.append(self.draw(model))
-        torch_weights.put(entries, partners)
-        if self.disturb:
-            torch_weights.disturb(model, self.disturb)
+        if not any(model is known for known in self.started):
+            self.put(entries, partners, model)
         return number
 
     def read(self, model: nn.Module) -> list[Entry]:
