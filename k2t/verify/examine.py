@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from k2t.ir.finding import Finding, Severity
 from k2t.verify.evidence.causes import causes, causes_of_failure
 from k2t.verify.failures import misfits, reason
-from k2t.verify.judge import Limits
+from k2t.verify.judge import Limits, Verdict
 from k2t.verify.neutral import neutralisers
 from k2t.verify.result import Cause, Curve, Divergence, Resources, Result, Run, Stage, State
 from k2t.verify.run import CONTROLS, Comparison, ProbeFailed, Setting, run_pair
 
 # (classes of Keras's optimizer, code): differences of rounding that need no announcement
 ROUNDINGS = ((("Adam", "AdamW", "Nadam", "Adamax"), "K2T405", "Keras rounds Adam's correction"),)
+
+# what double precision leaves of two programs that differ by rounding alone, and of a port
+# disturbed in its last digits
+DOUBLE = Path(__file__).parent / "probes" / "double.py"
+DOUBLE_LIMITS = Limits(first_ten=1e-8, gradients=1e-8, update=1e-6, floor=1e-6)
+DOUBLE_CONTROLS = (1e-14, 1e-13)
+LARGEST_ROUNDING = 0.1
+ROUNDING = Cause(
+    "float32 rounds sums in another order", "", "in double precision the programs agree"
+)
 
 
 class Refused(Exception):
@@ -63,18 +74,48 @@ def examine(subject: Subject, setting: Setting, limits: Limits) -> Result:
         if calm.verdict.passed or announced_by(subject):
             runs.append((calm, "without the declared differences", tuple(s.stem for s in stubs)))
     last = runs[-1][0]
+    exact = in_double(subject, setting, last.verdict, stubs)
+    if exact is not None:
+        runs.append((exact, "in double precision", tuple(s.stem for s in stubs)))
     places = plain.verdict.divergence and (last.verdict.divergence or plain.verdict.divergence)
     likely = causes(last, last.verdict.divergence, text) if last.verdict.divergence else ()
+    taken = announced(subject, stubs) if plain.verdict.divergence else ()
     return Result(
         script=str(subject.script),
         port=subject.name or subject.port.name,
         engine=engine_name(subject.engine),
-        runs=tuple(Run(title, c, run.verdict.stages, curves(run)) for run, title, c in runs),
+        runs=tuple(
+            Run(title, c, run.verdict.stages, curves(run), run is exact) for run, title, c in runs
+        ),
         declared=tuple(dict.fromkeys((f.code, f.message) for f in announced_by(subject))),
         divergence=places,
-        causes=likely if likely or not plain.verdict.divergence else announced(subject, stubs),
-        resources=tuple(cost for run, _, c in runs for cost in costs(run, bool(c))),
+        causes=(ROUNDING,) if exact is not None and exact.verdict.passed else likely or taken,
+        resources=tuple(cost for run, _, c in runs for cost in costs(run, bool(c), run is exact)),
     )
+
+
+def in_double(
+    subject: Subject, setting: Setting, verdict: Verdict, stubs: tuple[Path, ...]
+) -> Comparison | None:
+    """The pair in double precision, where rounding may be all that parts it in float32.
+
+    Gradients that are sums of terms that cancel (of a BatchNorm's shift, of a kernel met by
+    thousands of positions) hold more of it than weights that are disturbed bring about.
+    """
+    if DOUBLE in setting.stubs or not may_be_rounding(verdict):
+        return None
+    doubled = replace(setting, stubs=(*setting.stubs, DOUBLE, *stubs), draws=0)
+    try:
+        return compared(subject, doubled, DOUBLE_LIMITS, DOUBLE_CONTROLS)
+    except ProbeFailed:
+        return None  # what a script fixes to float32 need not go with double
+
+
+def may_be_rounding(verdict: Verdict) -> bool:
+    """It is small where it begins, and nothing differs that rounding does not touch."""
+    failed = [stage for stage in verdict.stages if stage.state is State.DIFFERS]
+    small = verdict.divergence is not None and verdict.divergence.size < LARGEST_ROUNDING
+    return small and all(stage.figure and stage.name != "initial values" for stage in failed)
 
 
 def hints(error: ProbeFailed) -> str:
@@ -83,8 +124,10 @@ def hints(error: ProbeFailed) -> str:
     return "".join(f"; likely: {cause.title} (k2t explain {cause.code})" for cause in found[:2])
 
 
-def compared(subject: Subject, setting: Setting, limits: Limits) -> Comparison:
-    return run_pair(subject.script, subject.port, setting, controls=CONTROLS, limits=limits)
+def compared(
+    subject: Subject, setting: Setting, limits: Limits, controls: Sequence[float] = CONTROLS
+) -> Comparison:
+    return run_pair(subject.script, subject.port, setting, controls=controls, limits=limits)
 
 
 def usable(pair: Comparison, subject: Subject) -> None:
@@ -155,8 +198,8 @@ def curves(pair: Comparison) -> tuple[Curve, ...]:
     )
 
 
-def costs(pair: Comparison, neutral: bool) -> list[Resources]:
-    where = ", neutralised" if neutral else ""
+def costs(pair: Comparison, neutral: bool, double: bool) -> list[Resources]:
+    where = ", in double" if double else ", neutralised" if neutral else ""
     return [
         Resources(name + where, side.seconds, side.memory)
         for name, side in (("Keras", pair.keras), ("port", pair.torch))

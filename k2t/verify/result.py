@@ -63,12 +63,16 @@ class Curve:
 
 @dataclass(frozen=True)
 class Run:
-    """The two programs run once: as they are, or with the declared differences taken out."""
+    """The two programs run once: as they are, or with the declared differences taken out.
+
+    double: in double precision, where nothing is left of a difference that is rounding.
+    """
 
     title: str
     neutralised: tuple[str, ...]  # codes of the findings whose difference was taken out
     stages: tuple[Stage, ...]
     curves: tuple[Curve, ...]
+    double: bool = False
 
     @property
     def agrees(self) -> bool:

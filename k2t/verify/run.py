@@ -230,7 +230,7 @@ def _environment(setting: Setting) -> dict[str, str]:
     path = os.pathsep.join(p for p in (home, os.environ.get("PYTHONPATH", "")) if p)
     hidden = {} if setting.gpu else {"CUDA_VISIBLE_DEVICES": ""}
     # TensorFlow reads it when it is imported, which is before the engine is loaded
-    legacy = {"TF_USE_LEGACY_KERAS": "1"} if setting.engine == "tf_keras" else {}
+    legacy = {"TF_USE_LEGACY_KERAS": "1"} if setting.engine in ("tf_keras", "keras2") else {}
     return {**os.environ, **QUIET, **hidden, **legacy, "PYTHONPATH": path, **setting.env}
 
 

@@ -15,7 +15,7 @@ from k2t import files
 from k2t.ir.finding import Severity
 from k2t.parse.script import Unreadable
 from k2t.pipeline import Migration, migrate
-from k2t.verify.examine import Refused, Subject, examine
+from k2t.verify.examine import DOUBLE, Refused, Subject, examine
 from k2t.verify.judge import Limits
 from k2t.verify.launch import Launch, nurseries
 from k2t.verify.result import Result
@@ -26,7 +26,6 @@ DRAWS = 3  # seeds of the free run
 DIALECT_ENGINES = {"keras2": "keras2", "tf_keras": "tf_keras", "keras3": "keras3"}
 SYNTHETIC = HERE / "standins" / "synthetic.py"
 PLOTS = HERE / "standins" / "plots.py"
-DOUBLE = HERE / "probes" / "double.py"
 
 
 def verify(arguments: argparse.Namespace) -> int:

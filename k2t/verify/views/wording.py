@@ -15,9 +15,12 @@ def verdict(result: Result) -> str:
     agreeing = [run for run in result.runs if run.agrees]
     if not agreeing:
         return "parts from Keras"
-    if all(run.neutralised for run in agreeing):
-        return "follows Keras once the declared differences are taken out"
-    return "follows Keras"
+    words = "follows Keras"
+    if all(run.double for run in agreeing):
+        words += " in double precision; in float32 they part by rounding"
+    elif all(run.neutralised for run in agreeing):
+        words += " once the declared differences are taken out"
+    return words
 
 
 def unmeasured(result: Result) -> str:
