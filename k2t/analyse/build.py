@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import Any
 
-from k2t.analyse import callbacks, dialects, feeding, names
+from k2t.analyse import callbacks, dialects, feeding, freezing, names
 from k2t.analyse.functions import Structures
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.keras import Keras
@@ -75,7 +75,7 @@ class Assembly:
             source=interp.source,
             dialect=interp.dialect,
             models=models,
-            uses=tuple(self.uses()),
+            uses=(*self.uses(), *freezing.uses(interp, self.layout)),
             removed=self.layout.removed(),
             imports=tuple(self.imports()),
             bound_names=self.bound_names(),

@@ -317,3 +317,9 @@ def subscript(
     if isinstance(owner, Instance):
         return calls.call_method(interp, owner, "__getitem__", [key])
     return arrays.index(owner, [key])
+
+
+def is_range(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
+    )

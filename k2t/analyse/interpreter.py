@@ -66,6 +66,7 @@ class Interpreter:
         self.iteration: tuple[int, ...] = ()
         self.hypothetical = 0
         self.guesses = 0
+        self.unsure = 0
         self.depth = 0
         self.steps = 0
         self.counter = 0
@@ -257,7 +258,7 @@ class Interpreter:
                 if isinstance(receiver, Instance):
                     self.attributes.setdefault(receiver.id, {})[attr] = value
                 else:
-                    self.keras.set_attribute(receiver, attr, target, frame)
+                    self.keras.assign(receiver, target, value, frame)
             case ast.Subscript(value=owner, slice=index):
                 receiver = self.eval(owner, frame)
                 key = self.eval(index, frame)
@@ -328,11 +329,13 @@ class Interpreter:
             self.restore(frame, state)
             return self.block(taken, frame)
         self.guesses += 1
+        self.unsure += 1
         before = self.snapshot(frame)
         one = self.block(stmt.orelse, frame)
         after_else = self.snapshot(frame)
         self.restore(frame, before)
         other_ = self.block(stmt.body, frame)
+        self.unsure -= 1
         self.merge(frame, after_else, one, other_)
         return one if one and other_ else None
 
@@ -363,14 +366,16 @@ class Interpreter:
         partial = items is None or len(items) > expressions.MAX_ITERATIONS
         if items is None or partial:
             element = items[0] if items else arrays.element(iterable)
-            if items is None and isinstance(element, Unknown) and is_range(stmt.iter):
+            if items is None and isinstance(element, Unknown) and expressions.is_range(stmt.iter):
                 element = Sym(type="int")
             items = [element]
         outer = self.iteration
         for number, item in enumerate(items):
             self.iteration = (*outer, number)
             self.bind(stmt.target, item, frame)
+            self.unsure += partial
             completion = self.block(stmt.body, frame)
+            self.unsure -= partial
             if completion and completion[0] in ("return", "break"):
                 self.iteration = outer
                 if completion[0] == "return":
@@ -392,9 +397,3 @@ class Interpreter:
                     if isinstance(value, Const | Tensor):
                         lost = Unknown("a tensor from a loop of unknown length")
                         frame.bind(node.id, Sym() if isinstance(value, Const) else lost)
-
-
-def is_range(node: ast.expr) -> bool:
-    return (
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
-    )

@@ -11,6 +11,7 @@ from k2t.analyse import (
     calls,
     datasets,
     feeding,
+    freezing,
     graph,
     names,
     nesting,
@@ -109,9 +110,8 @@ class Keras:
         keras = any(isinstance(i, Tensor | Obj) for i in items)
         return keras and all(isinstance(i, Tensor | Obj | Const) for i in items)
 
-    def set_attribute(self, receiver: Value, attr: str, node: ast.AST, frame: Frame) -> None:
-        if isinstance(receiver, ModelRef | Obj | Tensor | History | Ref):
-            self.interp.unsupported(f"assignment to .{attr}", node, frame)
+    def assign(self, owner: Value, target: ast.Attribute, value: Value, frame: Frame) -> None:
+        freezing.assign(self.interp, owner, target, value, frame)
 
     # ------------------------------------------------------------------ classes of the user
 

@@ -158,6 +158,20 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Change:
+    """``trainable`` is set for a layer of a model (None: for all of it) that a variable holds.
+
+    ``layers``: those that the model has there.
+    """
+
+    model: int
+    variable: str
+    layer: Obj | None
+    trainable: bool
+    layers: frozenset[int]
+
+
+@dataclass(frozen=True)
 class Use:
     """A place where the script does something with a Keras thing.
 

@@ -20,6 +20,7 @@ from k2t.lower.edits import (
 )
 from k2t.lower.feeding import data_loader, fed_parts, floats, inputs, several
 from k2t.lower.fitting import fit
+from k2t.lower.freezing import freeze
 from k2t.lower.functions import constant, drop, seed, sequence, static_if, util
 from k2t.lower.model import Draft
 from k2t.lower.scored import operation
@@ -261,4 +262,5 @@ HANDLERS = {
     "history_key": history_key,
     "class": sequence,
     "operation": operation,
+    "trainable": freeze,
 }

@@ -3,6 +3,7 @@
 import lightning as L
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 
 
@@ -92,3 +93,11 @@ def class_weights(weights, y):
     y = np.asarray(y)
     labels = y.argmax(1) if y.ndim > 1 and y.shape[1] > 1 else y.ravel()
     return np.array([weights.get(int(label), 1.0) for label in labels], dtype="float32")
+
+
+def set_trainable(module, trainable):
+    """As in Keras: a BatchNorm that is frozen normalises by its running statistics."""
+    module.requires_grad_(trainable)
+    for part in module.modules():
+        if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
+            part.train(trainable)

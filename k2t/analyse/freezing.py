@@ -1,0 +1,135 @@
+"""Layers and models that are frozen: ``trainable`` is set, and acts from the next compile on."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.nesting import has_layer, layers_of, variable_of
+from k2t.analyse.state import Event, Frame, ModelState
+from k2t.analyse.statements import Layout
+from k2t.ir.program import Change, Use
+from k2t.ir.values import Const, History, ModelRef, Obj, Ref, Tensor, Value
+
+
+def assign(
+    interp: Interpreter, owner: Value, target: ast.Attribute, value: Value, frame: Frame
+) -> None:
+    """An attribute of a Keras object is set: ``layer.trainable = False``, or what has no rule."""
+    if not isinstance(owner, ModelRef | Obj | Tensor | History | Ref):
+        return
+    if target.attr != "trainable" or not isinstance(owner, ModelRef | Obj):
+        interp.unsupported(f"assignment to .{target.attr}", target, frame)
+        return
+    problem, change = None, None
+    holder = next(holders(interp, owner, frame), None)
+    if not isinstance(value, Const) or not isinstance(value.value, bool):
+        problem = "trainable is set to something that is not known"
+    elif holder is None:
+        problem = "trainable of a layer that is in no model yet, or in none that is at hand"
+    else:
+        one = owner if isinstance(owner, Obj) and owner.row != "Model" else None
+        layers = frozenset(layer.id for layer in layers_of(interp, interp.models[holder[0]]))
+        change = Change(*holder, one, value.value, layers)
+    interp.event("trainable", target, frame, change=change, problem=problem, unsure=interp.unsure)
+
+
+def holders(interp: Interpreter, thing: ModelRef | Obj, frame: Frame) -> Iterator[tuple[int, str]]:
+    """The models that have a layer (or are the model), with a variable that holds them here."""
+    for state in interp.models.values():
+        if state.id == thing.id or (isinstance(thing, Obj) and has_layer(interp, state, thing)):
+            use = variable_of(frame, state.id, state.variable)
+            if use is not None:
+                yield state.id, use.name
+
+
+def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:
+    """One use for each statement, or loop of nothing else, that sets ``trainable``."""
+    events = [e for e in interp.events if e.kind == "trainable"]
+    places: dict[int, tuple[ast.stmt, list[Event]]] = {}
+    for event in events:
+        place = outermost_loop(layout, event.stmt)
+        places.setdefault(id(place), (place, []))[1].append(event)
+    late = too_late(interp)
+    for place, seen in places.values():
+        looped = isinstance(place, ast.For)
+        first = seen[0]
+        problem = next((e["problem"] for e in seen if e["problem"]), None)
+        if looped and any(e["unsure"] for e in seen):
+            problem = "which layers of a loop are frozen is not known"
+        span = interp.spans.of(place)
+        changes = tuple(e["change"] for e in seen if e["change"] is not None)
+        yield Use(
+            kind="trainable",
+            call=span if looped else interp.spans.of(first.node),
+            stmt=span,
+            models=tuple(dict.fromkeys(change.model for change in changes)),
+            scope=layout.scope(place),
+            data={
+                "changes": changes,
+                "problem": problem or next((late[id(e)] for e in seen if id(e) in late), None),
+            },
+        )
+
+
+def outermost_loop(layout: Layout, stmt: ast.stmt) -> ast.stmt:
+    """The loop around an assignment that does nothing but set ``trainable``."""
+    found = stmt
+    current = layout.parents.get(id(stmt))
+    while isinstance(current, ast.For | ast.If) and all(map(only_freezes, current.body)):
+        if isinstance(current, ast.For):
+            found = current
+        current = layout.parents.get(id(current))
+    return found
+
+
+def only_freezes(stmt: ast.stmt) -> bool:
+    match stmt:
+        case ast.Assign(targets=[ast.Attribute(attr="trainable")]):
+            return True
+        case ast.If(body=body, orelse=orelse) | ast.For(body=body, orelse=orelse):
+            return all(map(only_freezes, [*body, *orelse]))
+        case ast.Pass() | ast.Continue():
+            return True
+    return False
+
+
+def too_late(interp: Interpreter) -> dict[int, str]:
+    """The events (by id) that set ``trainable`` between a compile and the fit it was for."""
+    found: dict[int, str] = {}
+    compiled: set[int] = set()
+    waiting: dict[int, list[Event]] = {}
+    for event in interp.events:
+        model = event.data.get("model")
+        if event.kind == "compile" and isinstance(model, int):
+            compiled.add(model)
+            waiting[model] = []
+        elif event.kind == "trainable" and event["change"] is not None and not event.hypothetical:
+            changed = reach_of(interp, event["change"])
+            for other in compiled:
+                if changed & reach(interp, interp.models[other]):
+                    waiting[other].append(event)
+        elif event.kind == "fit" and isinstance(model, int):
+            for late in waiting.get(model, ()):
+                found[id(late)] = (
+                    "trainable is set after compile: without another compile the fit does not "
+                    "follow it in Keras 2, and in Keras 3 only if it is the first"
+                )
+    return found
+
+
+def reach(interp: Interpreter, state: ModelState) -> set[int]:
+    """A model, its layers, its parts and theirs."""
+    found = {state.id}
+    for layer in layers_of(interp, state):
+        found.add(layer.id)
+        if layer.row == "Model":
+            found |= reach(interp, interp.models[layer.id])
+    return found
+
+
+def reach_of(interp: Interpreter, change: Change) -> set[int]:
+    if change.layer is not None:
+        return {change.layer.id}
+    return reach(interp, interp.models[change.model])

@@ -1,0 +1,171 @@
+"""Frozen layers: ``trainable`` becomes ``requires_grad_`` of the modules that have parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from itertools import groupby
+
+from k2t.ir.finding import NotMigrated
+from k2t.ir.program import Change, Use
+from k2t.ir.torch import Edit, Snippet
+from k2t.ir.values import Obj
+from k2t.lower.edits import Edits
+from k2t.lower.initial import torch_class
+from k2t.lower.model import Draft
+from k2t.lower.ops import Op
+from k2t.lower.parts import leaves
+
+NORM = "BatchNormalization"
+RECURRENT = ("nn.LSTM", "nn.GRU", "nn.RNN")
+
+
+def freeze(edits: Edits, use: Use) -> None:
+    """A statement, or a loop, that sets ``trainable``: what it comes to, module by module."""
+    if use.data["problem"] is not None:
+        raise NotMigrated("K2T721", use.data["problem"], use.call)
+    by_model: dict[int, list[Change]] = {}
+    for change in use.data["changes"]:
+        by_model.setdefault(change.model, []).append(change)
+    lines: dict[str, list[str]] = {}
+    for model, changes in by_model.items():
+        variable = changes[0].variable
+        made = statements(edits, use, edits.drafts.get(model), changes)
+        if lines.setdefault(variable, made) != made:
+            raise NotMigrated("K2T721", f"{variable} is different models here", use.call)
+    text = "\n".join(line for made in lines.values() for line in made)
+    edits.edits.append(Edit(use.stmt, Snippet("code", {"code": (text or "pass",)})))
+
+
+def statements(edits: Edits, use: Use, draft: Draft | None, changes: Sequence[Change]) -> list[str]:
+    """The lines for one model."""
+    variable = changes[0].variable
+    if draft is None:
+        raise NotMigrated("K2T903", f"{variable} is not migrated", use.call)
+    ready = draft.model.ready
+    home = draft.model.home
+    if home is None and ready is not None and use.scope is None and use.stmt.start < ready.start:
+        raise NotMigrated("K2T721", f"trainable is set before {variable} is complete", use.call)
+    wanted = values(changes)
+    check(edits, draft, wanted, use)
+    form = "{}.requires_grad_({})"
+    if any(layer.row == NORM for _, layer, _ in affected(edits, draft, wanted)):
+        edits.training["set_trainable"] = edits.name("set_trainable")
+        form = edits.name("set_trainable") + "({}, {})"
+    return [
+        form.format(variable + path.removeprefix("self"), trainable)
+        for path, trainable in modules(edits, draft, wanted, changes[0].layers, use)
+    ]
+
+
+def values(changes: Sequence[Change]) -> dict[int, bool]:
+    """What ``trainable`` is set to, by layer; the last word counts."""
+    found: dict[int, bool] = {}
+    for change in changes:
+        if change.layer is None:
+            found.update(dict.fromkeys(change.layers, change.trainable))
+        else:
+            found[change.layer.id] = change.trainable
+    return found
+
+
+def modules(
+    edits: Edits, draft: Draft, wanted: Mapping[int, bool], present: Set[int], use: Use
+) -> Iterator[tuple[str, bool]]:
+    """The modules that are frozen or not, as few as say it: the model, a group, layers of one."""
+    groups: dict[str, list[tuple[str, bool | None]]] = {}
+    for path, op, layer in draft.made:
+        if has_weights(edits, op, layer):
+            said = asked(draft, layer, present, wanted, use)
+            groups.setdefault(path.partition("[")[0], []).append((path, said))
+    everything = {said for group in groups.values() for _, said in group}
+    if len(everything) == 1 and None not in everything and len(groups) > 1:
+        yield "self", bool(everything.pop())
+        return
+    for base, group in groups.items():
+        told = {said for _, said in group}
+        if told == {None}:
+            continue
+        if ":" in base:
+            raise NotMigrated("K2T721", "trainable of some layers of a function", use.call)
+        if len(told) == 1:
+            yield base, bool(told.pop())
+        else:
+            yield from slices(base, group, use)
+
+
+def has_weights(edits: Edits, op: Op, layer: Obj) -> bool:
+    return op.module is not None and (
+        layer.row == "Model" or "weights" in edits.ctx.row(layer).data
+    )
+
+
+def asked(
+    draft: Draft, layer: Obj, present: Set[int], wanted: Mapping[int, bool], use: Use
+) -> bool | None:
+    """What is wanted of the layers that a module stands for: a loop makes several at one place."""
+    made = [n.layer for leaf in leaves(draft.model.body) for n in leaf.seen if n.layer is not None]
+    said = {wanted.get(m.id) for m in made if m.span == layer.span and m.id in present}
+    if len(said) > 1:
+        raise NotMigrated("K2T721", "trainable of some of the layers of a loop", use.call)
+    return said.pop() if said else None
+
+
+def slices(
+    base: str, group: Sequence[tuple[str, bool | None]], use: Use
+) -> Iterator[tuple[str, bool]]:
+    """Runs of layers of one ``nn.Sequential``."""
+    numbers = [path.removeprefix(base)[1:-1] for path, _ in group]
+    if not all(number.isdigit() for number in numbers):
+        raise NotMigrated("K2T721", "trainable of some layers beside a loop", use.call)
+    runs = [
+        (said, [n for n, _ in run])
+        for said, run in groupby(
+            zip(numbers, (s for _, s in group), strict=True), key=lambda pair: pair[1]
+        )
+    ]
+    for position, (said, run) in enumerate(runs):
+        if said is None:
+            continue
+        start = "" if position == 0 else run[0]
+        end = "" if position == len(runs) - 1 else str(int(run[-1]) + 1)
+        yield f"{base}[{run[0]}]" if len(run) == 1 else f"{base}[{start}:{end}]", said
+
+
+def check(edits: Edits, draft: Draft, wanted: Mapping[int, bool], use: Use) -> None:
+    """Refuse what torch would do otherwise than Keras.
+
+    Raises:
+        NotMigrated: see there.
+    """
+    dialect = edits.ctx.dialect
+    for op, layer, trainable in affected(edits, draft, wanted):
+        why = None
+        if trainable and (op.frozen or torch_class(op) in RECURRENT):
+            why = f"{layer.row} is trained again: it has parameters that Keras does not have"
+        elif op.penalties and dialect == "keras3":
+            why = f"{layer.row} is frozen: Keras 3 leaves its penalty out of the loss"
+        elif layer.row == NORM and dialect == "keras2":
+            why = f"a frozen {NORM}: Keras 2 goes on to normalise by the batch, later ones do not"
+        elif layer.row == NORM and any(looks(edits, other) for other in edits.program.uses):
+            why = f"a frozen {NORM} beside a model that is run without being compiled"
+        if why is not None:
+            raise NotMigrated("K2T721", why, use.call)
+
+
+def looks(edits: Edits, use: Use) -> bool:
+    """Whether a use runs a model in inference mode, and sets all of it to training after that."""
+    drafts = [edits.drafts[m] for m in use.models if m in edits.drafts]
+    return use.kind == "call" or (use.kind == "predict" and any(d.loss is None for d in drafts))
+
+
+def affected(
+    edits: Edits, draft: Draft, wanted: Mapping[int, bool]
+) -> Iterator[tuple[Op, Obj, bool]]:
+    """The modules that are frozen or not, those of parts too."""
+    for _, op, layer in draft.made:
+        inner = edits.drafts.get(layer.id) if layer.row == "Model" else None
+        if layer.id in wanted and inner is not None:
+            every = {n.layer.id for leaf in leaves(inner.model.body) for n in leaf.seen if n.layer}
+            yield from affected(edits, inner, dict.fromkeys(every, wanted[layer.id]))
+        elif layer.id in wanted:
+            yield op, layer, wanted[layer.id]
