@@ -29,7 +29,11 @@ model = keras.Sequential(
 
 def train(labels):
     """Compiled anew, the model trains what is not frozen."""
-    model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.05, momentum=0.9),
+        loss="binary_crossentropy",
+        metrics=["accuracy"],
+    )
     model.fit(
         images[:256],
         labels[:256],

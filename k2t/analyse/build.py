@@ -71,11 +71,12 @@ class Assembly:
     def program(self) -> Program:
         interp = self.interp
         models = tuple(self.model(group) for group in self.groups())
+        frozen = tuple(freezing.uses(interp, self.layout))
         return Program(
             source=interp.source,
             dialect=interp.dialect,
             models=models,
-            uses=(*self.uses(), *freezing.uses(interp, self.layout)),
+            uses=(*(u for u in self.uses() if not any(u.call in f.stmt for f in frozen)), *frozen),
             removed=self.layout.removed(),
             imports=tuple(self.imports()),
             bound_names=self.bound_names(),

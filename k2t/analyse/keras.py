@@ -291,9 +291,9 @@ class Keras:
                 return self.interp.unsupported(f"tensor.{attr}", node, frame)
         if isinstance(owner, Obj) and owner.row == "Tokenizer":
             return Bound(owner, attr)
-        if isinstance(owner, Obj) and attr == "output":
-            self.interp.unsupported(f"{owner.row}.output", node, frame)
-            return nesting.output_of(self.interp, owner)
+        if isinstance(owner, Obj) and attr in ("output", "name"):
+            self.interp.unsupported(f"{owner.row}.{attr}", node, frame)
+            return nesting.layer_member(self.interp, owner, attr)
         return self.interp.unsupported(f"{getattr(owner, 'row', 'object')}.{attr}", node, frame)
 
     def output_shape(self, owner: ModelRef, node: ast.Attribute, frame: Frame) -> Value:

@@ -182,6 +182,13 @@ def named_layer(interp: Interpreter, state: ModelState, name: Value) -> Value:
     return UNKNOWN
 
 
+def layer_member(interp: Interpreter, layer: Obj, attr: str) -> Value:
+    """``layer.output``, and ``layer.name`` where the script says it: both only to go on with."""
+    if attr == "output":
+        return output_of(interp, layer)
+    return layer.args["name"].value if "name" in layer.args and layer.row != "Model" else UNKNOWN
+
+
 def output_of(interp: Interpreter, layer: Obj) -> Value:
     """``layer.output``: of several applications Keras 3 gives the first, older ones none."""
     made = [n.id for n in interp.graph.values() if n.layer is not None and n.layer.id == layer.id]

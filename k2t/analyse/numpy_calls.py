@@ -14,6 +14,8 @@ from k2t.ir.values import (
     Array,
     Const,
     Module,
+    Obj,
+    Ref,
     Shape,
     Sym,
     Tuple,
@@ -99,9 +101,22 @@ def builtin(interp: Interpreter, name: str, args: list[Value]) -> Value:
             return convert(name, first)
         case "max" | "min" | "sum":
             return extreme(interp, name, args)
+        case "isinstance" if len(args) == 2 and isinstance(first, Obj):
+            return is_layer(interp, first, args[1])
         case "isinstance" | "hasattr" | "callable":
             return Sym(type="bool")
     return UNKNOWN
+
+
+def is_layer(interp: Interpreter, layer: Obj, cls: Value) -> Value:
+    """``isinstance(layer, Dense)``; unknown where the class may be a base of the layer's."""
+    classes = interp.items(cls) or [cls]
+    rows = [interp.table.find(one.path) if isinstance(one, Ref) else None for one in classes]
+    if any(row is not None and row.name == layer.row for row in rows):
+        return Const(True)
+    if any(row is None or row.name in layer.row for row in rows):
+        return Sym(type="bool")
+    return Const(False)
 
 
 def convert(name: str, value: Value) -> Value:
