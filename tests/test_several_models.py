@@ -84,18 +84,3 @@ model.fit(x_train, y_train)
     assert codes == []
     assert "model = Model(base)" in text
     assert "for layer in (self.layers[0], self.layers[2]):" in text
-
-
-def test_a_part_that_is_frozen_is_an_error() -> None:
-    text, codes = migrated(
-        """\
-base = keras.Sequential([keras.Input((8,)), layers.Dense(4)])
-base.trainable = False
-inputs = keras.Input((8,))
-model = keras.Model(inputs, layers.Dense(1)(base(inputs)))
-model.compile("sgd", "mse")
-model.fit(x_train, y_train)
-"""
-    )
-    assert "K2T900" in codes
-    assert "raise NotImplementedError" in text

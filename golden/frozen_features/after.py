@@ -119,7 +119,7 @@ set_trainable(model.features, False)
 train(tilted)
 
 # at last everything learns, but the statistics of the first task are kept
-model.features[:2].requires_grad_(True)
-model.features[4:].requires_grad_(True)
+model.features[0].requires_grad_(True)
+model.features[4].requires_grad_(True)
 model.classifier.requires_grad_(True)
 train(tilted)

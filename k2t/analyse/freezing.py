@@ -51,11 +51,16 @@ def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:
     for event in events:
         place = outermost_loop(layout, event.stmt)
         places.setdefault(id(place), (place, []))[1].append(event)
-    late = too_late(interp)
+    late = too_late(interp) | in_frozen(interp)
     for place, seen in places.values():
         looped = isinstance(place, ast.For)
         first = seen[0]
         problem = next((e["problem"] for e in seen if e["problem"]), None)
+        chooses = looped and any(isinstance(n, ast.If) for n in ast.walk(place))
+        if chooses:
+            seen = [e for e in seen if not e.hypothetical]
+        if chooses and not seen and not isinstance(layout.parents.get(id(place)), ast.Module):
+            problem = "a loop that sets trainable by a condition is not run here"
         if looped and any(e["unsure"] for e in seen):
             problem = "which layers of a loop are frozen is not known"
         span = interp.spans.of(place)
@@ -116,6 +121,33 @@ def too_late(interp: Interpreter) -> dict[int, str]:
                     "trainable is set after compile: without another compile the fit does not "
                     "follow it in Keras 2, and in Keras 3 only if it is the first"
                 )
+    return found
+
+
+def in_frozen(interp: Interpreter) -> dict[int, str]:
+    """The events (by id) that would train something again of a model that is frozen itself."""
+    found: dict[int, str] = {}
+    models: dict[int, bool] = {}
+    layers: dict[int, bool] = {}
+    for event in interp.events:
+        change = event.data.get("change")
+        if event.kind != "trainable" or change is None or event.hypothetical:
+            continue
+        thing = change.model if change.layer is None else change.layer.id
+        around = [m for m, on in models.items() if not on and m != thing]
+        if change.trainable and any(thing in reach(interp, interp.models[m]) for m in around):
+            found[id(event)] = "a part of a frozen model is set to train: Keras trains none of it"
+        if change.layer is not None:
+            layers[thing] = change.trainable
+            continue
+        models[thing] = change.trainable
+        inside = reach(interp, interp.models[thing])
+        if change.trainable and interp.dialect == "keras2":
+            if any(not layers.get(i, True) or not models.get(i, True) for i in inside):
+                found[id(event)] = "in Keras 2 layers that were frozen one by one stay frozen"
+        elif interp.dialect != "keras2":
+            layers.update(dict.fromkeys(inside, change.trainable))
+            models.update({i: change.trainable for i in inside if i in models})
     return found
 
 

@@ -51,6 +51,8 @@ def statements(edits: Edits, use: Use, draft: Draft | None, changes: Sequence[Ch
     if any(layer.row == NORM for _, layer, _ in affected(edits, draft, wanted)):
         edits.training["set_trainable"] = edits.name("set_trainable")
         form = edits.name("set_trainable") + "({}, {})"
+    if changes[-1].layer is None:
+        return [form.format(variable, changes[-1].trainable)]
     return [
         form.format(variable + path.removeprefix("self"), trainable)
         for path, trainable in modules(edits, draft, wanted, changes[0].layers, use)
@@ -74,7 +76,7 @@ def modules(
     """The modules that are frozen or not, as few as say it: the model, a group, layers of one."""
     groups: dict[str, list[tuple[str, bool | None]]] = {}
     for path, op, layer in draft.made:
-        if has_weights(edits, op, layer):
+        if has_weights(edits, draft, op, layer):
             said = asked(draft, layer, present, wanted, use)
             groups.setdefault(path.partition("[")[0], []).append((path, said))
     everything = {said for group in groups.values() for _, said in group}
@@ -93,10 +95,13 @@ def modules(
             yield from slices(base, group, use)
 
 
-def has_weights(edits: Edits, op: Op, layer: Obj) -> bool:
-    return op.module is not None and (
-        layer.row == "Model" or "weights" in edits.ctx.row(layer).data
-    )
+def has_weights(edits: Edits, draft: Draft, op: Op, layer: Obj) -> bool:
+    """Whether a module has parameters: the activation of a layer or its padding has none."""
+    wraps = layer.row == "Model" or "layer" in layer.args
+    if not wraps and "weights" not in edits.ctx.row(layer).data:
+        return False
+    beside = [o for _, o, one in draft.made if one.id == layer.id and (o.params or o.widens)]
+    return not beside or op in beside
 
 
 def asked(
