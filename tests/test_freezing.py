@@ -112,3 +112,9 @@ def test_a_model_that_trains_again_has_all_its_layers_but_in_keras_2() -> None:
     body = "base.layers[0].trainable = False\nbase.trainable = True" + TRAIN
     assert migrated(body)[1] == []
     assert "K2T721" in migrated(body, "keras2")[1]
+
+
+def test_one_optimizer_for_two_sets_of_weights_is_refused() -> None:
+    body = 'sgd = keras.optimizers.SGD(0.1)\ndef train():\n    model.compile(sgd, "mse")\n'
+    _, codes = migrated(body + "    model.fit(x, y)\n\ntrain()\nbase.trainable = False\ntrain()\n")
+    assert "K2T721" in codes

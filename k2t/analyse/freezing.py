@@ -104,12 +104,17 @@ def too_late(interp: Interpreter) -> dict[int, str]:
     """The events (by id) that set ``trainable`` between a compile and the fit it was for."""
     found: dict[int, str] = {}
     compiled: set[int] = set()
+    given: dict[int, object] = {}
     waiting: dict[int, list[Event]] = {}
     for event in interp.events:
         model = event.data.get("model")
         if event.kind == "compile" and isinstance(model, int):
+            made = event["args"].get("optimizer")
+            if made is not None and isinstance(made.value, Obj) and made == given.get(model):
+                why = "trainable is set, and the optimizer that is compiled in again is an old one"
+                found.update({id(late): why for late in waiting[model]})
+            given[model], waiting[model] = made, []
             compiled.add(model)
-            waiting[model] = []
         elif event.kind == "trainable" and event["change"] is not None and not event.hypothetical:
             changed = reach_of(interp, event["change"])
             for other in compiled:
