@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import Any
 
-from k2t.analyse import callbacks, dialects, feeding, freezing, names
+from k2t.analyse import callbacks, dialects, feeding, freezing, names, weights
 from k2t.analyse.functions import Structures
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.keras import Keras
@@ -72,11 +72,12 @@ class Assembly:
         interp = self.interp
         models = tuple(self.model(group) for group in self.groups())
         frozen = tuple(freezing.uses(interp, self.layout))
+        own = (*frozen, *weights.uses(interp, self.layout))
         return Program(
             source=interp.source,
             dialect=interp.dialect,
             models=models,
-            uses=(*(u for u in self.uses() if not any(u.call in f.stmt for f in frozen)), *frozen),
+            uses=(*(u for u in self.uses() if not any(u.call in f.stmt for f in frozen)), *own),
             removed=self.layout.removed(),
             imports=tuple(self.imports()),
             bound_names=self.bound_names(),

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from typing import Any
 
-from k2t.ir.values import NONE, UNKNOWN, Arg, Array, Const, Dim, Shape, Sym, Tuple, Value, known
+from k2t.analyse import arguments
+from k2t.analyse.state import Frame
+from k2t.ir.values import (
+    NONE,
+    UNKNOWN,
+    Arg,
+    Array,
+    Const,
+    Dim,
+    Obj,
+    Shape,
+    Sym,
+    Tuple,
+    Value,
+    known,
+)
 from k2t.table import Row
 
 
@@ -60,3 +76,14 @@ def rows_of(interp: Any, value: Value) -> Dim:
 
 def is_one(dim: Dim) -> bool:
     return isinstance(dim, Const) and dim.value == 1
+
+
+def tokenizer_matrix(interp: Any, tokenizer: Obj, node: ast.Call, frame: Frame) -> Value:
+    """``Tokenizer(num_words).sequences_to_matrix(x, mode)``: needs nothing fitted but tfidf."""
+    args = arguments.given(interp, node, frame, ["sequences", "mode"], {})
+    words = tokenizer.args["num_words"]
+    args["num_words"] = words
+    interp.event("util", node, frame, row="sequences_to_matrix", args=args)
+    width = words.value if isinstance(words.value, Const | Sym) else None
+    rows = rows_of(interp, args["sequences"].value)
+    return Array((rows, width), "float32")

@@ -17,6 +17,7 @@ from k2t.analyse import (
     nesting,
     operations,
     scored,
+    weights,
 )
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.methods import CONSTANTS, DROPPED, METHODS, OLD_ARGUMENTS
@@ -154,7 +155,9 @@ class Keras:
             case Bound(receiver=ModelRef(id=model), name=name):
                 return self.call_method(model, name, node, frame)
             case Bound(receiver=Obj(row="Tokenizer") as tokenizer, name="sequences_to_matrix"):
-                return self.tokenizer_matrix(tokenizer, node, frame)
+                return datasets.tokenizer_matrix(self.interp, tokenizer, node, frame)
+            case Bound(receiver=Obj() as layer, name=name) if name in weights.METHODS:
+                return weights.call(self.interp, layer, name, node, frame)
             case Bound(receiver=receiver, name=name):
                 arguments.evaluated(self.interp, node, frame)
                 return self.interp.unsupported(
@@ -289,7 +292,7 @@ class Keras:
                     dims = [d if d is not None else UNKNOWN for d in shape or ()]
                     return Tuple((NONE, *dims)) if shape is not None else UNKNOWN
                 return self.interp.unsupported(f"tensor.{attr}", node, frame)
-        if isinstance(owner, Obj) and owner.row == "Tokenizer":
+        if isinstance(owner, Obj) and (owner.row == "Tokenizer" or attr in weights.METHODS):
             return Bound(owner, attr)
         if isinstance(owner, Obj) and attr in ("output", "name"):
             self.interp.unsupported(f"{owner.row}.{attr}", node, frame)
@@ -310,16 +313,6 @@ class Keras:
         value = (None, *sizes)
         self.interp.event("constant", node, frame, value=value, path=path)
         return Tuple(tuple(Const(v) for v in value))
-
-    def tokenizer_matrix(self, tokenizer: Obj, node: ast.Call, frame: Frame) -> Value:
-        """``Tokenizer(num_words).sequences_to_matrix(x, mode)``: needs nothing fitted but tfidf."""
-        args = arguments.given(self.interp, node, frame, ["sequences", "mode"], {})
-        words = tokenizer.args["num_words"]
-        args["num_words"] = words
-        self.interp.event("util", node, frame, row="sequences_to_matrix", args=args)
-        width = words.value if isinstance(words.value, Const | Sym) else None
-        rows = datasets.rows_of(self.interp, args["sequences"].value)
-        return Array((rows, width), "float32")
 
     def subscript(self, owner: Value, index: ast.expr, node: ast.Subscript, frame: Frame) -> Value:
         if isinstance(owner, Tensor):

@@ -41,10 +41,7 @@ def statements(edits: Edits, use: Use, draft: Draft | None, changes: Sequence[Ch
     variable = changes[0].variable
     if draft is None:
         raise NotMigrated("K2T903", f"{variable} is not migrated", use.call)
-    ready = draft.model.ready
-    home = draft.model.home
-    if home is None and ready is not None and use.scope is None and use.stmt.start < ready.start:
-        raise NotMigrated("K2T721", f"trainable is set before {variable} is complete", use.call)
+    complete(draft, use)
     wanted = values(changes)
     check(edits, draft, wanted, use)
     form = "{}.requires_grad_({})"
@@ -57,6 +54,14 @@ def statements(edits: Edits, use: Use, draft: Draft | None, changes: Sequence[Ch
         form.format(variable + path.removeprefix("self"), trainable)
         for path, trainable in modules(edits, draft, wanted, changes[0].layers, use)
     ]
+
+
+def complete(draft: Draft, use: Use) -> None:
+    """Refuse a use of a model's layers above the place where the model is complete."""
+    ready, home = draft.model.ready, draft.model.home
+    here = use.scope == (home.span if home is not None else None)
+    if here and ready is not None and use.stmt.start < ready.start:
+        raise NotMigrated("K2T721", "a layer is used before its model is complete", use.call)
 
 
 def values(changes: Sequence[Change]) -> dict[int, bool]:

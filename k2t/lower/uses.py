@@ -24,6 +24,7 @@ from k2t.lower.freezing import freeze
 from k2t.lower.functions import constant, drop, seed, sequence, static_if, util
 from k2t.lower.model import Draft
 from k2t.lower.scored import operation
+from k2t.lower.weights import get_weights, set_weights
 
 
 def lower_use(edits: Edits, use: Use) -> None:
@@ -263,4 +264,6 @@ HANDLERS = {
     "class": sequence,
     "operation": operation,
     "trainable": freeze,
+    "get_weights": get_weights,
+    "set_weights": set_weights,
 }

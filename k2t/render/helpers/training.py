@@ -101,3 +101,21 @@ def set_trainable(module, trainable):
     for part in module.modules():
         if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
             part.train(trainable)
+
+
+def get_weights(layer):
+    """Kernel and bias of a layer as arrays; a kernel has its outputs last, as in Keras."""
+    kernel = layer.weight.detach().cpu()
+    arrays = [kernel.permute(*range(2, kernel.ndim), 1, 0).numpy().copy()]
+    if layer.bias is not None:
+        arrays.append(layer.bias.detach().cpu().numpy().copy())
+    return arrays
+
+
+@torch.no_grad()
+def set_weights(layer, weights):
+    """Fills kernel and bias of a layer from arrays; a kernel has its outputs last, as in Keras."""
+    kernel, *bias = [torch.as_tensor(array) for array in weights]
+    layer.weight.copy_(kernel.permute(-1, -2, *range(kernel.ndim - 2)))
+    if bias:
+        layer.bias.copy_(bias[0])
