@@ -120,3 +120,39 @@ def test_early_stopping(keras):
         assert model.epochs.item() == keras["weight"][i]
         restored.append(model.epochs.item() < run)
     assert 0 < sum(restored) < n or all(restored)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return run_keras("keras_weights.py", out=tmp_path_factory.mktemp("keras") / "out.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("dense", nn.Linear(5, 3)),
+        ("bare", nn.Linear(5, 3, bias=False)),
+        ("conv1d", nn.Conv1d(5, 3, 2)),
+        ("conv2d", nn.Conv2d(5, 3, (2, 3))),
+        ("conv3d", nn.Conv3d(2, 3, (2, 3, 1))),
+        ("transposed", nn.ConvTranspose2d(2, 3, (2, 3))),
+    ],
+)
+def test_weights_go_in_and_out_in_the_layout_of_keras(weights, name, layer):
+    given = [weights[key] for key in (f"{name} 0", f"{name} 1") if key in weights]
+    training.set_weights(layer, given)
+    x = torch.tensor(weights[f"{name} x"])
+    y = layer(x.movedim(-1, 1)).movedim(1, -1)
+    np.testing.assert_allclose(y.detach().numpy(), weights[f"{name} y"], atol=1e-5)
+    for ours, theirs in zip(training.get_weights(layer), given, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_frozen_norm_keeps_to_its_statistics():
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Dropout(0.5)).train()
+    training.set_trainable(model, False)
+    assert [part.training for part in model] == [True, False, True]
+    assert not any(p.requires_grad for p in model.parameters())
+    training.set_trainable(model[1], True)
+    assert model[1].training
+    assert model[1].weight.requires_grad
