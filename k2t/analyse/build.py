@@ -6,20 +6,21 @@ import ast
 from dataclasses import replace
 from typing import Any
 
-from k2t.analyse import callbacks, dialects, feeding, freezing, names, weights
+from k2t.analyse import callbacks, dialects, freezing, names, weights
+from k2t.analyse.compiled import compile_of
 from k2t.analyse.functions import Structures
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.keras import Keras
 from k2t.analyse.models import Builder
 from k2t.analyse.sequences import sequence_class
-from k2t.analyse.sources import comments_above, is_docstring
+from k2t.analyse.sources import is_docstring
 from k2t.analyse.state import Event, ModelState, own_names, statements
 from k2t.analyse.statements import Layout
 from k2t.analyse.trace import held, lasting, settled
 from k2t.ir.finding import Finding, Severity
-from k2t.ir.program import Compile, Home, Import, Leftover, Model, Program, Use
+from k2t.ir.program import Home, Import, Leftover, Model, Program, Use
 from k2t.ir.source import Span
-from k2t.ir.values import History, ModelRef, Obj, Ref, Tensor, Value
+from k2t.ir.values import History, ModelRef, Ref, Tensor, Value
 from k2t.parse.script import Script
 from k2t.table import Table
 
@@ -109,7 +110,7 @@ class Assembly:
             self.layout.consumed,
             self.structures,
         )
-        compiled = self.compile(group, builder)
+        compiled = compile_of(interp, group, builder)
         model = builder.build()
         first = group[0]
         stmts = [a.stmt for a in first.added if a.stmt is not first.stmt]
@@ -176,47 +177,6 @@ class Assembly:
         if not isinstance(value, ast.Name):
             return False
         return isinstance(frame.names.get(value.id), ModelRef)
-
-    def compile(self, group: list[ModelState], builder: Builder) -> Compile | None:
-        ids = {m.id for m in group}
-        found: Compile | None = None
-        for event in self.interp.events:
-            if event.kind != "compile" or event["model"] not in ids:
-                continue
-            state = self.interp.models[event["model"]]
-            versions = event["versions"]
-            args = {
-                name: arg.__class__(builder.scope.clean(arg.value, versions), arg.span)
-                for name, arg in event["args"].items()
-            }
-            comments = (*self.object_comments(event), *comments_above(self.interp, event.stmt))
-            parts = feeding.by_name(event["args"], event["parts"], builder.scope, versions)
-            own = event["functions"]
-            made = Compile(self.spans.of(event.node), args, comments, parts=parts, functions=own)
-            if found is None:
-                found = made
-            elif found.span != made.span:
-                state.broken = "it is compiled more than once"
-            else:
-                found = replace(found, others=(*found.others, args))
-        return found
-
-    def object_comments(self, event: Event) -> tuple[str, ...]:
-        """Comments above the statements that made the optimizer and the loss."""
-        texts: list[str] = []
-        for arg in event["args"].values():
-            if isinstance(arg.value, Obj) and arg.value.stmt != self.spans.of(event.stmt):
-                stmt = next(
-                    (
-                        s
-                        for s in statements(self.interp.tree.body)
-                        if self.spans.of(s) == arg.value.stmt
-                    ),
-                    None,
-                )
-                if stmt is not None:
-                    texts.extend(comments_above(self.interp, stmt))
-        return tuple(texts)
 
     def variables(self) -> dict[int, tuple[str, ...]]:
         """The variables each tensor was bound to."""

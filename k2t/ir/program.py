@@ -94,7 +94,8 @@ class Compile:
     """The arguments of ``compile`` and the comments that stood above it and its optimizer.
 
     ``others`` are the arguments the same call had for other instances of the model, ``parts`` the
-    lists and dicts among them.
+    lists and dicts among them. ``again`` are calls at other places, after it; ``receiver`` is the
+    model there.
     """
 
     span: Span
@@ -103,6 +104,9 @@ class Compile:
     others: tuple[Mapping[str, Arg], ...] = field(default=(), hash=False)
     parts: Mapping[str, Fed] = field(default_factory=dict, hash=False)
     functions: Mapping[int, Scored] = field(default_factory=dict, hash=False)
+    again: tuple[Compile, ...] = ()
+    receiver: Span | None = None
+    stmt: Span | None = None
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from k2t.lower.parts import (
     with_penalties,
 )
 from k2t.lower.pieces import AnyPiece, Piece, State
+from k2t.lower.recompile import Rates, optimizers, rate_lines
 from k2t.lower.steps import build_step, prediction_text, texts_of
 from k2t.lower.structured import functional_chain
 from k2t.lower.targets import (
@@ -69,6 +70,7 @@ class Draft:
     weighted: bool = False
     name: str = "Model"
     heads: tuple[Head, ...] = ()
+    rates: Rates | None = None
 
     @property
     def made(self) -> list[Made]:
@@ -146,7 +148,7 @@ def draft(
             value = NONE if many else t.get(args, "metrics")
             made.metrics = lower_metrics(ctx, value, output, loss, y)
         with located(args["optimizer"].span if "optimizer" in args else None):
-            made.optimizer = lower_optimizer(ctx, t.get(args, "optimizer"))
+            made.optimizer, made.rates = optimizers(ctx, model)
         check_others(ctx, model, made, output, y)
     return made
 
@@ -179,6 +181,13 @@ def check_others(ctx: Context, model: Model, made: Draft, output: Output, y: Arr
             raise NotMigrated(
                 "K2T306", "compile says different things in different rounds", model.compile.span
             )
+    for again in model.compile.again:
+        for args in (again.args, *again.others):
+            loss = lower_loss(ctx, t.get(args, "loss"), output)
+            metrics = lower_metrics(ctx, t.get(args, "metrics"), output, loss, y)
+            if (loss, metrics) != (made.loss, made.metrics) or made.heads:
+                why = "compiled again with another loss or other metrics"
+                raise NotMigrated("K2T306", why, again.span)
 
 
 def check_compile(model: Model, more: Set[str] = frozenset()) -> None:
@@ -306,7 +315,11 @@ def finish(
         name=made.name,
         parameters=tuple(parameter_code(p.name, p.default) for p in model.parameters),
         attributes=kept,
-        init=(*made.chain.groups, *setups(made.loss, made.metrics)),
+        init=(
+            *made.chain.groups,
+            *setups(made.loss, made.metrics),
+            *rate_lines(made.rates, [*params]),
+        ),
         after=(*own, *initial.special_lines(ctx, common, made.made, model.local_names)),
         lazy=lazy,
         applies=bool(starting) and alone,

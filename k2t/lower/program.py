@@ -19,6 +19,7 @@ from k2t.lower.library import Library
 from k2t.lower.model import Draft, draft, finish
 from k2t.lower.ops import Context
 from k2t.lower.parts import without_parts
+from k2t.lower.recompile import recompiled
 from k2t.lower.structured import reference_class
 from k2t.lower.uses import lower_use
 from k2t.lower.wires import Lost
@@ -94,6 +95,7 @@ def lower_models(
     for made in modules:
         if made.model.id in classes:
             create(edits, made, classes[made.model.id], removed)
+            recompiled(edits.edits, made.rates, removed)
     references(edits, table)
     removed += edits.removed
     stops = leftovers(edits, removed, findings, refused)
