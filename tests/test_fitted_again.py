@@ -64,3 +64,54 @@ def test_both_in_one_script_is_refused() -> None:
     text, codes = migrated(LOOP.format("range(3)", INSIDE + "model.fit(x, y)\n    "))
     assert "K2T306" in codes
     assert "raise NotImplementedError" in text
+
+
+AGAIN = 'model.compile("sgd", "mse")\nmodel.fit(x, y)\n{}\nmodel.fit(x, y)\n'
+
+
+def test_another_learning_rate_is_an_attribute() -> None:
+    text, codes = migrated(AGAIN.format('model.compile(keras.optimizers.SGD(1e-3), "mse")'))
+    assert codes == []
+    assert "self.learning_rate = 0.01" in text
+    assert "lr=self.learning_rate" in text
+    assert "\nmodel.learning_rate = 1e-3\n" in text
+
+
+def test_the_same_compile_once_more_leaves_nothing() -> None:
+    text, codes = migrated(AGAIN.format('model.compile(keras.optimizers.SGD(), "mse")'))
+    assert codes == []
+    assert "learning_rate" not in text
+
+
+def test_what_surrounds_the_compile_stays() -> None:
+    text, codes = migrated(
+        "TUNED = True\n"
+        + AGAIN.format(
+            'if TUNED:\n    rate = 1e-3\n    model.compile(keras.optimizers.SGD(rate), "mse")'
+        )
+    )
+    assert codes == []
+    assert "if TUNED:\n    rate = 1e-3\n    model.learning_rate = rate\n" in text
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        'model.compile("adam", "mse")',
+        'model.compile("sgd", "mae")',
+        'model.compile("sgd", "mse", metrics=["mae"])',
+        'model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")',
+    ],
+)
+def test_anything_else_that_changes_is_refused(again: str) -> None:
+    text, codes = migrated(AGAIN.format(again))
+    assert "K2T306" in codes
+    assert "raise NotImplementedError" in text
+
+
+def test_compiles_in_turns_are_refused() -> None:
+    rounds = "for i in range(2):\n" + "".join(
+        f'    model.compile(keras.optimizers.SGD({rate}), "mse")\n    model.fit(x, y)\n'
+        for rate in (0.1, 0.01)
+    )
+    assert "K2T901" in migrated(rounds)[1]
