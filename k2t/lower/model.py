@@ -31,7 +31,7 @@ from k2t.lower.parts import (
     with_penalties,
 )
 from k2t.lower.pieces import AnyPiece, Piece, State
-from k2t.lower.recompile import Rates, optimizers, rate_lines
+from k2t.lower.recompile import Settings, optimizers, setting_lines
 from k2t.lower.steps import build_step, prediction_text, texts_of
 from k2t.lower.structured import functional_chain
 from k2t.lower.targets import (
@@ -70,7 +70,7 @@ class Draft:
     weighted: bool = False
     name: str = "Model"
     heads: tuple[Head, ...] = ()
-    rates: Rates | None = None
+    settings: Settings | None = None
 
     @property
     def made(self) -> list[Made]:
@@ -148,7 +148,7 @@ def draft(
             value = NONE if many else t.get(args, "metrics")
             made.metrics = lower_metrics(ctx, value, output, loss, y)
         with located(args["optimizer"].span if "optimizer" in args else None):
-            made.optimizer, made.rates = optimizers(ctx, model)
+            made.optimizer, made.settings = optimizers(ctx, model)
         check_others(ctx, model, made, output, y)
     return made
 
@@ -182,19 +182,22 @@ def check_others(ctx: Context, model: Model, made: Draft, output: Output, y: Arr
                 "K2T306", "compile says different things in different rounds", model.compile.span
             )
     for again in model.compile.again:
+        if made.heads:
+            raise NotMigrated("K2T306", "several outputs, compiled more than once", again.span)
         for args in (again.args, *again.others):
             loss = lower_loss(ctx, t.get(args, "loss"), output)
             metrics = lower_metrics(ctx, t.get(args, "metrics"), output, loss, y)
-            if (loss, metrics) != (made.loss, made.metrics) or made.heads:
+            if (loss, metrics) != (made.loss, made.metrics):
                 why = "compiled again with another loss or other metrics"
                 raise NotMigrated("K2T306", why, again.span)
 
 
 def check_compile(model: Model, more: Set[str] = frozenset()) -> None:
     assert model.compile is not None
-    for name, arg in model.compile.args.items():
-        if name not in COMPILE_CARRIED | more and not t.is_none(arg.value):
-            raise NotMigrated("K2T700", f"compile({name}=...) is not carried over", arg.span)
+    for compiled in (model.compile, *model.compile.again):
+        for name, arg in compiled.args.items():
+            if name not in COMPILE_CARRIED | more and not t.is_none(arg.value):
+                raise NotMigrated("K2T700", f"compile({name}=...) is not carried over", arg.span)
 
 
 def model_output(ctx: Context, model: Model, number: int = 0) -> Output:
@@ -318,7 +321,7 @@ def finish(
         init=(
             *made.chain.groups,
             *setups(made.loss, made.metrics),
-            *rate_lines(made.rates, [*params]),
+            *setting_lines(made.settings, [*params]),
         ),
         after=(*own, *initial.special_lines(ctx, common, made.made, model.local_names)),
         lazy=lazy,

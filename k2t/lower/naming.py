@@ -15,7 +15,7 @@ RESERVED = {
     "step", "logger", "train", "eval", "float", "double", "half", "type", "children", "modules",
     "parameters", "buffers", "fabric", "global_step", "current_epoch", "local_rank", "penalty",
     "optimizers", "optimizer", "decay", "print", "apply", "to", "compile", "state_dict", "freeze",
-    "backward",
+    "backward", "learning_rate", "stage",
 }  # fmt: skip
 """Attributes of a LightningModule that no layer may take the name of."""
 

@@ -95,7 +95,7 @@ def lower_models(
     for made in modules:
         if made.model.id in classes:
             create(edits, made, classes[made.model.id], removed)
-            recompiled(edits.edits, made.rates, removed)
+            recompiled(edits.edits, made.settings, removed)
     references(edits, table)
     removed += edits.removed
     stops = leftovers(edits, removed, findings, refused)

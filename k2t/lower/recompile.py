@@ -1,54 +1,83 @@
-"""A model that is compiled again, for fine tuning: the same class with another learning rate."""
+"""A model that is compiled again, for fine tuning: one class, and an attribute that chooses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.program import Compile, Model
 from k2t.ir.source import Code, Span, code
-from k2t.ir.torch import Edit, Optimizer, Raw, Snippet
+from k2t.ir.torch import Edit, Line, Optimizer, Raw, Snippet
 from k2t.ir.values import Arg, Expr, Obj, Sym, Value
 from k2t.lower import text as t
 from k2t.lower.ops import Context
 from k2t.lower.optimizers import lower_optimizer, optimizer_row, value_for
 
 RATE = "learning_rate"
+STAGE = "stage"
 
 
 @dataclass(frozen=True)
-class Rates:
-    """The learning rate as an attribute: what it starts as, and what each compile sets it to."""
+class Settings:
+    """An attribute that compile sets: what it starts as, and what each later compile makes it."""
 
+    name: str
     first: str
     later: tuple[tuple[Compile, Code], ...]
 
 
-def optimizers(ctx: Context, model: Model) -> tuple[Optimizer, Rates | None]:
-    """The optimizer of all compiles of a model.
+def optimizers(ctx: Context, model: Model) -> tuple[Optimizer, Settings | None]:
+    """The optimizer of all compiles of a model, and what chooses where they differ.
 
     Raises:
-        NotMigrated: they differ by more than their learning rate.
+        NotMigrated: one later compile says different things.
     """
     compiled = model.compile
     assert compiled is not None
     first = t.get(compiled.args, "optimizer")
-    made = lower_optimizer(ctx, first)
-    if not compiled.again:
-        return made, None
     values = [t.get(again.args, "optimizer") for again in compiled.again]
-    if all(lower_optimizer(ctx, value) == made for value in values):
-        return made, None
-    named = by_attribute(ctx, first)
     for again in compiled.again:
-        given = [t.get(args, "optimizer") for args in (again.args, *again.others)]
-        if any(by_attribute(ctx, value) != named for value in given):
-            raise NotMigrated(
-                "K2T306", "compiled again with more than another learning rate", again.span
-            )
-    later = [(one, code(written(ctx, v))) for one, v in zip(compiled.again, values, strict=True)]
-    return named, Rates(t.text(rate_of(ctx, first).value), tuple(later))
+        if any(
+            t.get(args, "optimizer") != values[compiled.again.index(again)] for args in again.others
+        ):
+            why = "compile says different things in different rounds"
+            raise NotMigrated("K2T306", why, again.span)
+    if not values:
+        return lower_optimizer(ctx, first), None
+    named = by_attribute(ctx, first)
+    if all(by_attribute(ctx, value) == named for value in values):
+        made = lower_optimizer(ctx, first)
+        if all(lower_optimizer(ctx, value) == made for value in values):
+            return made, None
+        rates = [code(written(ctx, value)) for value in values]
+        start = t.text(rate_of(ctx, first).value)
+        return named, Settings(RATE, start, tuple(zip(compiled.again, rates, strict=True)))
+    return staged(compiled, [lower_optimizer(ctx, value) for value in (first, *values)])
+
+
+def staged(compiled: Compile, made: Sequence[Optimizer]) -> tuple[Optimizer, Settings]:
+    """Optimizers of several kinds: the stage of the training says which."""
+    kinds = list(dict.fromkeys(made))
+    lines: list[Line] = []
+    hook: list[Line] = []
+    for number, kind in enumerate(kinds, 1):
+        if number < len(kinds):
+            body = (*kind.lines, Line(f"return {kind.result}"))
+            lines += [Line(f"if self.{STAGE} == {number}:"), *map(indented, body)]
+        if kind.hook:
+            hook += [Line(f"if self.{STAGE} == {number}:"), *map(indented, kind.hook)]
+    if len({kind.hook for kind in kinds}) == 1:
+        hook = list(kinds[0].hook)
+    last = kinds[-1]
+    whole = replace(last, lines=(*lines, *last.lines), hook=tuple(hook))
+    numbers = [code(str(kinds.index(one) + 1)) for one in made[1:]]
+    return whole, Settings(STAGE, "1", tuple(zip(compiled.again, numbers, strict=True)))
+
+
+def indented(line: Line) -> Line:
+    comments = tuple("    " + comment for comment in line.comments)
+    return replace(line, text="    " + line.text, comments=comments)
 
 
 def rate_of(ctx: Context, value: Value) -> Arg:
@@ -70,19 +99,20 @@ def written(ctx: Context, value: Value) -> str | Span:
     return rate.span if rate.span is not None else t.text(rate.value)
 
 
-def rate_lines(rates: Rates | None, parameters: Sequence[str]) -> tuple[Raw, ...]:
+def setting_lines(settings: Settings | None, parameters: Sequence[str]) -> tuple[Raw, ...]:
     """The attribute in ``__init__``."""
-    if rates is None or (rates.first == RATE and RATE in parameters):
+    if settings is None or (settings.first == settings.name and settings.name in parameters):
         return ()
-    return (Raw((f"self.{RATE} = {rates.first}",)),)
+    return (Raw((f"self.{settings.name} = {settings.first}",)),)
 
 
-def recompiled(edits: list[Edit], rates: Rates | None, removed: list[Span]) -> None:
-    """A later compile sets the learning rate."""
-    for again, rate in rates.later if rates is not None else ():
+def recompiled(edits: list[Edit], settings: Settings | None, removed: list[Span]) -> None:
+    """A later compile sets the attribute."""
+    for again, value in settings.later if settings is not None else ():
+        assert settings is not None
         assert again.receiver is not None
         assert again.stmt is not None
         place = again.stmt
         removed[:] = [span for span in removed if place not in span]
-        text = code(again.receiver, f".{RATE} = ", rate)
+        text = code(again.receiver, f".{settings.name} = ", value)
         edits.append(Edit(place, Snippet("code", {"code": text})))
