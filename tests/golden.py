@@ -31,6 +31,11 @@ class Case:
     def edits(self) -> tuple[tuple[str, str], ...]:
         return tuple((old, new) for old, new in self.options.get("edits", ()))
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Packages that the original needs and k2t does not."""
+        return tuple(self.options.get("needs", ()))
+
     def migrate(self, fidelity: str = "faithful") -> Migration:
         return migrate(
             self.before.read_bytes(),

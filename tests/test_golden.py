@@ -40,6 +40,8 @@ def run(
     fidelity: str = "faithful",
 ) -> Result:
     """What `k2t verify` finds: as it is, and without the differences that k2t declares."""
+    for package in case.needs:
+        pytest.importorskip(package)
     subject = Subject(
         case.before,
         after,

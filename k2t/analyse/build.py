@@ -48,6 +48,9 @@ USES = (
     "method",
     "callback",
     "operation",
+    "generator",
+    "generator_fit",
+    "flow",
 )
 
 
@@ -240,6 +243,8 @@ class Assembly:
             data["at"] = self.spans.of(event["at"])
         if target is not None and event.kind == "callback":
             data["loads"] = self.layout.places(self.interp.source.slice(target))
+        if event.kind == "generator_fit":
+            data["whole"] = self.layout.with_comments(stmt)
         if event.kind == "class" and isinstance(node, ast.ClassDef):
             data |= sequence_class(self.interp, node)
         return Use(

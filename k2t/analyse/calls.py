@@ -182,9 +182,32 @@ def defines(interp: Interpreter, instance: Instance, name: str) -> bool:
     return name in methods
 
 
+def branches(tree: ast.Module, stmt: ast.stmt) -> dict[int, bool]:
+    """In which branch of which ``if`` (by ``id``) a statement stands."""
+    return {
+        id(outer): side
+        for outer in ast.walk(tree)
+        if isinstance(outer, ast.If)
+        for side, body in ((True, outer.body), (False, outer.orelse))
+        if any(stmt is inner for s in body for inner in ast.walk(s))
+    }
+
+
+def exclude(one: dict[int, bool], other: dict[int, bool]) -> bool:
+    """Whether of two statements in these branches only one can run."""
+    return any(other.get(outer, side) != side for outer, side in one.items())
+
+
 def optimizer_state(interp: Interpreter, model: int) -> str:
     """With what a model comes to a fit: with its first optimizer, "on" with it, or "afresh"."""
-    past = [e for e in interp.events if e.kind in ("fit", "compile") and e["model"] == model]
+    here = branches(interp.tree, interp.stmt)
+    past = [
+        e
+        for e in interp.events
+        if e.kind in ("fit", "compile")
+        and e["model"] == model
+        and not exclude(branches(interp.tree, e.stmt), here)
+    ]
     compiled = [e for e in past if e.kind == "compile"]
     if not past or past[-1].kind == "fit":
         return "on" if past else "first"

@@ -12,6 +12,7 @@ from k2t.analyse import (
     datasets,
     feeding,
     freezing,
+    generators,
     graph,
     names,
     nesting,
@@ -20,7 +21,7 @@ from k2t.analyse import (
     weights,
 )
 from k2t.analyse.interpreter import Interpreter
-from k2t.analyse.methods import CONSTANTS, DROPPED, METHODS, OLD_ARGUMENTS
+from k2t.analyse.methods import CONSTANTS, DROPPED, KINDS, METHODS, OLD_ARGUMENTS
 from k2t.analyse.recurrent import returns_state
 from k2t.analyse.state import Frame, ModelState, versions_of
 from k2t.ir.values import (
@@ -98,7 +99,7 @@ class Keras:
         if isinstance(value, ModelRef):
             model = interp.models[value.id]
             model.variable = model.variable or name
-        if callbacks.holds_callbacks(interp, value):
+        if callbacks.holds_callbacks(interp, value) or generators.stays(value):
             return
         if isinstance(value, Tensor | Obj) or self.holds_keras(value):
             interp.event("bind", interp.stmt, interp.module, name=name, value=value)
@@ -158,6 +159,8 @@ class Keras:
                 return datasets.tokenizer_matrix(self.interp, tokenizer, node, frame)
             case Bound(receiver=Obj() as layer, name=name) if name in weights.METHODS:
                 return weights.call(self.interp, layer, name, node, frame)
+            case Bound(receiver=Obj(row=generators.GENERATOR) as generator, name=name):
+                return generators.call(self.interp, generator, name, node, frame)
             case Bound(receiver=receiver, name=name):
                 arguments.evaluated(self.interp, node, frame)
                 return self.interp.unsupported(
@@ -223,10 +226,12 @@ class Keras:
         args = arguments.bind_row(self.interp, row, node, frame)
         interp = self.interp
         obj = Obj(interp.fresh(), row.name, args, interp.span(node), interp.span(interp.stmt))
-        kind = {"layers": "layer", "callbacks": "callback"}.get(row.section, "object")
+        kind = row.get("event") or KINDS.get(row.section, "object")
         seen: dict[str, Any] = {"section": row.section}
+        if kind in ("callback", "generator"):
+            seen |= {"args": args}
         if kind == "callback":
-            seen |= {"args": args, "takes": callbacks.takes(interp, args)}
+            seen |= {"takes": callbacks.takes(interp, args)}
             seen |= {"iteration": interp.iteration}
         interp.event(kind, node, frame, obj=obj, **seen)
         return obj
@@ -292,7 +297,8 @@ class Keras:
                     dims = [d if d is not None else UNKNOWN for d in shape or ()]
                     return Tuple((NONE, *dims)) if shape is not None else UNKNOWN
                 return self.interp.unsupported(f"tensor.{attr}", node, frame)
-        if isinstance(owner, Obj) and (owner.row == "Tokenizer" or attr in weights.METHODS):
+        named = isinstance(owner, Obj) and owner.row in ("Tokenizer", generators.GENERATOR)
+        if named or (isinstance(owner, Obj) and attr in weights.METHODS):
             return Bound(owner, attr)
         if isinstance(owner, Obj) and attr in ("output", "name"):
             self.interp.unsupported(f"{owner.row}.{attr}", node, frame)
@@ -362,11 +368,13 @@ class Keras:
                 return nesting.named_layer(interp, state, values[0])
             return self.interp.unsupported(f"model.{name}", node, frame)
         args = arguments.given(self.interp, node, frame, METHODS[name].split(), OLD_ARGUMENTS)
+        name = name.removesuffix("_generator")
         seen: dict[str, Any] = {"repeated": bool(interp.iteration)}
         if name == "predict_classes":  # of Sequential, until TensorFlow 2.6
             name, seen["classes"] = "predict", True
         if name in ("fit", "evaluate", "predict"):
-            fed = args.get("x", Arg(UNKNOWN)).value
+            generators.feed(interp, args, node)
+            fed = generators.fed(args.get("x", Arg(UNKNOWN)).value)
             if state.fed == UNKNOWN or not isinstance(state.fed, Array | Instance):
                 state.fed = fed
         arguments.split_validation(self.interp, args, node)
@@ -380,6 +388,7 @@ class Keras:
         if name == "fit" and isinstance(fed, Instance):
             seen["on_epoch_end"] = calls.defines(interp, fed, "on_epoch_end")
         if name == "fit":
+            seen["branches"] = calls.branches(interp.tree, interp.stmt)
             seen["runs"] = (callbacks.run(interp, args),)
             seen["states"] = (calls.optimizer_state(interp, model),)
         if name in ("fit", "evaluate", "predict", "compile"):

@@ -34,6 +34,11 @@ METHODS = {
     "validation_batch_size validation_freq",
     "evaluate": "x y batch_size verbose sample_weight steps callbacks return_dict",
     "predict": "x batch_size verbose steps callbacks",
+    "fit_generator": "x steps_per_epoch epochs verbose callbacks validation_data validation_steps "
+    "validation_freq class_weight max_queue_size workers use_multiprocessing shuffle "
+    "initial_epoch",
+    "evaluate_generator": "x steps callbacks max_queue_size workers use_multiprocessing verbose",
+    "predict_generator": "x steps callbacks max_queue_size workers use_multiprocessing verbose",
     "predict_classes": "x batch_size verbose",
     "compile": "optimizer loss metrics loss_weights weighted_metrics run_eagerly "
     "steps_per_execution jit_compile auto_scale_loss sample_weight_mode target_tensors",
@@ -45,4 +50,12 @@ METHODS = {
 }
 """Methods of a model that are migrated, with their positional parameters."""
 
-OLD_ARGUMENTS = {"nb_epoch": "epochs", "metric": "metrics", "show_accuracy": "show_accuracy"}
+OLD_ARGUMENTS = {
+    "nb_epoch": "epochs",
+    "metric": "metrics",
+    "show_accuracy": "show_accuracy",
+    "generator": "x",
+}
+
+KINDS = {"layers": "layer", "callbacks": "callback"}
+"""The events of constructors, by section."""

@@ -184,6 +184,8 @@ Value = (
 )
 
 UNKNOWN = Unknown()
+FLOW = "flow"
+"""The row of the batches that flow out of an ImageDataGenerator (an ``Obj``)."""
 NONE = Const(None)
 
 

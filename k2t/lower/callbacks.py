@@ -11,7 +11,7 @@ from k2t.ir.source import Code, Span, code
 from k2t.ir.torch import Edit
 from k2t.ir.values import Obj
 from k2t.lower import text as t
-from k2t.lower.edits import Edits
+from k2t.lower.edits import Edits, emit_before
 from k2t.lower.model import Draft, validates
 from k2t.table import Row, Table
 
@@ -169,8 +169,13 @@ def given_callbacks(edits: Edits, use: Use, history: str | None) -> Code | None:
 
 def is_shared(program: Program, use: Use, places: set[int | None]) -> bool:
     """Whether several Trainers get one list: each adds its own callbacks to the list it gets."""
+    mine = use.data.get("branches", {})
     found = [
-        run for u in program.uses for run in runs(u) if run is not None and run.place in places
+        run
+        for u in program.uses
+        if not any(mine.get(k, side) != side for k, side in u.data.get("branches", {}).items())
+        for run in runs(u)
+        if run is not None and run.place in places
     ]
     return len(found) > 1 or any(run.iteration for run in found)
 
@@ -315,16 +320,7 @@ def emitted(edits: Edits, use: Use, helper: str | None) -> str:
         if "EarlyStopping" in edits.program.bound_names:
             raise NotMigrated(CODE, "EarlyStopping is a name of the script", use.call)
         return "EarlyStopping"
-    wanted = helper.removesuffix("Full").removesuffix("Once")
-    first = min((m.model.anchor or m.model.span).start for m in edits.drafts.values())
-    chosen = edits.name(wanted)
-    if use.stmt.start < first or helper in edits.data:
-        edits.data[helper] = chosen
-        edits.data_uses.append(use.stmt)
-        edits.training.pop(helper, None)
-    else:
-        edits.training[helper] = chosen
-    return chosen
+    return emit_before(edits, use, helper, helper.removesuffix("Full").removesuffix("Once"))
 
 
 def rewrite(

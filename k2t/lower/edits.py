@@ -123,6 +123,20 @@ def batch_option(use: Use, name: str = "batch_size") -> list[Code]:
     return [code("batch_size=", arg.span)]
 
 
+def emit_before(edits: Edits, use: Use, helper: str, name: str) -> str:
+    """Emit a class before an object of it is made: with the model, or with the data before it."""
+    models = [(m.model.anchor or m.model.span).start for m in edits.drafts.values()]
+    first = min(models, default=use.stmt.end)
+    chosen = edits.name(name)
+    if use.stmt.start < first or helper in edits.data:
+        edits.data[helper] = chosen
+        edits.data_uses.append(use.stmt)
+        edits.training.pop(helper, None)
+    else:
+        edits.training[helper] = chosen
+    return chosen
+
+
 def weight_parts(edits: Edits, use: Use, y: Arg | None) -> Code | None:
     """class_weight and sample_weight both become one weight a sample, a third array."""
     sample, by_class = use.args.get("sample_weight"), use.args.get("class_weight")

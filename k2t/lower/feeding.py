@@ -12,6 +12,7 @@ from k2t.ir.torch import Edit
 from k2t.ir.values import Arg, Array, ModelRef, Unknown, as_int
 from k2t.lower import text as t
 from k2t.lower.edits import Edits, cast, float_input, is_sequence, target
+from k2t.lower.images import check_order, is_flow
 from k2t.lower.model import Draft
 
 LOADERS = {
@@ -301,6 +302,9 @@ def data_loader(
     if is_sequence(x.value):
         extra = f", shuffle={shuffle}" if shuffle else ""
         return code("DataLoader(", x.span, f", batch_size=None{extra})")
+    if is_flow(x.value):
+        check_order(use, x.value, shuffle)
+        return (x.span,)
     if isinstance(x.value, Unknown) and x.value.why:
         raise NotMigrated("K2T601", f"data from {x.value.why} is not carried over", x.span)
     if y is None and use.kind == "fit":

@@ -32,6 +32,7 @@ from k2t.lower.feeding import (
     several,
     target_kind,
 )
+from k2t.lower.images import is_flow
 from k2t.lower.model import Draft
 
 FIT_CARRIED = {
@@ -173,7 +174,7 @@ def validation_loader(edits: Edits, use: Use, draft: Draft) -> Code | None:
             if (weight is not None and weight.span is not None)
             else made
         )
-    if is_sequence(data.value):
+    if is_sequence(data.value) or is_flow(data.value):
         return data_loader(edits, use, draft, data, None, [])
     if isinstance(data.value, Tuple) and len(data.value.items) in (2, 3):
         dtypes = [v.dtype if isinstance(v, Array) else None for v in data.value.items]

@@ -22,6 +22,7 @@ from k2t.lower.feeding import data_loader, fed_parts, floats, inputs, several
 from k2t.lower.fitting import fit
 from k2t.lower.freezing import freeze
 from k2t.lower.functions import constant, drop, seed, sequence, static_if, util
+from k2t.lower.images import flow, generator, generator_fit
 from k2t.lower.model import Draft
 from k2t.lower.scored import operation
 from k2t.lower.weights import get_weights, set_weights
@@ -266,4 +267,7 @@ HANDLERS = {
     "trainable": freeze,
     "get_weights": get_weights,
     "set_weights": set_weights,
+    "generator": generator,
+    "generator_fit": generator_fit,
+    "flow": flow,
 }

@@ -18,8 +18,12 @@ RENAMED = {
     "SGDFull": "SGD",
     "RestoringEarlyStoppingOnce": "RestoringEarlyStopping",
     "LearningRateSchedulerFull": "LearningRateScheduler",
+    "ImageDataGeneratorFull": "ImageDataGenerator",
+    "draw_places_by_rows": "draw_places",
 }
 """Variants and the name they get in a script."""
+
+OPENINGS = (("def ", "("), ("class ", "("), ("class ", ":"))
 
 
 @cache
@@ -60,13 +64,14 @@ def import_lines() -> dict[str, str]:
 def with_needs(names: list[str]) -> list[str]:
     """The helpers named and those they call, callees first."""
     known = definitions()
+    replaced = {RENAMED[name] for name in names if name in RENAMED} - set(names)
     ordered: list[str] = []
 
     def visit(name: str) -> None:
         if name in ordered:
             return
         for other in sorted(known[name][1]):
-            if other in known and other != name and callee(other, name):
+            if other in known and other not in (name, *replaced) and callee(other, name):
                 visit(other)
         ordered.append(name)
 
@@ -84,7 +89,7 @@ def callee(other: str, name: str) -> bool:
 def file_of(name: str) -> str:
     for path in sorted(HERE.glob("*.py")):
         text = path.read_text(encoding="utf-8")
-        if f"def {name}(" in text or f"class {name}(" in text:
+        if any(f"{start}{name}{end}" in text for start, end in OPENINGS):
             return path.stem
     raise KeyError(name)
 

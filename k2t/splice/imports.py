@@ -208,6 +208,10 @@ def add_standard(
 
 def insert_sorted(section: list[str], std: list[str]) -> list[str]:
     """Put lines where they belong in a sorted section, else at its start."""
+    if section[0].startswith("from __future__"):
+        rest = section[1:]
+        blank = [""] if rest[:1] == [""] else []
+        return [section[0], *blank, *insert_sorted(rest[len(blank) :] or [""], std)]
     imports = [line for line in section if line.startswith(("import ", "from "))]
     if imports == section and [key(i) for i in imports] == sorted(key(i) for i in imports):
         return sorted([*section, *std], key=key)

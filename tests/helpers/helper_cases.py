@@ -104,3 +104,39 @@ def sequences(number):
             values[rng.integers(2, 8)] = np.nan
         made.append(values)
     return made
+
+
+# test_helper_images: arguments of ImageDataGenerator
+FILL_MODES = ("nearest", "constant", "reflect", "wrap")
+MOVED = [
+    {"width_shift_range": 0.1, "height_shift_range": 0.3, "horizontal_flip": True},
+    {"width_shift_range": 3, "height_shift_range": [1, 2]},
+    {"width_shift_range": 2.0, "vertical_flip": True},
+    {"rotation_range": 40},
+    {"shear_range": 30, "width_shift_range": 0.1},
+    {"zoom_range": 0.4},
+    {"zoom_range": (0.5, 0.8), "rescale": 1 / 3},
+    {
+        "rotation_range": 30, "width_shift_range": 0.2, "height_shift_range": 0.2,
+        "shear_range": 15, "zoom_range": 0.3, "horizontal_flip": True, "vertical_flip": True,
+    },
+]  # fmt: skip
+
+
+def reversed_twice(image):
+    return 2 * image[..., ::-1]
+
+
+NORMALIZED = [
+    {"featurewise_center": True},
+    {"featurewise_std_normalization": True, "rescale": 0.5},
+    {"samplewise_center": True},
+    {"samplewise_std_normalization": True},
+    {"zca_whitening": True},
+    {"zca_whitening": True, "featurewise_std_normalization": True, "zca_epsilon": 0.1},
+    {"preprocessing_function": reversed_twice, "rescale": 0.1},
+]
+
+
+def pictures(width):
+    return np.random.default_rng(width).random((12, 9, width, 3)).astype("float32")

@@ -10,7 +10,8 @@ import runpy
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
@@ -136,6 +137,17 @@ def run_script(options: Options, given: dict[str, Any] | None = None) -> dict[st
         if error.code in (None, 0):  # a script may end itself when its work is done
             return {}
         raise
+
+
+@contextmanager
+def drawn_for(rows: Any) -> Iterator[None]:
+    """What numpy draws inside is decided by the rows of a batch; outside nothing changes."""
+    state = np.random.get_state()
+    np.random.seed(int(rows[0]))
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
 
 
 def fixed_noise(shape: Sequence[int]) -> Array:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import sys
+import threading
+from collections.abc import Callable
 from typing import Any
 
-from k2t.verify.probes.child import fixed_noise
+import numpy as np
+
+from k2t.verify.probes.child import drawn_for, fixed_noise
 
 IDENTITY = ("Dropout", "AlphaDropout", *(f"SpatialDropout{n}D" for n in (1, 2, 3)))
+IMAGES = ("tf_keras.src.preprocessing.image", "keras.src.legacy.preprocessing.image")
 RANDOM_CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell", "ConvLSTMCell", "ConvLSTM2DCell")
 
 
@@ -92,6 +98,32 @@ def fix_noise(keras: Any) -> None:
 
 def _parts(shape: Any) -> Any:
     return shape if isinstance(shape, list | tuple) else [None] * int(shape.shape[0])
+
+
+def fix_images(keras: Any) -> None:
+    """Iterators of ImageDataGenerator keep the order; what a batch draws is decided by its rows."""
+    for name in IMAGES:
+        if name.split(".")[0] == keras.Model.__module__.split(".")[0]:
+            module = importlib.import_module(name)
+            module.Iterator._set_index_array = keep_rows
+            module.NumpyArrayIterator._get_batches_of_transformed_samples = one_at_a_time(
+                module.NumpyArrayIterator._get_batches_of_transformed_samples
+            )
+
+
+def keep_rows(self: Any) -> None:
+    self.index_array = np.arange(self.n)
+
+
+def one_at_a_time(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Threads that make batches draw from the same generator: they wait for each other."""
+    lock = threading.Lock()
+
+    def made(self: Any, rows: Any) -> Any:
+        with lock, drawn_for(rows):
+            return make(self, rows)
+
+    return made
 
 
 def keep_order() -> None:

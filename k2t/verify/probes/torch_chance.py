@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils.data import RandomSampler
+from torch.utils.data._utils.fetch import _MapDatasetFetcher
 
-from k2t.verify.probes.child import fixed_noise
+from k2t.verify.probes.child import drawn_for, fixed_noise
 
 DROPOUTS = ["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"]
 DROPOUTS += ["feature_alpha_dropout", "feature_dropout"]
@@ -28,6 +29,16 @@ def switch_off_chance() -> None:
     for cls in (nn.RNNBase, nn.MultiheadAttention):
         without_dropout(cls)
     RandomSampler.__iter__ = lambda self: iter(range(len(self.data_source)))  # type: ignore[method-assign]
+
+    fetch: Any = _MapDatasetFetcher.fetch
+
+    def fetched(self: Any, rows: Any) -> Any:
+        if not isinstance(rows, list) or not isinstance(rows[0], int):
+            return fetch(self, rows)
+        with drawn_for(rows):
+            return fetch(self, rows)
+
+    _MapDatasetFetcher.fetch = fetched  # type: ignore[method-assign]
 
     def noise(shape: Sequence[int], like: torch.Tensor | None = None) -> torch.Tensor:
         value = torch.from_numpy(fixed_noise(shape)).to(torch.get_default_dtype())
