@@ -59,7 +59,8 @@ def draw_places(ranges, h, w):
     x = np.arange(w)[:: -1 if flip_x else 1]
     y = np.arange(h)[:: -1 if flip_y else 1]
     middle = np.array([h, w]) / 2 - 0.5  # tf.keras reads it as x, y; the shift too
-    return (np.stack(np.meshgrid(x, y), -1) - middle) @ matrix.T + shift + middle
+    places = np.stack(np.meshgrid(x, y), -1)
+    return places @ matrix.T + (shift + middle - matrix @ middle)
 
 
 def pick(images, places, fill_mode, cval):

@@ -6,8 +6,7 @@ import ast
 from dataclasses import replace
 from typing import Any
 
-from k2t.analyse import callbacks, dialects, freezing, names, weights
-from k2t.analyse.compiled import compile_of
+from k2t.analyse import callbacks, dialects, feeding, freezing, generators, names, weights, weights from k2t.analyse.compiled import compile_of
 from k2t.analyse.functions import Structures
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.keras import Keras
@@ -48,9 +47,7 @@ USES = (
     "method",
     "callback",
     "operation",
-    "generator",
-    "generator_fit",
-    "flow",
+    *generators.EVENTS,
 )
 
 

@@ -29,12 +29,8 @@ from k2t.verify.probes.child import (
     run_script,
 )
 from k2t.verify.probes.engines import load_engine
-<<<<<<< HEAD
-from k2t.verify.probes.keras_chance import fix_noise, keep_order, switch_off_dropout
-from k2t.verify.probes.keras_drawn import Drawn
-=======
 from k2t.verify.probes.keras_chance import fix_images, fix_noise, keep_order, switch_off_dropout
->>>>>>> 45cfaaf (ImageDataGenerator of Keras 2: an emitted class whose flow gives a DataLoader; verify draws the same for the same rows)
+from k2t.verify.probes.keras_drawn import Drawn
 from k2t.verify.probes.keras_limits import batches, limit, validation
 from k2t.verify.probes.keras_trace import Tracer, read_facts
 from k2t.verify.probes.keras_weights import draw_entries, read_model, sublayers
