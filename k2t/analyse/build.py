@@ -6,7 +6,8 @@ import ast
 from dataclasses import replace
 from typing import Any
 
-from k2t.analyse import callbacks, dialects, feeding, freezing, generators, names, weights, weights from k2t.analyse.compiled import compile_of
+from k2t.analyse import callbacks, dialects, freezing, generators, names, weights
+from k2t.analyse.compiled import compile_of
 from k2t.analyse.functions import Structures
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.keras import Keras
