@@ -118,3 +118,28 @@ def test_one_optimizer_for_two_sets_of_weights_is_refused() -> None:
     body = 'sgd = keras.optimizers.SGD(0.1)\ndef train():\n    model.compile(sgd, "mse")\n'
     _, codes = migrated(body + "    model.fit(x, y)\n\ntrain()\nbase.trainable = False\ntrain()\n")
     assert "K2T721" in codes
+
+
+MADE = """\
+net = keras.Sequential([layers.Dense(4, input_shape=(8,), trainable=False), layers.Dense(1)])
+{}net.compile("sgd", "mse")
+net.fit(x, y)
+"""
+
+
+@pytest.mark.parametrize("dialect", ["keras2", "tf_keras", "keras3"])
+def test_a_layer_is_made_frozen(dialect: str) -> None:
+    text, codes = migrated(MADE.format(""), dialect)
+    assert codes == []
+    assert "self.layers[0].requires_grad_(False)" in text
+    again = "net.trainable = True\n"
+    assert ("K2T721" in migrated(MADE.format(again), dialect)[1]) == (dialect == "keras2")
+    text, codes = migrated(MADE.format("net.layers[0].trainable = True\n"), dialect)
+    assert codes == []
+
+
+def test_made_frozen_in_a_loop_is_refused() -> None:
+    body = "net = keras.Sequential()\nfor i in range(3):\n"
+    body += "    net.add(layers.Dense(8, trainable=False))\n"
+    body += 'net.add(layers.Dense(1))\nnet.compile("sgd", "mse")\nnet.fit(x, y)\n'
+    assert "K2T111" in migrated(body)[1]

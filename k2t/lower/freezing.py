@@ -44,6 +44,10 @@ def statements(edits: Edits, use: Use, draft: Draft | None, changes: Sequence[Ch
     complete(draft, use)
     wanted = values(changes)
     check(edits, draft, wanted, use)
+    made_frozen = any(op.frozen == ("",) and on for op, _, on in affected(edits, draft, wanted))
+    if made_frozen and changes[-1].layer is None and edits.ctx.dialect == "keras2":
+        why = "in Keras 2 a layer that was made with trainable=False stays frozen in its model"
+        raise NotMigrated("K2T721", why, use.call)
     form = "{}.requires_grad_({})"
     if any(layer.row == NORM for _, layer, _ in affected(edits, draft, wanted)):
         edits.training["set_trainable"] = edits.name("set_trainable")
@@ -150,7 +154,7 @@ def check(edits: Edits, draft: Draft, wanted: Mapping[int, bool], use: Use) -> N
     dialect = edits.ctx.dialect
     for op, layer, trainable in affected(edits, draft, wanted):
         why = None
-        if trainable and (op.frozen or torch_class(op) in RECURRENT):
+        if trainable and (any(op.frozen) or torch_class(op) in RECURRENT):
             why = f"{layer.row} is trained again: it has parameters that Keras does not have"
         elif op.penalties and dialect == "keras3":
             why = f"{layer.row} is frozen: Keras 3 leaves its penalty out of the loss"

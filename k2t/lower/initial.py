@@ -230,16 +230,21 @@ def beyond(start: Start, base: Start | None) -> list[str]:
 
 
 def frozen_lines(made: list[Made]) -> tuple[Line, ...]:
-    """Parameters that Keras does not have (center=False or scale=False) stay as they start."""
+    """Parameters that Keras does not have (center=False or scale=False) stay as they start.
+
+    ``""`` stands for all of a module (trainable=False).
+    """
     lines = []
     for path, op, _ in made:
         for name in op.frozen:
             if path.endswith("[?]"):
-                raise NotMigrated("K2T111", "center or scale switched off inside a loop")
+                what = "center or scale switched off" if name else "trainable=False"
+                raise NotMigrated("K2T111", f"{what} inside a loop")
+            ending = f"{'.' if name else ''}{name}.requires_grad_(False)"
             if ":" in path:
-                lines += in_every(path, [f"{{m}}.{name}.requires_grad_(False)"])
+                lines += in_every(path, ["{m}" + ending])
                 continue
-            lines.append(Line(f"{path}.{name}.requires_grad_(False)"))
+            lines.append(Line(path + ending))
     return tuple(lines)
 
 

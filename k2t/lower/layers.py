@@ -44,6 +44,8 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
         penalties=penalties(ctx, row, layer),
         rank=row.get("rank"),
     )
+    if t.data(t.get(layer.args, "trainable")) is False:
+        ops[main] = frozen(ctx, ops[main], layer)
     if "activation" in layer.args and name not in ("rnn", "conv_lstm", "activation_layer"):
         ops.extend(activation(ctx, layer.args["activation"].value))
     return ops
@@ -66,12 +68,23 @@ def check_carried(row: Row, layer: Obj) -> None:
             continue
         if name == "dtype" and t.data(arg.value) == "float32":
             continue
-        if name == "trainable" and t.data(arg.value) is True:
+        if name == "trainable" and isinstance(t.data(arg.value), bool):
             continue
         default = next((p.default for p in row.params if p.name == name), ...)
         if default is not ... and t.same_value(arg.value, default):
             continue
         raise NotMigrated("K2T100", f"{row.name}({name}=...) is not carried over", arg.span)
+
+
+def frozen(ctx: Context, op: Op, layer: Obj) -> Op:
+    """``trainable=False``: the module starts without gradients."""
+    if layer.row == "BatchNormalization" or "weights" not in ctx.row(layer).data:
+        why = f"{layer.row}(trainable=False) is not carried over"
+        raise NotMigrated("K2T100", why, layer.args["trainable"].span)
+    if op.penalties and ctx.dialect == "keras3":
+        why = f"{layer.row} is frozen: Keras 3 leaves its penalty out of the loss"
+        raise NotMigrated("K2T721", why, layer.args["trainable"].span)
+    return replace(op, frozen=("",))
 
 
 def from_row(row: Row, layer: Obj, width: str | None) -> Op:
