@@ -115,7 +115,7 @@ model.fit(x, y{fit})
     [
         ("extra", ", kernel_constraint=keras.constraints.MaxNorm(2)", "kernel_constraint"),
         ("extra", ", activity_regularizer='l2'", "activity_regularizer"),
-        ("extra", ", trainable=False", "trainable"),
+        ("extra", ", trainable=np.random.rand() > 0.5", "trainable"),
         ("extra", ", no_such_argument=3", "no_such_argument"),
         ("compiled", ", loss_weights=[0.5]", "loss_weights"),
         ("compiled", ", metrics=[lambda a, b: len(a)]", "metric"),
