@@ -32,7 +32,7 @@ from k2t.lower.feeding import (
     several,
     target_kind,
 )
-from k2t.lower.images import is_flow
+from k2t.lower.images import check_steps, is_flow
 from k2t.lower.model import Draft
 
 FIT_CARRIED = {
@@ -71,6 +71,8 @@ def fit(edits: Edits, use: Use) -> None:
         values["val"] = validation_loader(edits, use, draft)
     values["epochs"] = (use.args["epochs"].span,) if "epochs" in use.args else "1"
     values["quiet"] = quiet(use)
+    values["train_steps"] = limit(edits, use, "steps_per_epoch", "x")
+    values["val_steps"] = limit(edits, use, "validation_steps", "validation_data")
     values["lazy"] = lazy_sample(edits, use, draft, x)
     history = history_variable(edits, use)
     values["returns"] = use.how == "return"
@@ -106,11 +108,33 @@ def lazy_sample(edits: Edits, use: Use, draft: Draft, x: Arg) -> Code | None:
 
 def check_fit(use: Use) -> None:
     for name, arg in use.args.items():
-        if name in FIT_CARRIED or name in IGNORED or arg.span is None:
+        if name in FIT_CARRIED | steps_of(use) or name in IGNORED or arg.span is None:
             continue
         if t.is_none(arg.value) or (name == "initial_epoch" and t.same_value(arg.value, 0)):
             continue
         raise NotMigrated("K2T703", f"fit({name}=...) is not carried over", arg.span)
+
+
+def steps_of(use: Use) -> set[str]:
+    """The limits of a fit that the Trainer keeps to: those of batches that flow."""
+    limits = (("steps_per_epoch", "x"), ("validation_steps", "validation_data"))
+    return {name for name, data in limits if data in use.args and is_flow(use.args[data].value)}
+
+
+def limit(edits: Edits, use: Use, name: str, data: str) -> Code | None:
+    """How many batches of a flow an epoch takes."""
+    arg = use.args.get(name)
+    if arg is None or arg.span is None or t.is_none(arg.value) or name not in steps_of(use):
+        return None
+    check_steps(use.args[data].value, arg)
+    if edits.program.dialect != "tf_keras":
+        edits.note(
+            "K2T614",
+            Severity.WARNING,
+            f"{name}: an epoch of Keras goes on where the last one ended; here each begins anew",
+            arg.span,
+        )
+    return (arg.span,)
 
 
 def shuffle_text(edits: Edits, use: Use) -> str:

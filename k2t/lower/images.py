@@ -9,7 +9,7 @@ from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Use
 from k2t.ir.source import Span, code, join
 from k2t.ir.torch import Edit
-from k2t.ir.values import FLOW, Arg, Array, Const, Obj, Value
+from k2t.ir.values import FLOW, Arg, Array, Const, Obj, Sym, Value, as_int
 from k2t.lower import text as t
 from k2t.lower.edits import Edits, emit_before, need, target
 
@@ -142,6 +142,19 @@ def check_order(use: Use, flow: Value, shuffle: str) -> None:
             CODE, "fit shuffles the batches of flow(shuffle=False); give fit shuffle=False",
             use.call,
         )  # fmt: skip
+
+
+def check_steps(flow: Value, steps: Arg) -> None:
+    """Refuse steps that are no whole number, or more than there are batches."""
+    assert isinstance(flow, Obj)
+    whole = as_int(steps.value) is not None
+    if not whole and not (isinstance(steps.value, Sym) and steps.value.type == "int"):
+        raise NotMigrated(CODE, "the number of steps is not known to be whole", steps.span)
+    x, size = flow.args["x"].value, flow.args.get("batch_size", Arg(Const(32)))
+    rows = as_int(x.shape[0]) if isinstance(x, Array) and x.shape else None
+    batch, most = as_int(size.value), as_int(steps.value)
+    if rows is not None and batch and most is not None and most > -(-rows // batch):
+        raise NotMigrated(CODE, "there are fewer batches than steps: Keras ends early", steps.span)
 
 
 # ---------------------------------------------------------------------- text
