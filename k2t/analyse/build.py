@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from k2t.analyse import callbacks, dialects, freezing, generators, names, weights
+from k2t.analyse.added import added_losses, used, with_nodes
 from k2t.analyse.compiled import compile_of
 from k2t.analyse.functions import Structures
 from k2t.analyse.interpreter import Interpreter
@@ -69,6 +70,7 @@ class Assembly:
         self.spans = interp.spans
         self.layout = Layout(interp)
         self.structures = Structures(interp, self.layout.static)
+        self.added = added_losses(interp, self.layout)
 
     def program(self) -> Program:
         interp = self.interp
@@ -126,6 +128,7 @@ class Assembly:
             renames=self.renames(home),
             owners=first.owners,
             held=held(interp),
+            added=with_nodes(builder, self.added.get(first.id), model),
         )
 
     def renames(self, home: Home | None) -> tuple[Span, ...]:
@@ -161,6 +164,7 @@ class Assembly:
         if not self.returns_model(scope, group) or not self.layout.only_called(scope):
             return None
         allowed = {"layer", "object", "add", "apply", "model", "compile", "bind", "constant"}
+        allowed |= {"tensor_operation"}
         for event in self.interp.events:
             if id(event.stmt) in inside and event.kind not in allowed:
                 return None
@@ -192,9 +196,7 @@ class Assembly:
 
     def uses(self) -> list[Use]:
         found: dict[tuple[str, Span], Use] = {}
-        for event in self.interp.events:
-            if event.kind not in USES:
-                continue
+        for event in used(self.interp, USES, self.added.values()):
             span = self.spans.of(event.node)
             key = (event.kind, span)
             models = (event.data["model"],) if "model" in event.data else ()
@@ -333,7 +335,8 @@ class Assembly:
     def leave(
         self, found: dict[Span, Leftover], node: ast.Name, stmt: ast.stmt, value: Value
     ) -> None:
-        whole = isinstance(value, Tensor) and self.interp.graph[value.node].whole
+        made = self.interp.graph[value.node] if isinstance(value, Tensor) else None
+        whole = made is not None and made.whole and not made.pooled
         if isinstance(value, History) or whole or callbacks.holds_callbacks(self.interp, value):
             return
         path = value.path if isinstance(value, Ref) else node.id

@@ -9,7 +9,7 @@ from k2t.analyse import arguments, lambdas, nesting, operations, recurrent, shap
 from k2t.analyse.inputs import shape_value
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, versions_of
-from k2t.analyse.tensor_shapes import of_any_rank
+from k2t.analyse.tensor_shapes import BATCH, of_any_rank
 from k2t.ir.values import (
     NONE,
     UNKNOWN,
@@ -200,6 +200,7 @@ def new_node(
     operator: str | None = None,
     other: tuple[Any, ...] = (),
     operation: Obj | None = None,
+    pooled: bool = False,
 ) -> Tensor:
     made = GraphNode(
         interp.fresh(),
@@ -213,11 +214,17 @@ def new_node(
         operator=operator,
         other=other,
         operation=operation,
-        whole=any(interp.graph[t.node].whole for t in inputs),
+        whole=pooled or any(interp.graph[t.node].whole for t in inputs),
+        pooled=pooled or any(interp.graph[t.node].pooled for t in inputs),
     )
     interp.graph[made.id] = made
     interp.event("apply", node, frame, tensor=made.id)
     return Tensor(made.id)
+
+
+def full_shape(made: GraphNode) -> Shape | None:
+    """The shape of a tensor with its batch axis."""
+    return made.shape if made.whole or made.shape is None else (BATCH, *made.shape)
 
 
 def tensor_operator(
@@ -240,6 +247,7 @@ def tensor_operator(
         return interp.unsupported(f"{type(op).__name__} on a Keras tensor", node, frame)
     ins = [interp.graph[t.node].shape for t in tensors]
     if any(interp.graph[t.node].whole for t in tensors):
+        ins = [full_shape(interp.graph[t.node]) for t in tensors]
         return new_node(interp, None, tensors, of_any_rank(ins), node, frame, operator=symbol)
     if len({len(s) for s in ins if s is not None}) > 1:
         return interp.unsupported("arithmetic of tensors of different ranks", node, frame)

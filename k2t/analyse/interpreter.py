@@ -351,7 +351,7 @@ class Interpreter:
             if mine is None:
                 frame.bind(name, value)
             elif mine != value:
-                frame.bind(name, arrays.join(mine, value))
+                frame.bind(name, self.keras.either(mine, value) or arrays.join(mine, value))
 
     def truth(self, value: Value) -> bool | None:
         if isinstance(value, Const):

@@ -6,6 +6,7 @@ import ast
 from typing import Any
 
 from k2t.analyse import (
+    added,
     arguments,
     callbacks,
     calls,
@@ -38,7 +39,6 @@ from k2t.ir.values import (
     ModelRef,
     Obj,
     Ref,
-    Shape,
     Sym,
     Tensor,
     Tuple,
@@ -309,16 +309,14 @@ class Keras:
         """``model.output_shape`` of a functional model, if it is all numbers."""
         model = self.interp.models[owner.id]
         shape = self.interp.graph[model.outputs[0]].shape if len(model.outputs) == 1 else None
-        return self.numbers(shape, "model.output_shape", node, frame)
-
-    def numbers(self, shape: Shape | None, path: str, node: ast.AST, frame: Frame) -> Value:
-        """A shape, with the batch axis, that the script is given as numbers."""
-        sizes = [d.value if isinstance(d, Const) else None for d in shape or (None,)]
+        path, sizes = "model.output_shape", [getattr(d, "value", None) for d in shape or (None,)]
         if None in sizes:
             return self.interp.unsupported(path, node, frame)
-        value = (None, *sizes)
-        self.interp.event("constant", node, frame, value=value, path=path)
-        return Tuple(tuple(Const(v) for v in value))
+        self.interp.event("constant", node, frame, value=(None, *sizes), path=path)
+        return Tuple((NONE, *map(Const, sizes)))
+
+    def either(self, one: Value, other: Value) -> Value | None:
+        return added.either(self.interp, one, other)
 
     def subscript(self, owner: Value, index: ast.expr, node: ast.Subscript, frame: Frame) -> Value:
         if isinstance(owner, Tensor):
@@ -361,6 +359,8 @@ class Keras:
             interp.event("add", node, frame, model=model)
             graph.add(self.interp, state, values[0] if values else UNKNOWN, node, frame)
             return NONE
+        if name == "add_loss":
+            return added.add_loss(interp, state, node, frame)
         if name not in METHODS:
             values = arguments.evaluated(self.interp, node, frame)
             if name == "get_layer" and len(values) == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 DROPPED = (
+    "keras.utils.plot_model",
     "keras.backend.clear_session",
     "keras.utils.clear_session",
     "keras.backend.set_learning_phase",

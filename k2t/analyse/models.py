@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+from k2t.analyse.added import beyond_a_model
 from k2t.analyse.functions import Structures, parameters
 from k2t.analyse.inputs import fed_array, input_shape
 from k2t.analyse.interpreter import Interpreter
@@ -246,6 +247,8 @@ class Builder:
         order = sorted(reachable - set(model.inputs))
         if any(not graph[i].inputs for i in order):
             raise Tangled
+        if any(beyond_a_model(self.interp, i) for i in order):
+            raise Tangled("an operation over the batch, or a loss, is inside it")
         check_closures(self.interp, order)
         return order
 

@@ -17,6 +17,7 @@ from k2t.ir.values import (
     Expr,
     ListRef,
     Obj,
+    Samples,
     Shape,
     Sym,
     Tensor,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 TRUE = Const(True)
 SHAPES = ("keras.backend.int_shape", "keras.ops.shape")
+DYNAMIC = ("keras.backend.shape", "keras.ops.shape", "tensorflow.shape")
+"""Of these, and of those whose batch axis is a tensor or a number when the model runs."""
 OPERATORS: dict[type[ast.AST], str] = {
     ast.Pow: "power",
     ast.MatMult: "matmul",
@@ -49,9 +52,23 @@ OPERATORS: dict[type[ast.AST], str] = {
 def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame) -> Value:
     """A call of an operation's name; on anything but tensors it is not understood."""
     args = bound(interp, row, path, node, frame)
+    if args is not None and row.get("random"):
+        args = drawn(interp, args)
     if args is None:
         return interp.unsupported(path, node, frame)
     return applied(interp, row, args, node, frame, path)
+
+
+def drawn(interp: Interpreter, args: dict[str, Arg]) -> dict[str, Arg] | None:
+    """The arguments of a draw with the tensor in them that has as many samples; None if none."""
+    shape = settled(interp, args["shape"].value)
+    items = shape.items if isinstance(shape, Tuple) else ()
+    if not items or not isinstance(items[0], Samples):
+        return None
+    like = interp.graph[items[0].node].shape
+    same = like is not None and items[1:] == like
+    size = NONE if same else Tuple(items[1:])
+    return {**args, "shape": Arg(Tensor(items[0].node)), "size": Arg(size)}
 
 
 def bound(
@@ -90,16 +107,23 @@ def applied(
     others = [a.value for name, a in args.items() if name not in tensor_names(row)]
     if any(isinstance(v, Tensor | Array) or v == UNKNOWN for v in others):
         return interp.unsupported(f"{what} with an argument that is not known", node, frame)
+    pooled = False
     try:
         shape = result_shape(interp, row, args, tensors)
+        if shape is None or shape[:1] != (BATCH,):
+            pooled = not any(interp.graph[t.node].whole for t in tensors)
+        elif not any(interp.graph[t.node].whole for t in tensors):
+            shape = shape[1:]
     except Unclear as error:
         return interp.unsupported(f"{what} ({error})", node, frame)
     span = interp.span(node)
     operation = Obj(interp.fresh(), row.name, args, span, interp.span(interp.stmt))
-    if isinstance(node, ast.Call) and any(interp.graph[t.node].whole for t in tensors):
+    if isinstance(node, ast.Call):
         truths = {name for name in tensor_names(row) if is_truth(interp, args[name].value)}
-        interp.event("operation", node, frame, operation=operation, truths=truths)
-    return graph.new_node(interp, None, tensors, shape, node, frame, operation=operation)
+        interp.event("tensor_operation", node, frame, operation=operation, truths=truths)
+    return graph.new_node(
+        interp, None, tensors, shape, node, frame, operation=operation, pooled=pooled
+    )
 
 
 ARRANGED = ("identity", "reshape", "squeeze", "expand_dims", "transpose", "flatten", "getitem")
@@ -159,22 +183,22 @@ def whole_shape(row: Row, args: dict[str, Arg], known: list[Shape | None]) -> Sh
 def result_shape(
     interp: Interpreter, row: Row, args: dict[str, Arg], tensors: list[Tensor]
 ) -> Shape | None:
-    """The shape of the result without the batch.
+    """The shape of the result with the batch, if that is still there.
 
     Raises:
         Unclear: it cannot be told.
     """
     known = [interp.graph[t.node].shape for t in tensors]
     if any(interp.graph[t.node].whole for t in tensors):
-        return whole_shape(row, args, known)
+        return whole_shape(row, args, [graph.full_shape(interp.graph[t.node]) for t in tensors])
     if any(s is None for s in known):
         raise Unclear("the shape of a tensor is not known")
     shapes = tuple((BATCH, *s) for s in known if s is not None)
     values = {name: arg.value for name, arg in args.items()}
     shape = RULES[row.data["shape"]](Given(row, values, shapes))
-    if shape[:1] != (BATCH,):
+    if shape[:1] != (BATCH,) and row.data["shape"] not in ("reduce", "flat"):
         raise Unclear("an operation over the batch")
-    return shape[1:]
+    return shape
 
 
 def activation(interp: Interpreter, row: Row, node: ast.Call, frame: Frame) -> Value:
@@ -193,15 +217,15 @@ def loss_of(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Fra
     """``keras.losses.mse(y_true, y_pred)`` on the tensors of a loss: a value for each sample."""
     args = arguments.given(interp, node, frame, ["y_true", "y_pred"], {})
     tensors = [args[n].value for n in ("y_true", "y_pred") if n in args]
-    whole = [v for v in tensors if isinstance(v, Tensor) and interp.graph[v.node].whole]
-    if len(args) != 2 or len(whole) != 2:
+    known = [v for v in tensors if isinstance(v, Tensor)]
+    if len(args) != 2 or len(known) != 2:
         return interp.unsupported(path, node, frame)
     span, stmt = interp.span(node), interp.span(interp.stmt)
     operation = Obj(interp.fresh(), f"losses.{row.name}", args, span, stmt)
-    interp.event("operation", node, frame, operation=operation)
-    full = interp.graph[whole[1].node].shape
-    shape = full[:-1] if full is not None else None
-    return graph.new_node(interp, None, whole, shape, node, frame, operation=operation)
+    interp.event("tensor_operation", node, frame, operation=operation)
+    full = interp.graph[known[1].node].shape
+    shape = full[:-1] if full else None
+    return graph.new_node(interp, None, known, shape, node, frame, operation=operation)
 
 
 def activated(
@@ -213,8 +237,8 @@ def activated(
         interp.fresh(), f"activations.{row.name}", args, interp.span(node), interp.span(interp.stmt)
     )
     shape = interp.graph[value.node].shape
-    if isinstance(node, ast.Call) and interp.graph[value.node].whole:
-        interp.event("operation", node, frame, operation=operation)
+    if isinstance(node, ast.Call):
+        interp.event("tensor_operation", node, frame, operation=operation)
     return graph.new_node(interp, None, [value], shape, node, frame, operation=operation)
 
 
@@ -251,7 +275,8 @@ def indexed(
 
 def asked(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value | None:
     """``int_shape(x)`` and ``ndim(x)`` of a tensor; None where it is something else."""
-    if path not in (*SHAPES, "keras.backend.ndim", "keras.ops.ndim") or len(node.args) != 1:
+    ranks = ("keras.backend.ndim", "keras.ops.ndim")
+    if path not in (*SHAPES, *DYNAMIC, *ranks) or len(node.args) != 1:
         return None
     value = interp.eval(node.args[0], frame)
     shape = interp.graph[value.node].shape if isinstance(value, Tensor) else None
@@ -259,12 +284,13 @@ def asked(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value
         return None
     if isinstance(value, Tensor) and interp.graph[value.node].whole:
         return interp.unsupported(path, node, frame)
-    if path not in SHAPES:
+    if path in ranks:
         return Const(len(shape) + 1)
     sizes = [d.value if isinstance(d, Const) else None for d in shape]
-    if None not in sizes:
+    if None not in sizes and path in SHAPES:
         interp.event("constant", node, frame, value=(None, *sizes), path=path)
-    return Tuple((NONE, *(d if d is not None else UNKNOWN for d in shape)))
+    batch = Samples(value.node) if isinstance(value, Tensor) and path in DYNAMIC else NONE
+    return Tuple((batch, *(d if d is not None else UNKNOWN for d in shape)))
 
 
 def asked_whole(interp: Interpreter, owner: Tensor, attr: str, node: ast.AST) -> Value:

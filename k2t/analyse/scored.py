@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k2t.analyse import calls, nesting
@@ -70,7 +71,10 @@ def followed(
     guesses, events, invocations = interp.guesses, len(interp.events), len(interp.invocations)
     result = calls.call_function(interp, index, list(tensors), {})
     # its tensors are no model's: what is bound and called here stays where it is
-    interp.events[events:] = [e for e in interp.events[events:] if e.kind not in ("bind", "apply")]
+    kept = [e for e in interp.events[events:] if e.kind not in ("bind", "apply")]
+    interp.events[events:] = [
+        replace(e, kind="operation") if e.kind == "tensor_operation" else e for e in kept
+    ]
     del interp.invocations[invocations:]
     problem = None
     if not isinstance(result, Tensor):

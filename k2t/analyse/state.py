@@ -48,7 +48,8 @@ class Frame:
 class GraphNode:
     """A layer, operator or operation applied to symbolic tensors; ``keras.Input`` has none.
 
-    ``whole``: a tensor of a loss or metric, whose shape begins with the batch.
+    ``whole``: a tensor of a loss or metric, whose shape begins with the batch; ``pooled``: one of
+    a loss that is added to a model, where the batch is gone.
     """
 
     id: int
@@ -65,6 +66,7 @@ class GraphNode:
     other: tuple[Any, ...] = ()
     operation: Obj | None = None
     whole: bool = False
+    pooled: bool = False
 
 
 @dataclass(frozen=True)

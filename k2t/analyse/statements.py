@@ -44,7 +44,7 @@ class Layout:
                 stmt, ast.Assign | ast.AugAssign | ast.AnnAssign
             ):
                 consumed.add(id(stmt))
-            alone = isinstance(stmt, ast.Expr) and event.kind in ("add", "compile")
+            alone = isinstance(stmt, ast.Expr) and event.kind in ("add", "compile", "add_loss")
             bound = isinstance(stmt, ast.Assign | ast.AnnAssign) and event.kind == "model"
             if (alone or bound) and getattr(stmt, "value", None) is event.node:
                 consumed.add(id(stmt))

@@ -142,6 +142,11 @@ def flatten(given: Given) -> Shape:
     return (given.first[0], None if None in sizes else Const(math.prod(sizes)))  # type: ignore[arg-type]
 
 
+def flat(given: Given) -> Shape:
+    """All numbers in a row, the batch with them."""
+    return (None,)
+
+
 def matmul(given: Given) -> Shape:
     if len(given.shapes) != 2 or len(given.first) != len(given.shapes[1]) or len(given.first) < 3:
         raise Unclear("a matrix product over the batch")
@@ -191,6 +196,17 @@ def getitem(given: Given) -> Shape:
     return (*made, *rest)
 
 
+def drawn(given: Given) -> Shape:
+    """Random numbers: as many samples as a tensor has, in its shape or another."""
+    size = given.args["size"]
+    if not isinstance(size, Tuple):
+        return given.first
+    dims = tuple(d for d in size.items if isinstance(d, Const | Sym))
+    if len(dims) < len(size.items):
+        raise Unclear("the size of a draw is not known")
+    return (given.first[0], *dims)
+
+
 def sliced(size: Dim, part: Obj) -> Dim:
     whole = as_int(size)
     bounds = [part.args[n].value for n in ("start", "stop", "step")]
@@ -218,6 +234,6 @@ RULES: dict[str, Callable[[Given], Shape]] = {
     rule.__name__: rule
     for rule in (
         same, broadcast, reduce, concatenate, stack, expand_dims, squeeze, reshape, transpose,
-        flatten, matmul, repeat, one_hot, getitem,
+        flatten, matmul, repeat, one_hot, getitem, drawn, flat,
     )
 }  # fmt: skip

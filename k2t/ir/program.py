@@ -110,6 +110,24 @@ class Compile:
 
 
 @dataclass(frozen=True)
+class AddedLoss:
+    """``model.add_loss(loss)``: the statements that make the loss, and what they start from.
+
+    ``reads`` are variables and the nodes of the model's graph that they stand for, ``nodes`` those
+    that the model does not compute itself (other outputs of its parts). ``makes`` are the variables
+    that the statements bind.
+    """
+
+    span: Span
+    statements: tuple[Span, ...]
+    result: Span
+    reads: tuple[tuple[str, int], ...]
+    makes: tuple[str, ...] = ()
+    problem: str | None = None
+    nodes: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True)
 class Model:
     """A model class: what one constructor call of the script builds, however often it runs.
 
@@ -146,6 +164,7 @@ class Model:
     output_keys: tuple[str | None, ...] = ()
     owners: Mapping[int, tuple[int, str]] = field(default_factory=dict, hash=False)
     held: Mapping[int, str] = field(default_factory=dict, hash=False)
+    added: AddedLoss | None = None
 
 
 @dataclass(frozen=True)

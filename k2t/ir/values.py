@@ -111,6 +111,13 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Samples:
+    """The size of a tensor's batch axis: ``K.shape(x)[0]``."""
+
+    node: int
+
+
+@dataclass(frozen=True)
 class ModelRef:
     """A model made by the script; its layers are in the interpreter's state."""
 
@@ -174,6 +181,7 @@ Value = (
     | Module
     | Obj
     | Tensor
+    | Samples
     | ModelRef
     | History
     | Function

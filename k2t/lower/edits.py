@@ -23,7 +23,7 @@ class Edits:
 
     program: Program
     ctx: Context
-    drafts: Mapping[int, Draft]
+    drafts: dict[int, Draft]
     classes: Mapping[int, ModuleClass]
     edits: list[Edit] = field(default_factory=list)
     removed: list[Span] = field(default_factory=list)

@@ -307,7 +307,8 @@ def data_loader(
         return (x.span,)
     if isinstance(x.value, Unknown) and x.value.why:
         raise NotMigrated("K2T601", f"data from {x.value.why} is not carried over", x.span)
-    if y is None and use.kind == "fit":
+    y = y if y is not None and not t.is_none(y.value) else None
+    if (y is None) == (draft.model.added is None) and use.kind == "fit":
         raise NotMigrated("K2T601", "fit without y: what x yields is not known", x.span)
     if isinstance(x.value, Array) and floats(edits, draft) and x.value.dtype == "object":
         raise NotMigrated("K2T603", "x is an array of lists; the model wants numbers", x.span)

@@ -10,7 +10,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node, Parameter
 from k2t.ir.program import Branch, Fed, Item, Leaf, Loop, Model, Use
 from k2t.ir.source import Code
-from k2t.ir.torch import Line, ModuleClass, Optimizer
+from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
 from k2t.ir.values import NONE, Array, NameUse, Shape, Value, as_int
 from k2t.lower import heads, initial
 from k2t.lower import text as t
@@ -19,6 +19,7 @@ from k2t.lower.chain import conversion, lower_items, simplified
 from k2t.lower.groups import Chain, assemble
 from k2t.lower.heads import Head
 from k2t.lower.initial import Made, own_names
+from k2t.lower.lossless import added_loss
 from k2t.lower.masks import apply_masks
 from k2t.lower.ops import Context, dim_text, located
 from k2t.lower.optimizers import lasting, lower_optimizer, optimizer_row
@@ -111,6 +112,8 @@ def draft(
         outputs = [model_output(ctx, model, i) for i in range(len(model.outputs))]
         many = heads.lower_heads(ctx, model, outputs, parts)
         loss = many[0].loss
+    elif model.added is not None:
+        loss = added_loss(model, weighted)
     elif model.compile is not None:
         check_compile(model)
         loss_value = t.get(model.compile.args, "loss")
@@ -287,15 +290,15 @@ def finish(
     check_parts(made, drafts)
     parts = parts_of(model)
     alone = not parts and not model.owners
-    penalty = initial.penalty_lines(made.made, params, alone)
-    penalty = with_penalties(penalty, made, drafts)
+    penalty = with_penalties(initial.penalty_lines(made.made, params, alone), made, drafts)
     trained = made.loss is not None
     validating = any(validates(u) for u in uses)
-    step = None
-    before, predicted = None, prediction_text(made)
+    step, before, predicted = None, None, prediction_text(made)
     if made.heads:
         step = heads.build_step(made.heads, bool(penalty), params)
         before, predicted = heads.prediction(made.heads)
+    elif trained and model.added is not None:
+        step = Step("", (), ())
     elif trained:
         step = build_step(made, bool(penalty), params, validating)
     optimizer = own_optimizer(made.optimizer, params, model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from k2t.ir.finding import Finding, NotMigrated, Severity
@@ -11,10 +11,12 @@ from k2t.ir.source import Code, Span
 from k2t.ir.torch import Edit, ModuleClass, Proof, Snippet, TorchProgram
 from k2t.lower import initial
 from k2t.lower import text as t
+from k2t.lower.added import with_added_loss
 from k2t.lower.asked import batch_size, targets, weighted
 from k2t.lower.callbacks import rate_class
 from k2t.lower.edits import Edits
 from k2t.lower.feeding import target_parts, with_kind
+from k2t.lower.leftovers import stops_of
 from k2t.lower.library import Library
 from k2t.lower.model import Draft, draft, finish
 from k2t.lower.ops import Context
@@ -90,6 +92,7 @@ def lower_models(
                 del drafts[instance]
     without_parts(modules, drafts, classes, findings)
     edits = Edits(program, ctx, drafts, classes)
+    add_losses(edits, modules, classes, findings)
     refused = lower_uses(edits, findings)
     removed = removed_statements(program, drafts)
     for made in modules:
@@ -98,12 +101,31 @@ def lower_models(
             recompiled(edits.edits, made.settings, removed)
     references(edits, table)
     removed += edits.removed
-    stops = leftovers(edits, removed, findings, refused)
+    stops = stops_of(edits, removed, findings, refused)
     findings += edits.findings
     return (
         assemble(program, ctx, common, modules, classes, edits, removed, stops),
         tuple(sorted(findings, key=lambda f: (f.span.start, f.code))),
     )
+
+
+def add_losses(
+    edits: Edits,
+    modules: Sequence[Draft],
+    classes: dict[int, ModuleClass],
+    findings: list[Finding],
+) -> None:
+    """The steps of models whose loss the script adds; those that cannot be read give up."""
+    for made in modules:
+        if made.model.id not in classes:
+            continue
+        try:
+            classes[made.model.id] = with_added_loss(edits, made, classes[made.model.id])
+        except NotMigrated as error:
+            findings.append(refusal(error, made.model.span))
+            del classes[made.model.id]
+            for instance in made.model.instances:
+                del edits.drafts[instance]
 
 
 def refusal(error: NotMigrated, span: Span) -> Finding:
@@ -178,7 +200,13 @@ def removed_statements(program: Program, drafts: dict[int, Draft]) -> list[Span]
         keep.extend(i.node.stmt for i in model.body if isinstance(i, Leaf))
     if len(lost) == len(program.models):
         return []
-    return [s for s in program.removed if not any(k in s for k in keep)]
+    added = [m.added for m in lost if m.added is not None]
+    whole = [s for one in added for s in (one.span, *one.statements)]
+    return [
+        s
+        for s in program.removed
+        if not any(k in s for k in keep) and not any(s in w for w in whole)
+    ]
 
 
 def create(edits: Edits, made: Draft, cls: ModuleClass, removed: list[Span]) -> None:
@@ -213,82 +241,6 @@ def references(edits: Edits, table: Table) -> None:
         called = text[leftover.span.end :].lstrip().startswith("(")
         if row is not None and row.get("reference") and not called:
             edits.edits.append(Edit(leftover.span, (str(row.data["reference"]),)))
-
-
-def covered(span: Span, edits: Edits, removed: list[Span]) -> bool:
-    """Whether a place of the source goes: removed, or replaced and not carried along."""
-    if any(span in r for r in removed):
-        return True
-    around = [e for e in edits.edits if span in e.span]
-    if not around:
-        return False
-    innermost = min(around, key=lambda e: e.span.end - e.span.start)
-    return not any(span in s for s in carried(innermost))
-
-
-def carried(edit: Edit) -> list[Span]:
-    """The pieces of source an edit carries along."""
-    if isinstance(edit.code, Snippet):
-        return [
-            part
-            for value in edit.code.values.values()
-            if isinstance(value, tuple)
-            for part in value
-            if isinstance(part, Span)
-        ]
-    return [part for part in edit.code if isinstance(part, Span)]
-
-
-def is_error(finding: Finding) -> bool:
-    return finding.severity is Severity.ERROR
-
-
-def leftovers(
-    edits: Edits, removed: list[Span], findings: list[Finding], refused: list[Use]
-) -> list[tuple[Span, str]]:
-    """Keras names that survive: each is an error, and the script stops before its statement."""
-    stops: dict[Span, str] = {}
-    for leftover in edits.program.leftovers:
-        if covered(leftover.span, edits, removed):
-            continue
-        about = next((f for f in findings if is_error(f) and leftover.span in f.span), None)
-        if about is None:
-            message = f"{leftover.path} is not migrated"
-            about = Finding("K2T900", Severity.ERROR, message, leftover.span)
-            findings.append(about)
-        stops.setdefault(leftover.stmt, f"{about.code}: {about.message}")
-    for use in refused:
-        if covered(use.call, edits, removed):
-            continue
-        about = next(
-            (
-                f
-                for f in findings
-                if f.severity is Severity.ERROR and (f.span in use.call or use.call in f.span)
-            ),
-            None,
-        )
-        if about is None:
-            about = Finding(
-                "K2T903", Severity.ERROR, f"{use.kind}: its model is not migrated", use.call
-            )
-            findings.append(about)
-        stops.setdefault(use.stmt, f"{about.code}: {about.message}")
-    kept = [(s, text) for s, text in sorted(stops.items()) if not any(s in r for r in removed)]
-    kept = [(s, text) for s, text in kept if not stopped_around(s, text, stops)]
-    return first_at_top_level(edits.program, kept)
-
-
-def stopped_around(span: Span, text: str, stops: Mapping[Span, str]) -> bool:
-    """Whether a statement around this one is stopped for the same reason (a class left whole)."""
-    return any(s != span and span in s and stops[s] == text for s in stops)
-
-
-def first_at_top_level(program: Program, stops: list[tuple[Span, str]]) -> list[tuple[Span, str]]:
-    """Of the stops between top-level statements only the first: behind it nothing runs."""
-    tops = {top.end for top in program.top_level}
-    outside = [span for span, _ in stops if span.end in tops]
-    return [(s, text) for s, text in stops if s.end not in tops or s == outside[0]]
 
 
 # ---------------------------------------------------------------------- result

@@ -12,11 +12,8 @@ from k2t.lower import text as t
 from k2t.lower.brackets import bracketed, filled
 from k2t.lower.edits import Edits
 from k2t.lower.ops import Context
-from k2t.lower.targets import Loss, Metric, Output, on_probabilities
+from k2t.lower.targets import FUNCTION, Loss, Metric, Output, on_probabilities
 from k2t.table import Row
-
-FUNCTION = Row("function", "losses", (), (), {})
-"""Stands for the row of a loss that the script defines."""
 
 
 def known(ctx: Context, value: Function, code: str) -> Scored:
@@ -78,7 +75,9 @@ def operation(edits: Edits, use: Use) -> None:
             raise NotMigrated(
                 "K2T301", "a function of tensors is also called with something else", use.call
             )
-    if any(use.call in u.call for u in others):
+    added = [m.added for m in edits.program.models if m.added is not None]
+    moved = [s for one in added for s in (*one.statements, one.span)]
+    if any(use.call in u.call for u in others) or any(use.call in s for s in moved):
         return
     edits.edits.append(Edit(use.call, (spelled(edits, use),)))
 

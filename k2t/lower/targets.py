@@ -45,6 +45,10 @@ class Loss:
     function: bool = False
 
 
+FUNCTION = Row("function", "losses", (), (), {})
+"""Stands for the row of a loss that the script defines."""
+
+
 def find_row(ctx: Context, section: str, value: Value) -> tuple[Row | None, Mapping[str, Arg]]:
     """The row of a loss or metric given as string, function or object."""
     if isinstance(value, Const) and isinstance(value.value, str):

@@ -145,6 +145,8 @@ def spelled(
             raise NotMigrated("K2T141", f"{row.name}({name}=...) is not carried over")
     if row.name == "getitem":
         return filled("{x}[{index}]", {**operands, "index": index_text(values["index"])})
+    if row.get("random"):
+        return draw(row, operands, values)
     template = str(row.get("call", ""))
     for name, spellings in row.get("values", {}).items():
         value = values[name]
@@ -175,6 +177,21 @@ def spelled(
         return text
     inner = text[:-1]
     return f"{inner}{'' if inner.endswith('(') else ', '}{', '.join(extra)})"
+
+
+def draw(row: Row, operands: Mapping[str, str], values: Mapping[str, Value]) -> str:
+    """Random numbers of a mean and a standard deviation, one set for each sample of a tensor."""
+    size = values["size"]
+    if isinstance(size, Tuple):
+        sizes = ", ".join(map(t.text, size.items))
+        text = filled(str(row.data["sized"]), {**operands, "size": sizes})
+    else:
+        text = filled(str(row.data["call"]), operands)
+    if not t.same_value(values["stddev"], 1.0):
+        text = arithmetic(" * ", [t.text(values["stddev"]), text])
+    if not t.same_value(values["mean"], 0.0):
+        text = arithmetic(" + ", [t.text(values["mean"]), text])
+    return text
 
 
 def accepted(row: Row, name: str) -> list[Value]:

@@ -154,11 +154,14 @@ def fixed_noise(shape: Sequence[int]) -> Array:
     """Numbers that look like N(0, 1) and do not depend on the layout of images.
 
     Rank 2 and less: by position. Above, one number for each row of the batch, because the same
-    image is NHWC on one side and NCHW on the other.
+    image is NHWC on one side and NCHW on the other. Rows repeat after four, so that a prediction
+    may be made in batches of any size that is a multiple.
     """
     shape = tuple(int(n) for n in shape)
-    table = np.random.Generator(np.random.PCG64(99)).normal(
-        size=shape[:2] if len(shape) < 3 else shape[0]
+    size = (4, *shape[1:2]) if len(shape) < 3 else (4,)
+    table = np.random.Generator(np.random.PCG64(99)).normal(size=size)
+    table = table[np.arange(shape[0] if shape else 1) % 4].reshape(
+        shape[:2] if len(shape) < 3 else -1
     )
     if len(shape) > 2:
         table = np.broadcast_to(table.reshape(-1, *[1] * (len(shape) - 1)), shape)

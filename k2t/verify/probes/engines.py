@@ -52,6 +52,7 @@ def load_engine(name: str) -> Any:
         sys.modules["keras"].Sequential.predict_classes = predict_classes
         if name == "keras2":
             float_targets()
+            weigh_added_losses()
         return sys.modules["keras"]
     return _module(name).load()
 
@@ -95,6 +96,28 @@ def float_targets() -> None:
         return y_true, y_pred, weights
 
     utils.match_dtype_and_rank = matched
+
+
+def weigh_added_losses() -> None:
+    """The mean loss of a model that has only added ones weighs batches by their rows, as up to
+    Keras 2.3; tf-keras finds these in targets, and such a model has none."""
+    container: Any = importlib.import_module("tf_keras.src.engine.compile_utils").LossesContainer
+    call = container.__call__
+
+    def called(self: Any, y_true: Any, y_pred: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._user_losses is not None:
+            return call(self, y_true, y_pred, *args, **kwargs)
+        tf: Any = importlib.import_module("tensorflow")
+        rows = tf.shape(tf.nest.flatten(y_pred)[0])[0]
+        mean = self._total_loss_mean
+        update = mean.update_state
+        mean.update_state = lambda value, sample_weight=None: update(value, sample_weight=rows)
+        try:
+            return call(self, y_true, y_pred, *args, **kwargs)
+        finally:
+            mean.update_state = update
+
+    container.__call__ = called
 
 
 def predict_classes(model: Any, x: Any, batch_size: Any = None, verbose: int = 0) -> Any:

@@ -90,6 +90,7 @@ def fix_noise(keras: Any) -> None:
         for place, attribute in (
             (getattr(keras, "random", None), "normal"),
             (getattr(keras, "backend", None), "random_normal"),
+            (getattr(tf.keras, "backend", None), "random_normal"),
             (tf.random, "normal"),
         ):
             if hasattr(place, attribute):
@@ -124,6 +125,13 @@ def one_at_a_time(make: Callable[..., Any]) -> Callable[..., Any]:
             return make(self, rows)
 
     return made
+
+
+def draw_nothing(keras: Any) -> None:
+    """Pictures of models, which need other packages and which the port does not draw."""
+    for place in (keras.utils, sys.modules.get(f"{keras.__name__}.utils")):
+        if hasattr(place, "plot_model"):
+            place.plot_model = lambda *args, **kwargs: None  # type: ignore[union-attr]
 
 
 def keep_order() -> None:

@@ -29,7 +29,13 @@ from k2t.verify.probes.child import (
     run_script,
 )
 from k2t.verify.probes.engines import load_engine
-from k2t.verify.probes.keras_chance import fix_images, fix_noise, keep_order, switch_off_dropout
+from k2t.verify.probes.keras_chance import (
+    draw_nothing,
+    fix_images,
+    fix_noise,
+    keep_order,
+    switch_off_dropout,
+)
 from k2t.verify.probes.keras_drawn import Drawn
 from k2t.verify.probes.keras_limits import batches, limit, validation
 from k2t.verify.probes.keras_trace import Tracer, read_facts
@@ -67,6 +73,7 @@ class Probe:
         fix_noise(self.keras)
         fix_images(self.keras)
         keep_order()
+        draw_nothing(self.keras)
         model = self.keras.Model
         model.fit = self.hook_fit(model.fit)
         if hasattr(model, "fit_generator"):
