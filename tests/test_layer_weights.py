@@ -65,3 +65,60 @@ def test_what_is_refused(body: str) -> None:
     text, errors = migrated(body + "\n")
     assert "K2T803" in errors
     assert "raise NotImplementedError" in text
+
+
+WHOLE = """\
+import keras
+import numpy as np
+
+x = np.random.rand(64, 8).astype("float32")
+y = np.random.rand(64, 1).astype("float32")
+
+
+def build(units=4):
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(units), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+model = build()
+model.fit(x, y)
+{}
+print(model.evaluate(x, y))
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        (
+            "kept = model.get_weights()\nmodel.fit(x, y)\nmodel.set_weights(kept)",
+            "kept = {name: value.clone() for name, value in model.state_dict().items()}",
+        ),
+        (
+            "other = build()\nother.set_weights(model.get_weights())\nother.fit(x, y)",
+            "other.load_state_dict(model.state_dict())",
+        ),
+    ],
+)
+def test_whole_models_hand_over_their_state(body: str, wanted: str) -> None:
+    done = migrate(WHOLE.format(body).encode(), "train.py")
+    assert [f.code for f in done.findings if f.severity.value == "error"] == []
+    assert wanted in (done.text or "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "kept = model.get_weights()\nprint(len(kept))\nmodel.set_weights(kept)",
+        "kept = model.get_weights()\nkept[0] = kept[0] * 2\nmodel.set_weights(kept)",
+        "kept = [w * 2 for w in model.get_weights()]\nmodel.set_weights(kept)",
+        "kept = np.load('w.npy', allow_pickle=True)\nmodel.set_weights(kept)",
+        "other = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])\n"
+        "other.compile('sgd', 'mse')\nother.set_weights(model.get_weights())\nother.fit(x, y)",
+    ],
+)
+def test_weights_that_are_looked_into_are_refused(body: str) -> None:
+    done = migrate(WHOLE.format(body).encode(), "train.py")
+    assert "K2T803" in [f.code for f in done.findings]
+    assert "raise NotImplementedError" in (done.text or "")

@@ -76,7 +76,7 @@ class Assembly:
         interp = self.interp
         models = tuple(self.model(group) for group in self.groups())
         frozen = tuple(freezing.uses(interp, self.layout))
-        own = (*frozen, *weights.uses(interp, self.layout))
+        own = (*frozen, *weights.uses(interp, self.layout), *weights.states(interp, self.layout))
         return Program(
             source=interp.source,
             dialect=interp.dialect,

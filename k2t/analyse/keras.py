@@ -361,12 +361,10 @@ class Keras:
             return NONE
         if name == "add_loss":
             return added.add_loss(interp, state, node, frame)
+        if name in weights.METHODS:
+            return weights.of_model(self.interp, state, name, node, frame)
         if name not in METHODS:
-            values = arguments.evaluated(self.interp, node, frame)
-            if name == "get_layer" and len(values) == 1:
-                self.interp.unsupported("model.get_layer", node, frame)
-                return nesting.named_layer(interp, state, values[0])
-            return self.interp.unsupported(f"model.{name}", node, frame)
+            return nesting.other_method(interp, state, name, node, frame)
         args = arguments.given(self.interp, node, frame, METHODS[name].split(), OLD_ARGUMENTS)
         name = name.removesuffix("_generator")
         seen: dict[str, Any] = {"repeated": bool(interp.iteration)}

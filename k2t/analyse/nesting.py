@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from k2t.analyse import graph
+from k2t.analyse import arguments, graph
 from k2t.analyse.inputs import input_shape, output_shape
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame, ModelState
@@ -171,6 +171,15 @@ def layer_list(interp: Interpreter, state: ModelState) -> list[Value]:
         found.insert(0, made.layer)
         current = made.inputs[0]
     return [UNKNOWN, *found] if current in state.inputs else []
+
+
+def other_method(
+    interp: Interpreter, state: ModelState, name: str, node: ast.Call, frame: Frame
+) -> Value:
+    """A method without a rule: an error, but where ``get_layer`` goes on to one that has."""
+    values = arguments.evaluated(interp, node, frame)
+    unknown = interp.unsupported(f"model.{name}", node, frame)
+    return named_layer(interp, state, values[0]) if name == "get_layer" and values else unknown
 
 
 def named_layer(interp: Interpreter, state: ModelState, name: Value) -> Value:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from k2t.analyse import arguments
 from k2t.analyse.freezing import holders
 from k2t.analyse.interpreter import Interpreter
-from k2t.analyse.state import Event, Frame
+from k2t.analyse.state import Event, Frame, ModelState
 from k2t.analyse.statements import Layout
 from k2t.ir.program import Use
-from k2t.ir.values import NONE, Arg, Array, Const, Obj, Value
+from k2t.ir.values import NONE, UNKNOWN, Arg, Array, Const, Obj, Value
 
 METHODS = {"get_weights": "", "set_weights": "weights"}
 
@@ -26,6 +26,89 @@ def call(interp: Interpreter, layer: Obj, name: str, node: ast.Call, frame: Fram
     biased = layer.args.get("use_bias", Arg(Const(True))).value
     count = 1 if biased == Const(False) else 2
     return interp.new_list((Array(None, "float32"),) * count)
+
+
+def of_model(
+    interp: Interpreter, state: ModelState, name: str, node: ast.Call, frame: Frame
+) -> Value:
+    """``best = model.get_weights()``, and ``model.set_weights(best)`` later."""
+    args = arguments.given(interp, node, frame, METHODS[name].split(), {})
+    kind = {"get_weights": "get_state", "set_weights": "set_state"}[name]
+    interp.event(kind, node, frame, model=state.id, args=args)
+    return NONE if name == "set_weights" else UNKNOWN
+
+
+def states(interp: Interpreter, layout: Layout) -> Iterator[Use]:
+    """The weights of whole models that are only kept and put back.
+
+    ``known``: whether the script does no more with them; ``models``: all that they are of.
+    """
+    events = [e for e in interp.events if e.kind in ("get_state", "set_state")]
+    calls = {id(e.node): e for e in events}
+    models: dict[str, set[int]] = {}
+    names: dict[int, str | None] = {}
+    for event in events:
+        name = name_of(layout, calls, event)
+        names[id(event.node)] = name
+        models.setdefault(name or "", set()).add(event["model"])
+    seen: set[int] = set()
+    for event in events:
+        node, name = event.node, names[id(event.node)]
+        if id(node) in seen or not isinstance(node, ast.Call):
+            continue
+        seen.add(id(node))
+        together = {e["model"] for e in events if e.node is node} | models.get(name or "-", set())
+        inner = calls.get(id(node.args[0])) if node.args else None
+        if inner is not None:
+            together.add(inner["model"])
+        method = node.func
+        yield Use(
+            kind=event.kind,
+            call=interp.spans.of(node),
+            stmt=interp.spans.of(event.stmt),
+            models=tuple(sorted(together)),
+            args=event["args"],
+            receiver=interp.spans.of(method.value) if isinstance(method, ast.Attribute) else None,
+            scope=layout.scope(node),
+            data={"known": name is not None, "kept": name != ""},
+        )
+
+
+def name_of(layout: Layout, calls: Mapping[int, Event], event: Event) -> str | None:
+    """The variable that keeps the weights ("": none is needed); None where they are looked into."""
+    node = event.node
+    assert isinstance(node, ast.Call)
+    parent = layout.parents.get(id(node))
+    if event.kind == "get_state":
+        if isinstance(parent, ast.Call) and id(parent) in calls:
+            return ""
+        match parent:
+            case ast.Assign(targets=[ast.Name(id=name)]) if only_kept(layout, calls, name):
+                return name
+        return None
+    match node.args:
+        case [ast.Call() as inner] if id(inner) in calls:
+            return ""
+        case [ast.Name(id=name)] if only_kept(layout, calls, name):
+            return name
+    return None
+
+
+def only_kept(layout: Layout, calls: Mapping[int, Event], name: str) -> bool:
+    """Whether a variable is only bound to the weights of models, and only put back into models."""
+    for node in ast.walk(layout.interp.tree):
+        parent = layout.parents.get(id(node))
+        match node:
+            case ast.Name(id=found, ctx=ast.Load()) if found == name:
+                if id(parent) not in calls or calls[id(parent)].kind != "set_state":
+                    return False
+            case ast.Name(id=found) if found == name:
+                value = parent.value if isinstance(parent, ast.Assign) else None
+                if id(value) not in calls or calls[id(value)].kind != "get_state":
+                    return False
+            case ast.arg(arg=found) if found == name:
+                return False
+    return True
 
 
 def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:

@@ -25,7 +25,7 @@ from k2t.lower.functions import constant, drop, seed, sequence, static_if, util
 from k2t.lower.images import flow, generator, generator_fit
 from k2t.lower.model import Draft
 from k2t.lower.scored import operation
-from k2t.lower.weights import get_weights, set_weights
+from k2t.lower.weights import get_state, get_weights, set_state, set_weights
 
 
 def lower_use(edits: Edits, use: Use) -> None:
@@ -267,6 +267,8 @@ HANDLERS = {
     "trainable": freeze,
     "get_weights": get_weights,
     "set_weights": set_weights,
+    "get_state": get_state,
+    "set_state": set_state,
     "generator": generator,
     "generator_fit": generator_fit,
     "flow": flow,

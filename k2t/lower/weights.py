@@ -28,6 +28,39 @@ def set_weights(edits: Edits, use: Use) -> None:
     edits.training["set_weights"] = name
 
 
+def get_state(edits: Edits, use: Use) -> None:
+    """The weights of a model; kept for later they are copies, because training changes its own."""
+    check_state(edits, use)
+    if not use.data["kept"]:
+        edits.edits.append(Edit(use.call, code(use.receiver or "", ".state_dict()")))
+        return
+    copied = code(
+        "{name: value.clone() for name, value in ", use.receiver or "", ".state_dict().items()}"
+    )
+    edits.edits.append(Edit(use.call, copied))
+
+
+def set_state(edits: Edits, use: Use) -> None:
+    check_state(edits, use)
+    given = need(use, "weights")
+    assert given.span is not None
+    text = code(use.receiver or "", ".load_state_dict(", given.span, ")")
+    edits.edits.append(Edit(use.call, text))
+
+
+def check_state(edits: Edits, use: Use) -> None:
+    if not use.data["known"]:
+        why = "the weights of a model are looked into, not only kept and put back"
+        raise NotMigrated("K2T803", why, use.call)
+    drafts = [edits.drafts.get(model) for model in use.models]
+    if None in drafts:
+        raise NotMigrated("K2T903", "the model of these weights is not migrated", use.call)
+    if any(draft is not drafts[0] for draft in drafts):
+        raise NotMigrated("K2T803", "the weights of a model of another class", use.call)
+    if drafts[0] is not None and edits.classes[drafts[0].model.id].lazy:
+        raise NotMigrated("K2T803", "the weights of a model whose sizes are not known", use.call)
+
+
 def module(edits: Edits, use: Use) -> str:
     """The module that has the weights, which must be the same one whenever this is run.
 
