@@ -23,6 +23,7 @@ def util(edits: Edits, use: Use) -> None:
         "pad_sequences": pad_sequences,
         "sequences_to_matrix": sequences_to_matrix,
         "normalize": lambda e, u: helper_call(e, u, "normalize"),
+        "get_file": get_file,
         "imdb_word_index": lambda e, u: word_index(e, u, "imdb"),
         "reuters_word_index": lambda e, u: word_index(e, u, "reuters"),
     }
@@ -88,6 +89,18 @@ def callee(edits: Edits, use: Use) -> Span:
 def word_index(edits: Edits, use: Use, name: str) -> None:
     chosen = emit(edits, "load_word_index", "load_word_index", use)
     edits.edits.append(Edit(use.call, (f'{chosen}("{name}")',)))
+
+
+def get_file(edits: Edits, use: Use) -> None:
+    """The file of an address, kept beside the data sets of the script."""
+    given = {key for key, arg in use.args.items() if arg.span is not None}
+    for key in sorted(given - {"fname", "origin"}):
+        raise NotMigrated("K2T616", f"get_file({key}=...) is not carried over", use.call)
+    for key in ("fname", "origin"):
+        need(use, key)
+    helper_call(edits, use, "get_file")
+    where = "the file is kept in data/, where Keras has ~/.keras/datasets"
+    edits.note("K2T615", Severity.INFO, where, use.call)
 
 
 def to_categorical(edits: Edits, use: Use) -> None:

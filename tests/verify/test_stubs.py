@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import tarfile
 
 import numpy as np
 import pytest
@@ -216,3 +217,16 @@ def test_a_history_cut_short_does_not_stop_a_plot():
             [sys.executable, "-c", script], capture_output=True, text=True, check=False
         )
         assert done.stdout == "said\n", done.stderr
+
+
+@pytest.mark.quick
+def test_the_archive_of_stories_is_laid_out_as_the_true_one():
+    data = content("https://s3.amazonaws.com/text-datasets/babi_tasks_1-20_v1-2.tar.gz")
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        name = "tasks_1-20_v1-2/en-10k/qa2_two-supporting-facts_test.txt"
+        lines = archive.extractfile(name).read().decode().splitlines()
+    question, answer, facts = lines[3].split("\t")
+    thing = question.removeprefix("4 Where is the ").removesuffix("? ")
+    assert f"got the {thing}." in lines[1]
+    assert lines[2].endswith(f"went to the {answer}.")
+    assert facts == "2 3"

@@ -69,6 +69,15 @@ def download(name, sha256=None):
     return path
 
 
+def get_file(fname, origin):
+    """The path of the file at this address, kept in data/."""
+    path = Path("data", fname)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(origin, path)
+    return str(path)
+
+
 def index_words(texts, labels, maxlen, start_char, index_from):
     """Adds index_from to the word numbers, marks the start, leaves out texts of maxlen or more."""
     start = [] if start_char is None else [start_char]

@@ -18,6 +18,7 @@ import numpy as np
 
 from k2t.verify.probes.child import Array
 from k2t.verify.standins.synthetic_arrays import archive, images, sentences, word_index
+from k2t.verify.standins.synthetic_stories import babi
 
 ROWS = 1_000
 Column = Callable[[Array, np.random.Generator], Sequence[str]]
@@ -312,6 +313,7 @@ def sentence_pairs() -> bytes:
 
 
 OTHERS: dict[str, Callable[[], bytes]] = {
+    "babi_tasks_1-20_v1-2.tar.gz": babi,
     **{
         f"{name}.npz": partial(npz, name)
         for name in ("mnist", "imdb", "reuters", "boston_housing", "california_housing")
