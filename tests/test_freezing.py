@@ -143,3 +143,12 @@ def test_made_frozen_in_a_loop_is_refused() -> None:
     body += "    net.add(layers.Dense(8, trainable=False))\n"
     body += 'net.add(layers.Dense(1))\nnet.compile("sgd", "mse")\nnet.fit(x, y)\n'
     assert "K2T111" in migrated(body)[1]
+
+
+@pytest.mark.parametrize(
+    "read", ["model.trainable", "len(model.trainable_weights)", "base.layers[0].trainable"]
+)
+def test_what_is_read_of_it_is_an_error(read: str) -> None:
+    text, codes = migrated(f"print({read})" + TRAIN)
+    assert set(codes) == {"K2T900"}
+    assert "raise NotImplementedError" in text

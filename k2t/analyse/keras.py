@@ -22,7 +22,7 @@ from k2t.analyse import (
     weights,
 )
 from k2t.analyse.interpreter import Interpreter
-from k2t.analyse.methods import CONSTANTS, DROPPED, KINDS, METHODS, OLD_ARGUMENTS
+from k2t.analyse.methods import CONSTANTS, DROPPED, KINDS, METHODS, OLD_ARGUMENTS, UNREAD
 from k2t.analyse.recurrent import returns_state
 from k2t.analyse.state import Frame, ModelState, versions_of
 from k2t.ir.values import (
@@ -275,7 +275,7 @@ class Keras:
                 if attr == "metrics_names":
                     self.interp.event("metrics_names", node, frame, model=owner.id)
                     return UNKNOWN
-                if attr in ("input_shape", "stop_training"):
+                if attr in UNREAD:
                     return self.interp.unsupported(f"model.{attr}", node, frame)
                 if attr in ("input", "output", "inputs", "outputs", "layers"):
                     # an error but where it goes into a model that is made from it

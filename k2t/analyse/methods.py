@@ -60,3 +60,10 @@ OLD_ARGUMENTS = {
 
 KINDS = {"layers": "layer", "callbacks": "callback"}
 """The events of constructors, by section."""
+
+UNREAD = {
+    "input_shape", "stop_training", "trainable", "weights", "trainable_weights",
+    "non_trainable_weights", "variables", "trainable_variables", "non_trainable_variables",
+    "optimizer", "losses", "updates", "metrics", "built",
+}  # fmt: skip
+"""What a Keras model has besides methods and torch's has not: reading it is refused."""
