@@ -50,6 +50,7 @@ USES = (
     "callback",
     "operation",
     *generators.EVENTS,
+    "application",
 )
 
 

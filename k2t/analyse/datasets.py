@@ -19,10 +19,23 @@ from k2t.ir.values import (
     Shape,
     Sym,
     Tuple,
+    Unknown,
     Value,
     known,
 )
 from k2t.table import Row
+
+
+def call(interp: Any, row: Row, path: str, node: ast.Call, frame: Frame) -> Value:
+    """A data set, a data utility, or a network of ``keras.applications``, which is refused."""
+    if row.section == "applications":
+        arguments.evaluated(interp, node, frame)
+        interp.event("application", node, frame, row=row.name)
+        return Unknown(path)
+    args = arguments.bind_row(interp, row, node, frame)
+    is_dataset = row.section == "datasets"
+    interp.event("util", node, frame, row=row.name, args=args, dataset=is_dataset)
+    return dataset(row) if is_dataset else util_result(interp, row.name, args)
 
 
 def dataset(row: Row) -> Value:

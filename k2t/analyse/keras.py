@@ -181,14 +181,8 @@ class Keras:
             if "distributes" in row.data:
                 return self.each_step(row, node, frame)
             return self.construct(row, node, frame)
-        if row is not None and row.section == "utils":
-            args = arguments.bind_row(self.interp, row, node, frame)
-            self.interp.event("util", node, frame, row=row.name, args=args)
-            return datasets.util_result(self.interp, row.name, args)
-        if row is not None and row.section == "datasets":
-            args = arguments.bind_row(self.interp, row, node, frame)
-            self.interp.event("util", node, frame, row=row.name, args=args, dataset=True)
-            return datasets.dataset(row)
+        if row is not None and row.section in ("utils", "datasets", "applications"):
+            return datasets.call(self.interp, row, path, node, frame)
         if row is not None and row.section == "activations":
             return operations.activation(self.interp, row, node, frame)
         if row is not None and row.section == "ops":

@@ -156,6 +156,19 @@ def sequences_to_matrix(edits: Edits, use: Use) -> None:
     edits.edits.append(Edit(use.call, code(chosen, "(", *separated(parts), ")")))
 
 
+def application(edits: Edits, use: Use) -> None:
+    """A network of ``keras.applications``: refused, and told what stands nearest to it."""
+    name = str(use.data["row"])
+    row = edits.ctx.table.rows["applications"][name]
+    what = f"keras.applications.{name} is not carried over"
+    if "torchvision" in row.data:
+        near = f"torchvision.models.{row.data['torchvision']} differs in {row.data['differs']}"
+        raise NotMigrated("K2T150", f"{what}; {near}", use.call)
+    timm = row.data["timm"]
+    near = f"timm.create_model({timm!r}) is near to it" if timm else "timm has none either"
+    raise NotMigrated("K2T154", f"{what}: torchvision has none; {near}", use.call)
+
+
 def seed(edits: Edits, use: Use) -> None:
     value = use.data["seed"]
     assert isinstance(value, Span)

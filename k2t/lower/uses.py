@@ -21,7 +21,7 @@ from k2t.lower.edits import (
 from k2t.lower.feeding import data_loader, fed_parts, floats, inputs, several
 from k2t.lower.fitting import fit
 from k2t.lower.freezing import freeze
-from k2t.lower.functions import constant, drop, seed, sequence, static_if, util
+from k2t.lower.functions import application, constant, drop, seed, sequence, static_if, util
 from k2t.lower.images import flow, generator, generator_fit
 from k2t.lower.model import Draft
 from k2t.lower.scored import operation
@@ -269,6 +269,7 @@ HANDLERS = {
     "set_weights": set_weights,
     "get_state": get_state,
     "set_state": set_state,
+    "application": application,
     "generator": generator,
     "generator_fit": generator_fit,
     "flow": flow,
