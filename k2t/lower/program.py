@@ -234,13 +234,28 @@ def references(edits: Edits, table: Table) -> None:
     """Layer classes handed about as values: ``Dropout`` becomes ``nn.Dropout``.
 
     Where one is called with Keras's arguments, its model was left behind, and so it is left too.
+    A variable that holds one keeps its name. Recurrent layers are written with the class that the
+    variable has now.
     """
-    text = edits.program.source.text
-    for leftover in edits.program.leftovers:
+    source = edits.program.source
+    variables: set[str] = set()
+    for leftover in sorted(edits.program.leftovers, key=lambda found: found.span.start):
         row = table.find(leftover.path)
-        called = text[leftover.span.end :].lstrip().startswith("(")
-        if row is not None and row.get("reference") and not called:
-            edits.edits.append(Edit(leftover.span, (str(row.data["reference"]),)))
+        called = source.text[leftover.span.end :].lstrip().startswith("(")
+        if row is None or called or not (row.get("reference") or row.get("torch_class")):
+            continue
+        name = source.slice(leftover.span)
+        if name in variables:
+            edits.edits.append(Edit(leftover.span, (name,)))
+            continue
+        torch = row.get("reference") or f"nn.{row.data['torch_class']}"
+        edits.edits.append(Edit(leftover.span, (str(torch),)))
+        variable, equals, value = source.slice(leftover.stmt).partition(" = ")
+        if equals and value == name and variable.isidentifier():
+            variables.add(variable)
+        if not row.get("reference"):
+            message = "the models have this class written in: another one here changes nothing"
+            edits.note("K2T135", Severity.WARNING, message, leftover.span)
 
 
 # ---------------------------------------------------------------------- result

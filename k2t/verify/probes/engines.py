@@ -48,6 +48,7 @@ def load_engine(name: str) -> Any:
         os.environ["TF_USE_LEGACY_KERAS"] = "1"  # read by tensorflow for tf.keras
         sys.meta_path.insert(0, _Alias("keras", "tf_keras"))
         sys.modules["keras"] = importlib.import_module("tf_keras")
+        name_old_modules(sys.modules["keras"])
         accept_lr(sys.modules["keras"].optimizers)
         sys.modules["keras"].Sequential.predict_classes = predict_classes
         if name == "keras2":
@@ -67,6 +68,15 @@ def _module(name: str) -> Any:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def name_old_modules(keras: Any) -> None:
+    """Makes `from keras.layers import recurrent` find the module that holds its classes now."""
+    for name in LEGACY_MODULES:
+        _, folder, module = name.split(".")
+        place = getattr(keras, folder)
+        if not hasattr(place, module):
+            setattr(place, module, place)
 
 
 def accept_lr(optimizers: Any) -> None:
