@@ -240,4 +240,8 @@ def test_another_name_of_a_layer_goes_with_its_calls(
 
 def test_another_name_that_is_read_stays_and_is_said() -> None:
     done = of(OLD.format(units=1, activation="sigmoid") + "print(RNN)\n")
-    assert "K2T900" in codes(done)
+    assert "K2T135" in codes(done)
+    assert not [f for f in done.findings if f.severity == "error"]
+    lines = (done.text or "").splitlines()
+    assert "RNN = nn.LSTM" in lines
+    assert "print(RNN)" in lines
