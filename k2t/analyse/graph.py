@@ -72,6 +72,7 @@ def connect(interp: Interpreter, model: ModelState, args: dict[str, Arg]) -> Non
         named: tuple[str | None, ...] = tuple(keys)
         named = named or tuple(end_name(interp.graph[i]) for i in ids)
         if end == "inputs":
+            kind = "one" if kind == "list" and len(ids) == 1 else kind  # an array alone is fed
             model.inputs, model.input_kind, model.input_keys = ids, kind, named
         else:
             model.outputs, model.output_kind, model.output_keys = ids, kind, named

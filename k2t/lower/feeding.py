@@ -81,8 +81,12 @@ def inputs(edits: Edits, use: Use, draft: Draft, x: Arg, rows: str = "") -> Code
     """What goes into the model, in the types and the form that it wants; ``rows`` is a slice."""
     assert x.span is not None
     if not several(draft.model):
-        if fed(use, x) is not None and not isinstance(x.value, Array):
-            raise NotMigrated("K2T602", "a list of arrays for a model with one input", x.span)
+        only = fed(use, x)
+        if only is not None and not isinstance(x.value, Array):
+            if only.kind != "list" or len(only.items) != 1 or only.items[0].span is None:
+                raise NotMigrated("K2T602", "a list of arrays for a model with one input", x.span)
+            x = only.items[0]
+            assert x.span is not None
         cut = taken(x, draft.model.inputs[0], rows)
         return code(cast(edits, x.value, x.span, floats(edits, draft)), cut)
     parts = fed(use, x)

@@ -201,13 +201,15 @@ def test_a_drawing_that_is_none_takes_everything():
     figure.canvas[0] = 1
 
 
-def test_a_history_cut_short_does_not_stop_a_plot():
+def test_a_history_cut_short_and_old_labels_do_not_stop_a_plot():
     code = (
         "from k2t.verify.standins import plots\n{first}plots.install()\n"
         "import matplotlib.pyplot as plt\n"
         "line, = plt.plot(range(3), [1.0], 'g-', label='loss')\n"
         "assert len(line.get_xdata()) == 0\n"
         "line, = plt.plot([1, 2], [3, 4])\nassert list(line.get_ydata()) == [3, 4]\n"
+        "plt.xticks([0, 28, 56], [-4.0, 4.0])\n"
+        "assert [text.get_text() for text in plt.xticks([0, 28], 'ab')[1]] == ['a', 'b']\n"
         "try:\n    plt.plot([1], [2], linestyle='no such')\n"
         "except ValueError:\n    print('said')\n"
     )

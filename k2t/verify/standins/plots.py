@@ -1,7 +1,8 @@
 """Lets scripts that draw run without matplotlib and seaborn: a call gives a drawing that is none.
 
 Where the package is installed it is used (with a backend that shows nothing), but a training that
-was cut short has fewer epochs than the script's axis: such a line is drawn empty.
+was cut short has fewer epochs than the script's axis: such a line is drawn empty. Labels that are
+not as many as their ticks, which matplotlib took until 3.3, are left off.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Finder:
 
 
 class Forgiving:
-    """Lets ``Axes.plot`` of the installed matplotlib, once imported, draw lines that do not fit."""
+    """Lets the installed matplotlib, once imported, draw lines and labels that do not fit."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -84,23 +85,31 @@ class Forgiving:
 
         def exec_module(module: ModuleType) -> None:
             execute(module)
-            module.Axes.plot = forgiving(module.Axes.plot)
+            forgive(module)
 
         spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
 
 
-def forgiving(plot: Any) -> Any:
-    @functools.wraps(plot)
-    def plot_or_nothing(axes: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return plot(axes, *args, **kwargs)
-        except ValueError as error:
-            if "must have same first dimension" not in str(error):
-                raise
-            return plot(axes, [], [], **kwargs)
+def forgive(axes: ModuleType) -> None:
+    axis = sys.modules["matplotlib.axis"].Axis  # type: ignore[attr-defined]
+    axes.Axes.plot = forgiving(axes.Axes.plot, "must have same first dimension")
+    axis.set_ticklabels = forgiving(axis.set_ticklabels, "does not match the number of labels", 1)
 
-    return plot_or_nothing
+
+def forgiving(draw: Any, complaint: str, sequences: int = 2) -> Any:
+    """``draw``, called once more with empty sequences where what it was given does not fit."""
+
+    @functools.wraps(draw)
+    def draw_or_nothing(drawing: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return draw(drawing, *args, **kwargs)
+        except ValueError as error:
+            if complaint not in str(error):
+                raise
+            return draw(drawing, *([[]] * sequences), **kwargs)
+
+    return draw_or_nothing
 
 
 def install() -> None:
@@ -109,7 +118,7 @@ def install() -> None:
     if imported is None:
         sys.meta_path.insert(0, Forgiving())
     else:
-        imported.Axes.plot = forgiving(imported.Axes.plot)
+        forgive(imported)
     sys.meta_path.append(Finder(missing))
 
 
