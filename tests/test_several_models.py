@@ -84,3 +84,19 @@ model.fit(x_train, y_train)
     assert codes == []
     assert "model = Model(base)" in text
     assert "for layer in (self.layers[0], self.layers[2]):" in text
+
+
+def test_a_list_of_one_input_is_that_input() -> None:
+    text, codes = migrated(
+        """\
+inputs = keras.Input((8,))
+model = keras.Model([inputs], layers.Dense(1, name="value")(inputs))
+model.compile("sgd", "mse")
+model.fit([x_train], [y_train])
+same = keras.Model(model.inputs, model.get_layer("value").output)
+print(same.predict(x_train))
+"""
+    )
+    assert codes == []
+    assert "make_loader(x_train, y_train, shuffle=True)" in text
+    assert "predict(same, x_train)" in text

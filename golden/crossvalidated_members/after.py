@@ -30,8 +30,13 @@ class RMSprop(torch.optim.RMSprop):
                 if p.grad is None:
                     continue
                 if p not in self.state:
-                    self.state[p] = {"step": torch.zeros(()), "square_avg": torch.zeros_like(p)}
-                v = self.state[p]["square_avg"].lerp_(p.grad.square(), 1 - group["alpha"])
+                    self.state[p] = {
+                        "step": torch.zeros(()),
+                        "square_avg": torch.zeros_like(p),
+                    }
+                v = self.state[p]["square_avg"].lerp_(
+                    p.grad.square(), 1 - group["alpha"]
+                )
                 p.addcdiv_(p.grad, (v + group["eps"]).sqrt(), value=-group["lr"])
         return loss
 
@@ -105,10 +110,12 @@ for fold in range(FOLDS):
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-    trainer.fit(model, make_loader(train_x[rest], train_y[rest], batch_size=20, shuffle=True))
-    loss, mae = trainer.test(model, make_loader(train_x[held], train_y[held]), verbose=False)[
-        0
-    ].values()
+    trainer.fit(
+        model, make_loader(train_x[rest], train_y[rest], batch_size=20, shuffle=True)
+    )
+    loss, mae = trainer.test(
+        model, make_loader(train_x[held], train_y[held]), verbose=False
+    )[0].values()
     scores.append(mae)
 print("cross-validated mae: %.3f (%.3f)" % (np.mean(scores), np.std(scores)))
 
@@ -128,7 +135,10 @@ for units in MEMBERS:
     members.append(member)
 
 votes = np.stack(
-    [torch.cat(trainer.predict(member, make_loader(test_x))).numpy()[:, 0] for member in members]
+    [
+        torch.cat(trainer.predict(member, make_loader(test_x))).numpy()[:, 0]
+        for member in members
+    ]
 )
 error = np.abs(votes.mean(axis=0) - test_y).mean()
 alone = [np.abs(vote - test_y).mean() for vote in votes]

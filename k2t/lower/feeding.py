@@ -32,6 +32,15 @@ def fed(use: Use, arg: Arg) -> Fed | None:
     return parts.get(arg.span) if isinstance(parts, dict) else None
 
 
+def alone(use: Use, arg: Arg) -> Arg:
+    """The array that a list of one array holds, else the argument itself."""
+    parts = fed(use, arg)
+    one = parts is not None and parts.kind == "list" and len(parts.items) == 1
+    if parts is None or not one or not isinstance(parts.items[0].value, Array):
+        return arg
+    return parts.items[0] if parts.items[0].span is not None else arg
+
+
 def several(model: Model) -> bool:
     return len(model.inputs) > 1 or model.input_kind != "one"
 
@@ -81,12 +90,10 @@ def inputs(edits: Edits, use: Use, draft: Draft, x: Arg, rows: str = "") -> Code
     """What goes into the model, in the types and the form that it wants; ``rows`` is a slice."""
     assert x.span is not None
     if not several(draft.model):
-        only = fed(use, x)
-        if only is not None and not isinstance(x.value, Array):
-            if only.kind != "list" or len(only.items) != 1 or only.items[0].span is None:
-                raise NotMigrated("K2T602", "a list of arrays for a model with one input", x.span)
-            x = only.items[0]
-            assert x.span is not None
+        x = alone(use, x)
+        assert x.span is not None
+        if fed(use, x) is not None and not isinstance(x.value, Array):
+            raise NotMigrated("K2T602", "a list of arrays for a model with one input", x.span)
         cut = taken(x, draft.model.inputs[0], rows)
         return code(cast(edits, x.value, x.span, floats(edits, draft)), cut)
     parts = fed(use, x)
@@ -198,6 +205,8 @@ def outputs(edits: Edits, use: Use, draft: Draft, y: Arg, rows: str = "") -> Cod
     """The targets: an array as it is, several in the form of the script."""
     assert y.span is not None
     if len(draft.model.outputs) < 2:
+        y = alone(use, y)
+        assert y.span is not None
         return code(target(y.value, y.span), rows)
     parts = fed(use, y)
     if parts is None or len(parts.items) != len(draft.heads):
