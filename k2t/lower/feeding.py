@@ -205,9 +205,9 @@ def outputs(edits: Edits, use: Use, draft: Draft, y: Arg, rows: str = "") -> Cod
     """The targets: an array as it is, several in the form of the script."""
     assert y.span is not None
     if len(draft.model.outputs) < 2:
-        y = alone(use, y)
-        assert y.span is not None
-        return code(target(y.value, y.span), rows)
+        one = alone(use, y)
+        assert one.span is not None
+        return code(target(one.value, one.span), rows)
     parts = fed(use, y)
     if parts is None or len(parts.items) != len(draft.heads):
         raise NotMigrated("K2T304", "the targets of several outputs are not known", y.span)

@@ -92,7 +92,7 @@ class Forgiving:
 
 
 def forgive(axes: ModuleType) -> None:
-    axis = sys.modules["matplotlib.axis"].Axis  # type: ignore[attr-defined]
+    axis = sys.modules["matplotlib.axis"].Axis
     axes.Axes.plot = forgiving(axes.Axes.plot, "must have same first dimension")
     axis.set_ticklabels = forgiving(axis.set_ticklabels, "does not match the number of labels", 1)
 
