@@ -179,11 +179,14 @@ def announced_by(subject: Subject) -> list[Finding]:
 def announced(subject: Subject, stubs: tuple[Path, ...]) -> tuple[Cause, ...]:
     """What k2t has declared, as the cause of what is gone when it is taken out."""
     taken = {stub.stem for stub in stubs}
-    messages = [(code, message) for _, code, message in ROUNDINGS]
-    messages += [(f.code, f.message) for f in subject.declared]
-    findings = {code: message for code, message in messages if code in taken}
-    gone = "declared by k2t, and gone when it is taken out"
-    return tuple(Cause(message, code, gone) for code, message in findings.items())
+    roundings = {code: message for _, code, message in ROUNDINGS}
+    messages = roundings | {f.code: f.message for f in subject.declared}
+    gone = "gone when it is taken out"
+    return tuple(
+        Cause(message, code, gone if code in roundings else f"declared by k2t, and {gone}")
+        for code, message in messages.items()
+        if code in taken
+    )
 
 
 def curves(pair: Comparison) -> tuple[Curve, ...]:
