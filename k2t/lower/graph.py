@@ -9,8 +9,8 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.ir.program import Leaf, Model, Plain
 from k2t.ir.torch import Entry, Group, Line, Part, Raw
-from k2t.ir.values import Const, Obj, as_int
-from k2t.lower import naming, several, tensors
+from k2t.ir.values import Obj, as_int
+from k2t.lower import masks, naming, several, tensors
 from k2t.lower import text as t
 from k2t.lower.brackets import bracketed, parenthesized
 from k2t.lower.dots import dot
@@ -53,6 +53,8 @@ class Graph:
     named: set[str] = field(default_factory=set)
     spares: set[str] = field(default_factory=set)
     others: dict[int, tuple[Node, ...]] = field(default_factory=dict)
+    padded: dict[int, int] = field(default_factory=dict)
+    lengths: dict[int, str] = field(default_factory=dict)
 
     def lower(self) -> Chain:
         nodes = [i.node for i in self.model.body if isinstance(i, Leaf)]
@@ -64,6 +66,8 @@ class Graph:
         names = naming.tensor_names(self.model, nodes, stems, skipped)
         self.named = {*names.values(), *self.input_names()}
         self.start()
+        self.padded = masks.followed(self.model, nodes, readers)
+        self.sort_padding()
         self.attributes = naming.attribute_names(self.ctx, self.model, nodes)
         for item in self.model.body:
             if isinstance(item, Plain):
@@ -77,6 +81,8 @@ class Graph:
                 several.lower_whole(self, node, names, comments.get(node.id, ()))
             elif node.id not in self.flows:
                 self.lower_node(node, names.get(node.id), bound, comments.get(node.id, ()))
+        if self.padded:
+            raise NotMigrated("K2T114", "a mask that is not used", self.model.span)
         self.finish()
         return Chain(parts_first(self.groups, self.model), self.lines, self.paths)
 
@@ -91,6 +97,36 @@ class Graph:
             self.flows[node.id] = Flow(name, "last", rank)
         if len(names) > 1 or self.model.input_kind == "list":
             self.lines.append(Line(unpacked(self.model, names)))
+
+    def sort_padding(self) -> None:
+        """Inputs with masks have their padding at the end, for packing."""
+        for tensor in dict.fromkeys(self.padded.values()):
+            ids, lengths = self.flows[tensor].text, self.own("lengths")
+            why = () if self.lengths else masks.WHY
+            self.lengths[tensor] = lengths
+            self.lines += masks.pushed_to_the_end(ids, self.own("padding"), lengths, why)
+
+    def packed(self, node: Node, op: Op, attribute: str, text: str) -> str:
+        """The last output of a recurrent layer that skips padding.
+
+        Raises:
+            NotMigrated: torch's kernel does not compute it.
+        """
+        layer = node.layer
+        assert layer is not None
+        plain = op.call == "{m}({x})[0][:, -1]" or op.lines
+        if not op.mask or not plain:
+            raise masks.beyond_packing(layer)
+        lengths = self.lengths[self.padded.pop(node.id)]
+        options = "batch_first=True, enforce_sorted=False"
+        packed = self.own("packed")
+        self.lines.append(Line(f"{packed} = pack_padded_sequence({text}, {lengths}, {options})"))
+        if op.lines:
+            return packed
+        h = self.own("h")
+        state = f"_, ({h}, _)" if "nn.LSTM" in (op.module or "") else f"_, {h}"
+        self.lines.append(Line(f"{state} = self.{attribute}({packed})"))
+        return f"{h}[-1]"
 
     # ------------------------------------------------------------------ nodes
 
@@ -170,6 +206,12 @@ class Graph:
                 attribute = base if op is main else f"{base}_{op.stem}"
                 self.make(attribute, layer, op, known, comments)
                 comments, has_module = (), True
+                if node.id in self.padded and op is main:
+                    text = self.packed(node, op, attribute, text)
+                    if not op.lines:
+                        layout = op.out or layout
+                        rank = rank - op.folds if rank is not None else None
+                        continue
                 values = {"x": text, "m": f"self.{attribute}"}
                 for line in op.lines:
                     self.lines.append(Line(fill(line, values)))
@@ -190,7 +232,7 @@ class Graph:
         """The ops of a layer, the same in all instances of the model.
 
         Raises:
-            NotMigrated: they are not, or the layer makes a mask.
+            NotMigrated: they are not.
         """
         found = []
         for one in (node, *self.others.get(node.id, ())):
@@ -203,8 +245,6 @@ class Graph:
                 found.append(lower(self.ctx, several.without_state(layer), shape, width))
                 if found[-1] != found[0]:
                     raise NotMigrated("K2T115", f"{layer.row} is built in several ways here")
-                if t.get(layer.args, "mask_zero") == Const(True):
-                    raise NotMigrated("K2T114", "masks in functional models are not carried over")
         return found[0]
 
     def own(self, stem: str) -> str:
