@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set
 from dataclasses import dataclass, field
 
@@ -213,9 +214,10 @@ class Graph:
                         rank = rank - op.folds if rank is not None else None
                         continue
                 values = {"x": text, "m": f"self.{attribute}"}
-                for line in op.lines:
+                lines, call = self.spared(op)
+                for line in lines:
                     self.lines.append(Line(fill(line, values)))
-                text = fill(op.call or "{m}({x})", values)
+                text = fill(call or "{m}({x})", values)
                 if op.lines:
                     note = join_notes(note, op.comment)
             else:
@@ -254,6 +256,16 @@ class Graph:
             name, number = f"{stem}{number}", number + 1
         self.named.add(name)
         return name
+
+    def spared(self, op: Op) -> tuple[tuple[str, ...], str | None]:
+        """The lines and call of an op, whose own variables are none that holds a tensor."""
+        lines, call = op.lines, op.call
+        bound = {word for line in lines for word in words(line.partition(" = ")[0])}
+        for word in sorted(bound & self.named):
+            another, name = self.own(word), rf"\b{word}\b"
+            lines = tuple(re.sub(name, another, line) for line in lines)
+            call = re.sub(name, another, call) if call else call
+        return lines, call
 
     def put(self, node: Node, text: str, state: str | None = None) -> None:
         """Note where a tensor is that some line has bound already."""
