@@ -106,8 +106,8 @@ class Matcher(L.LightningModule):
         packed1 = pack_padded_sequence(
             a, lengths1, batch_first=True, enforce_sorted=False
         )
-        _, (h, _) = self.lstm(packed1)
-        a = torch.cat([h[0], h[1]], 1)  # last state of each direction
+        _, (h1, _) = self.lstm(packed1)
+        a = torch.cat([h1[0], h1[1]], 1)  # last state of each direction
         x = torch.cat([q, a], 1)
         x = F.relu(self.dense2(x))
         return self.dense3(x)  # logits: the sigmoid is in the loss
