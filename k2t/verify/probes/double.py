@@ -29,6 +29,8 @@ def install_keras(keras: Any) -> None:
         keras.backend.set_floatx("float64")
         if hasattr(keras, "mixed_precision"):
             keras.mixed_precision.set_global_policy("float64")
+    if hasattr(keras.layers.BatchNormalization, "_fused_can_be_used"):
+        correct_variances(keras.layers.BatchNormalization)
     cast_floats_exactly()
     for name in STEPS:
         if hasattr(keras.Model, name):
@@ -47,6 +49,28 @@ def cast_floats_exactly() -> None:
 
     for module in (tf, tf.compat.v1, tf.compat.v2):
         module.cast = exact
+
+
+def correct_variances(layer: Any) -> None:
+    """tf-keras keeps the unbiased variance of images where TensorFlow's fused operation computes
+    it, which is in float32 only; in double precision it keeps it here."""
+    import tensorflow as tf
+
+    call, assign = layer.call, layer._assign_moving_average
+
+    @wraps(call)
+    def called(self: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        self._k2t_count = None
+        if len(inputs.shape) in (4, 5) and list(self.axis) == [len(inputs.shape) - 1]:
+            self._k2t_count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], inputs.dtype)
+        return call(self, inputs, *args, **kwargs)
+
+    def assigned(self: Any, variable: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if variable is self.moving_variance and self._k2t_count is not None:
+            value = value * (self._k2t_count / (self._k2t_count - 1))
+        return assign(self, variable, value, *args, **kwargs)
+
+    layer.call, layer._assign_moving_average = called, assigned
 
 
 def rounding(step: Callable[..., Any]) -> Callable[..., Any]:
