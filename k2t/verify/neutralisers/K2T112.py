@@ -26,6 +26,7 @@ def unfuse(layer: Any) -> None:
         build(self, input_shape)
 
     layer.build = built
+    layer.keeps_biased = True  # in double precision too
 
 
 def average_plainly(backend: Any) -> None:

@@ -61,7 +61,12 @@ def correct_variances(layer: Any) -> None:
     @wraps(call)
     def called(self: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         self._k2t_count = None
-        if len(inputs.shape) in (4, 5) and list(self.axis) == [len(inputs.shape) - 1]:
+        biased = getattr(self, "keeps_biased", False)  # K2T112 is taken out
+        if (
+            not biased
+            and len(inputs.shape) in (4, 5)
+            and list(self.axis) == [len(inputs.shape) - 1]
+        ):
             self._k2t_count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], inputs.dtype)
         return call(self, inputs, *args, **kwargs)
 
