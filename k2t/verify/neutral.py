@@ -14,7 +14,9 @@ FOLDER = Path(__file__).parent / "neutralisers"
 # warnings that change no number of a training run, and why
 NUMBERLESS = {
     "K2T133": "the same layers, written one by one",
+    "K2T135": "the same layers; what a variable beside them holds",
     "K2T302": "the emitted loss is what Keras on TensorFlow computes; it is said for the reader",
+    "K2T614": "rows by chance in both: drawn anew for each epoch, or going on with those left over",
     "K2T707": "event files; nothing of it is trained on",
     "K2T708": "what never acts changes nothing",
     "K2T709": "a column of a file",
