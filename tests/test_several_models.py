@@ -100,3 +100,19 @@ print(same.predict(x_train))
     assert codes == []
     assert "make_loader(x_train, y_train, shuffle=True)" in text
     assert "predict(same, x_train)" in text
+
+
+def test_a_function_of_the_backend_is_one_error() -> None:
+    text, codes = migrated(
+        """\
+from keras import backend as K
+
+model = keras.Sequential([keras.Input((8,)), layers.Dense(4), layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit(x_train, y_train)
+hidden = K.function([model.layers[0].input], [model.layers[0].output])
+print(hidden([x_train])[0].shape)
+"""
+    )
+    assert codes == ["K2T900"]
+    assert "not migrated" in text

@@ -10,6 +10,8 @@ from k2t.ir.source import Span
 from k2t.ir.torch import Edit, Snippet
 from k2t.lower.edits import Edits
 
+WAYS = ("input", "inputs", "output", "outputs", "layers")
+
 
 def covered(span: Span, edits: Edits, removed: list[Span]) -> bool:
     """Whether a place of the source goes: removed, or replaced and not carried along."""
@@ -45,7 +47,8 @@ def stops_of(
     """The statements that the script stops before, and why: Keras names that survive in them are
     errors, and so are uses of models that are left.
 
-    A tensor's name is one only in a statement that has no other.
+    A tensor's name, and a way to one (``model.output``), is one only in a statement that has no
+    other.
     """
     stops: dict[Span, str] = {}
 
@@ -54,11 +57,11 @@ def stops_of(
             findings.append(about := else_error)
         stops.setdefault(statement, f"{about.code}: {about.message}")
 
-    for found in sorted(edits.program.leftovers, key=lambda found: "." not in found.path):
+    for found in sorted(edits.program.leftovers, key=lambda found: is_tensor(found.path)):
         if covered(found.span, edits, removed):
             continue
         known = next((f for f in findings if is_error(f) and found.span in f.span), None)
-        if known is None and "." not in found.path and found.stmt in stops:
+        if known is None and is_tensor(found.path) and found.stmt in stops:
             continue
         message = f"{found.path} is not migrated"
         stop(found.stmt, known, Finding("K2T900", Severity.ERROR, message, found.span))
@@ -72,6 +75,11 @@ def stops_of(
     kept = [(s, text) for s, text in sorted(stops.items()) if not any(s in r for r in removed)]
     kept = [(s, text) for s, text in kept if not stopped_around(s, text, stops)]
     return first_at_top_level(edits.program, kept)
+
+
+def is_tensor(path: str) -> bool:
+    """Whether a path is a tensor's name, or leads to one of a model or layer."""
+    return "." not in path or path.rpartition(".")[2] in WAYS
 
 
 def stopped_around(span: Span, text: str, stops: Mapping[Span, str]) -> bool:
