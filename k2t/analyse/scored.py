@@ -83,6 +83,8 @@ def followed(
         problem = "its conditions or loops are not known"
     elif is_generator(definition):
         problem = "it is no plain function"
+    elif (target := assigned_in_place(definition)) is not None:
+        problem = f"{target} is changed in place, which in torch changes the caller's tensor too"
     rank = None
     if isinstance(result, Tensor):
         made = interp.graph[result.node]
@@ -102,6 +104,20 @@ def is_generator(definition: ast.AST) -> bool:
     """Whether a function is decorated or yields."""
     decorated = bool(getattr(definition, "decorator_list", ()))
     return decorated or any(isinstance(n, ast.Yield | ast.Await) for n in ast.walk(definition))
+
+
+def assigned_in_place(definition: ast.AST) -> str | None:
+    """A name whose value may be an argument's tensor, and that ``-=`` and the like change.
+
+    Keras makes a new tensor and binds the name; torch changes the tensor itself, which the
+    metrics and the backward pass read again. A name that starts as a number is not one.
+    """
+    numbers = {
+        n.id for s in ast.walk(definition) if isinstance(s, ast.Assign)
+        and isinstance(s.value, ast.Constant) for n in s.targets if isinstance(n, ast.Name)
+    }  # fmt: skip
+    targets = (n.target for n in ast.walk(definition) if isinstance(n, ast.AugAssign))
+    return next((ast.unparse(n) for n in targets if ast.unparse(n) not in numbers), None)
 
 
 def arguments_of(node: ast.AST) -> Iterator[ast.arg]:
