@@ -69,7 +69,9 @@ class Vae(L.LightningModule):
         z_mean, z_log_var, x = self.encoder(inputs)
         outputs = self.decoder(x)
         reconstruction = (
-            POINTS * 2 * F.mse_loss(outputs, inputs, reduction="none").mean(-1)
+            POINTS
+            * 2
+            * F.mse_loss(outputs.flatten(), inputs.flatten(), reduction="none").mean(-1)
         )
         kl = 1 + z_log_var - z_mean.square() - z_log_var.exp()
         kl = -0.5 * kl.sum(dim=-1)

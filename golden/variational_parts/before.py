@@ -55,7 +55,7 @@ decoder = Model(latent, Dense(POINTS * 2)(x), name="decoder")
 outputs = decoder(encoder(inputs)[2])
 vae = Model(inputs, outputs, name="vae")
 
-reconstruction = POINTS * 2 * mse(inputs, outputs)
+reconstruction = POINTS * 2 * mse(K.flatten(inputs), K.flatten(outputs))
 kl = 1 + z_log_var - K.square(z_mean) - K.exp(z_log_var)
 kl = -0.5 * K.sum(kl, axis=-1)
 vae.add_loss(K.mean(reconstruction + BETA * kl))

@@ -104,7 +104,7 @@ def _parts(shape: Any) -> Any:
 def fix_images(keras: Any) -> None:
     """Iterators of ImageDataGenerator keep the order; what a batch draws is decided by its rows."""
     for name in IMAGES:
-        if name.split(".")[0] == keras.Model.__module__.split(".")[0]:
+        if keras.Model.__module__.startswith(name.split("src.")[0] + "src."):
             module = importlib.import_module(name)
             module.Iterator._set_index_array = keep_rows
             module.NumpyArrayIterator._get_batches_of_transformed_samples = one_at_a_time(
