@@ -28,7 +28,7 @@ def edited(*changes: tuple[str, str], dialect: str = "tf_keras") -> Migration:
     ("change", "line", "reason"),
     [
         ((ADDED, "vae.add_loss(lambda: K.mean(kl))"), "vae.add_loss", "add_loss"),
-        ((ADDED, "vae.add_loss(reconstruction)"), "vae.add_loss", "it is not one number"),
+        ((ADDED, "vae.add_loss(kl)"), "vae.add_loss", "it is not one number"),
         ((ADDED, f"{ADDED}\n{ADDED}"), "vae.add_loss", "several times"),
         ((ADDED, "encoder.add_loss(K.mean(kl))"), "encoder.add_loss", "not compiled itself"),
         ((COMPILED, "vae.compile('adam', loss='mse')"), "vae.add_loss", "a loss as well"),

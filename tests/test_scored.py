@@ -1,10 +1,35 @@
-"""Losses and metrics of the script that may not be carried over."""
+"""Losses and metrics of the script: what may not be carried over, and names they share."""
 
 import ast
 
 import pytest
 
-from k2t.analyse.scored import assigned_in_place
+from k2t.pipeline import migrate
+
+SCRIPT = """\
+import keras
+import numpy as np
+from keras import ops
+
+inputs = np.random.rand(64, 4).astype("float32")
+targets = np.random.rand(64, 2).astype("float32")
+
+
+{functions}
+
+
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+model.compile(loss={loss}, metrics=["mae"])
+model.fit(inputs, targets)
+"""
+
+
+def migrated(functions: str, loss: str):
+    return migrate(SCRIPT.format(functions=functions, loss=loss).encode(), "script.py")
+
+
+def errors(functions: str, loss: str = "distance") -> list[str]:
+    return [f.message for f in migrated(functions, loss).findings if f.severity == "error"]
 
 
 @pytest.mark.parametrize(
@@ -14,9 +39,67 @@ from k2t.analyse.scored import assigned_in_place
         ("y_pred[:, 0] *= 2", "y_pred[:, 0]"),
         ("part = y_pred[:, 0]\n    part += 1", "part"),
         ("y_pred = y_pred - 1", None),
-        ("total = 0\n    total += y_pred", None),
+        ("total = 0\n    total += y_pred\n    total *= 2", None),
     ],
 )
-def test_tensors_changed_in_place_are_found(body: str, changed: str | None) -> None:
-    tree = ast.parse(f"def loss(y_true, y_pred):\n    {body}\n    return y_pred")
-    assert assigned_in_place(tree) == changed
+def test_tensors_changed_in_place_are_refused(body: str, changed: str | None) -> None:
+    function = f"def distance(y_true, y_pred):\n    {body}\n    return ops.mean(y_pred - y_true)"
+    said = [m for m in errors(function) if "is changed in place" in m]
+    assert [m.split(": ")[1].split(" is")[0] for m in said] == ([changed] if changed else [])
+
+
+def test_a_function_that_the_loss_calls_changes_a_tensor_in_place() -> None:
+    functions = (
+        "def centred(y):\n    y -= ops.mean(y)\n    return y\n\n\n"
+        "def distance(y_true, y_pred):\n    return ops.mean(centred(y_pred) - y_true)"
+    )
+    assert any("y is changed in place" in message for message in errors(functions))
+
+
+@pytest.mark.parametrize("name", ["loss", "logits", "x", "y", "batch", "mae", "prefix", "distance"])
+def test_a_loss_named_like_a_variable_of_the_step(name: str) -> None:
+    function = f"def {name}(y_true, y_pred):\n    return ops.mean(ops.square(y_pred - y_true))"
+    result = migrated(function, name)
+    assert not [f for f in result.findings if f.severity == "error"]
+    (model,) = [
+        node
+        for node in ast.parse(result.text).body
+        if isinstance(node, ast.ClassDef) and node.name == "Model"
+    ]
+    (step,) = [node for node in model.body if getattr(node, "name", "") == "training_step"]
+    assert isinstance(step, ast.FunctionDef)
+    names = [node for node in ast.walk(step) if isinstance(node, ast.Name)]
+    bound = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    bound |= {a.arg for a in step.args.args} - {"self"}
+    called = {
+        node.func.id
+        for node in ast.walk(step)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert called.isdisjoint(bound), ast.unparse(step)
+
+
+def test_the_losses_of_several_outputs_named_like_their_values() -> None:
+    script = """\
+import keras
+import numpy as np
+from keras import ops
+
+inputs = np.random.rand(64, 4).astype("float32")
+
+
+def a_loss(y_true, y_pred):
+    return ops.mean(ops.square(y_pred - y_true))
+
+
+x = keras.Input((4,))
+a = keras.layers.Dense(2, name="a")(x)
+b = keras.layers.Dense(2, name="b")(x)
+model = keras.Model(x, [a, b])
+model.compile(loss=[a_loss, "mse"])
+model.fit(inputs, [np.random.rand(64, 2), np.random.rand(64, 2)])
+"""
+    result = migrate(script.encode(), "script.py")
+    assert not [f for f in result.findings if f.severity == "error"]
+    assert "a_loss_value = a_loss(a_true, a)" in result.text
+    assert '"a_loss": a_loss_value' in result.text

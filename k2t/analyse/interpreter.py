@@ -153,11 +153,10 @@ class Interpreter:
                     self.bind(target, self.eval(value, frame), frame)
             case ast.AugAssign(target=target, op=op, value=value):
                 old = self.eval(target, frame)
-                self.bind(
-                    target,
-                    expressions.binary(self, op, old, self.eval(value, frame), stmt, frame),
-                    frame,
-                )
+                new = expressions.binary(self, op, old, self.eval(value, frame), stmt, frame)
+                self.bind(target, new, frame)
+                if isinstance(new, Tensor):
+                    self.event("in_place", stmt, frame, old=old, new=new, name=ast.unparse(target))
             case ast.Return(value=value):
                 return "return", self.eval(value, frame) if value else NONE
             case ast.If():

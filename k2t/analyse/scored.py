@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k2t.analyse import calls, nesting
-from k2t.analyse.state import Frame, GraphNode, ModelState, versions_of
+from k2t.analyse.state import Event, Frame, GraphNode, ModelState, versions_of
 from k2t.analyse.tensor_shapes import BATCH
 from k2t.ir.program import Scored
 from k2t.ir.values import Arg, Function, Shape, Tensor, Value
@@ -70,8 +70,9 @@ def followed(
     tensors = [Tensor(whole(interp, shape, frame)) for _ in range(2)]
     guesses, events, invocations = interp.guesses, len(interp.events), len(interp.invocations)
     result = calls.call_function(interp, index, list(tensors), {})
+    changed = changed_in_place(interp.events[events:])
     # its tensors are no model's: what is bound and called here stays where it is
-    kept = [e for e in interp.events[events:] if e.kind not in ("bind", "apply")]
+    kept = [e for e in interp.events[events:] if e.kind not in ("bind", "apply", "in_place")]
     interp.events[events:] = [
         replace(e, kind="operation") if e.kind == "tensor_operation" else e for e in kept
     ]
@@ -83,8 +84,8 @@ def followed(
         problem = "its conditions or loops are not known"
     elif is_generator(definition):
         problem = "it is no plain function"
-    elif (target := assigned_in_place(definition)) is not None:
-        problem = f"{target} is changed in place, which in torch changes the caller's tensor too"
+    elif changed is not None:
+        problem = f"{changed} is changed in place, in torch that of the caller too"
     rank = None
     if isinstance(result, Tensor):
         made = interp.graph[result.node]
@@ -106,18 +107,19 @@ def is_generator(definition: ast.AST) -> bool:
     return decorated or any(isinstance(n, ast.Yield | ast.Await) for n in ast.walk(definition))
 
 
-def assigned_in_place(definition: ast.AST) -> str | None:
-    """A name whose value may be an argument's tensor, and that ``-=`` and the like change.
+def changed_in_place(events: list[Event]) -> str | None:
+    """What ``-=`` and the like change, in the function or in one it calls.
 
     Keras makes a new tensor and binds the name; torch changes the tensor itself, which the
-    metrics and the backward pass read again. A name that starts as a number is not one.
+    metrics and the backward pass read again. A sum that begins as a number is the function's own.
     """
-    numbers = {
-        n.id for s in ast.walk(definition) if isinstance(s, ast.Assign)
-        and isinstance(s.value, ast.Constant) for n in s.targets if isinstance(n, ast.Name)
-    }  # fmt: skip
-    targets = (n.target for n in ast.walk(definition) if isinstance(n, ast.AugAssign))
-    return next((ast.unparse(n) for n in targets if ast.unparse(n) not in numbers), None)
+    own: set[Tensor] = set()
+    for event in events:
+        if event.kind == "in_place":
+            if isinstance(event["old"], Tensor) and event["old"] not in own:
+                return str(event["name"])
+            own.add(event["new"])
+    return None
 
 
 def arguments_of(node: ast.AST) -> Iterator[ast.arg]:

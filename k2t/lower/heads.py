@@ -12,6 +12,7 @@ from k2t.ir.values import NONE, Arg, Array, Tuple, Value
 from k2t.lower import text as t
 from k2t.lower.initial import own_names
 from k2t.lower.ops import Context, located
+from k2t.lower.steps import variable
 from k2t.lower.targets import Loss, Metric, Output, lower_loss, lower_metrics, target_text
 
 SHARED = {"x", "y", "loss", "logs", "parts", "self", "batch", "prefix"}
@@ -36,6 +37,10 @@ class Head:
             dim = 1 if self.output.shape is not None and len(self.output.shape) == 1 else -1
             return f"{self.name}.softmax({dim})"
         return f"{self.name}.sigmoid()" if self.loss.folded == "sigmoid" else self.name
+
+    def calls(self) -> list[str]:
+        """The loss and the metrics as the step calls them."""
+        return [self.loss.call, *(m.call for m in self.metrics if m.call is not None)]
 
 
 def lower_heads(
@@ -120,20 +125,23 @@ def build_step(heads: Sequence[Head], penalized: bool, params: dict[str, str]) -
     for head in heads:
         text = target_text(head.loss.target, head.y, head.output, head.name)
         lines.append(Line(f"{head.name}_true = {head.target}{text.removeprefix('y')}"))
+    taken = {call.partition("(")[0] for head in heads for call in head.calls()}
     terms, losses, metrics = [], [], []
     for head in heads:
-        name = f"{head.name}_loss"
+        log = f"{head.name}_loss"
+        name = variable(log, taken)
         lines.append(Line(f"{name} = {put(head.loss.call, head, head.name)}"))
         terms.append(f"{head.weight} * {name}" if head.weight is not None else name)
-        losses.append((name, name))
+        losses.append((log, name))
     extra = " + self.penalty()" if penalized else ""
     lines.append(Line(f"loss = {' + '.join(terms)}{extra}"))
     for head in heads:
         for metric in head.metrics:
             assert metric.call is not None
-            name = f"{head.name}_{metric.log}"
+            log = f"{head.name}_{metric.log}"
+            name = variable(log, taken)
             lines.append(Line(f"{name} = {put(metric.call, head, head.activated)}"))
-            metrics.append((name, name))
+            metrics.append((log, name))
     own = tuple(Line(own_names(line.text, params)) for line in lines)
     return Step("x, y", own, (("loss", "loss"), *metrics), (), tuple(losses))
 

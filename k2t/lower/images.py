@@ -77,7 +77,8 @@ def inert_arguments(edits: Edits, use: Use) -> set[str]:
         literal = isinstance(arg.value, Const) and not (arg.value.expr and arg.value.expr.names)
         if literal and any(t.same_value(arg.value, d) for d in (default, defaults[name])):
             inert.add(name)
-    if not any(f"{n}_whitening" in use.args for n in ("zca",)) or "zca_whitening" in inert:
+    zca = use.args.get("zca_whitening")
+    if zca is None or zca.span is None or "zca_whitening" in inert:
         inert |= {"zca_epsilon"} & set(use.args)
     return inert
 

@@ -37,10 +37,8 @@ def optimizers(ctx: Context, model: Model) -> tuple[Optimizer, Settings | None]:
     assert compiled is not None
     first = t.get(compiled.args, "optimizer")
     values = [t.get(again.args, "optimizer") for again in compiled.again]
-    for again in compiled.again:
-        if any(
-            t.get(args, "optimizer") != values[compiled.again.index(again)] for args in again.others
-        ):
+    for again, value in zip(compiled.again, values, strict=True):
+        if any(t.get(args, "optimizer") != value for args in again.others):
             why = "compile says different things in different rounds"
             raise NotMigrated("K2T306", why, again.span)
     if not values:

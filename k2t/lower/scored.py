@@ -15,6 +15,10 @@ from k2t.lower.ops import Context
 from k2t.lower.targets import FUNCTION, Loss, Metric, Output, on_probabilities
 from k2t.table import Row
 
+STEP_NAMES = {"self", "batch", "batch_idx", "prefix", "x", "y", "weights", "logits", "y_pred"}
+STEP_NAMES |= {"loss", "losses", "logs", "parts"}
+"""What the step binds itself: a function of such a name is called by another one there."""
+
 
 def known(ctx: Context, value: Function, code: str) -> Scored:
     """What is known of a function.
@@ -33,10 +37,16 @@ def known(ctx: Context, value: Function, code: str) -> Scored:
 def loss(ctx: Context, value: Function) -> Loss:
     """A loss of the script; Keras takes the mean of what it gives."""
     found = known(ctx, value, "K2T301")
-    each = f"{found.text or 'self.loss_function'}({{y}}, {{p}})"
+    callee = name_in_step(found)
+    each = f"{callee or 'self.loss_function'}({{y}}, {{p}})"
     call = each if found.rank == 0 else f"{each}.mean()"
-    setup = None if found.text else Raw(("self.loss_function = ", found.span))
+    setup = None if callee else Raw(("self.loss_function = ", found.span))
     return Loss(FUNCTION, call, each, "float", None, "y_pred", found.rank, setup, True)
+
+
+def name_in_step(found: Scored) -> str | None:
+    """How the step calls a function by its own name; None where it has none there."""
+    return None if found.text in STEP_NAMES else found.text
 
 
 def metric(ctx: Context, value: Function, output: Output, y: Array | None) -> Metric:
@@ -60,8 +70,9 @@ def metric(ctx: Context, value: Function, output: Output, y: Array | None) -> Me
                 f"Keras 3 gives {found.name} targets of shape (n,) beside predictions (n, 1), "
                 "which meet as (n, n), and so does this; else take .flatten() out",
             )
-    call = f"{found.text or f'self.{name}_function'}({target}, {{p}})"
-    setup = None if found.text else Raw((f"self.{name}_function = ", found.span))
+    callee = name_in_step(found)
+    call = f"{callee or f'self.{name}_function'}({target}, {{p}})"
+    setup = None if callee else Raw((f"self.{name}_function = ", found.span))
     if found.rank == 0 and ctx.dialect != "keras2":  # that one goes by the size of the batch
         return Metric(found.name, call, mean=True, setup=setup)
     return Metric(found.name, call if found.rank == 0 else f"{call}.mean()", setup=setup)

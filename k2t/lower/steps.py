@@ -54,7 +54,7 @@ def build_step(made: Draft, penalized: bool, params: dict[str, str], validating:
     updates: list[Line] = []
     metric_values = {"p": activated, "raw": raw, "y": "y", "int": "y.int()"}
     taken = {"x", "y", "loss", "losses", "logs", raw}
-    taken |= {m.call.partition("(")[0] for m in made.metrics if m.call is not None}
+    taken |= {c.partition("(")[0] for c in (loss.call, *(m.call for m in made.metrics)) if c}
     for metric in made.metrics:
         if metric.call is not None:
             name = variable(metric.log, taken)

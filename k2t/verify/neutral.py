@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "neutralisers"
-# warnings that change no number of a training run, and why
+# warnings that change no number of a training run, or none but what chance decides, and why
 NUMBERLESS = {
     "K2T133": "the same layers, written one by one",
     "K2T135": "the same layers; what a variable beside them holds",
