@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from k2t.analyse.models import Builder
     from k2t.analyse.statements import Layout
 
+DIFFERS = ("Model", "Custom", "BatchNormalization")
+"""Layers that may give other values when they are computed again."""
+
 
 def add_loss(interp: Interpreter, model: ModelState, node: ast.Call, frame: Frame) -> Value:
     """The call, where it is a statement of its own about one tensor."""
@@ -214,7 +217,7 @@ def random(interp: Interpreter, node: int) -> bool:
         if "." not in name and name and rows["ops"][name].get("random"):
             return True
         layer = made.layer.row if made.layer is not None else ""
-        if layer in ("Model", "BatchNormalization") or "Dropout" in layer or "Noise" in layer:
+        if layer in DIFFERS or "Dropout" in layer or "Noise" in layer:
             return True
         stack.extend(made.inputs)
     return False

@@ -8,6 +8,7 @@ from typing import Any
 
 from k2t.analyse import callbacks, dialects, freezing, generators, names, weights
 from k2t.analyse.added import added_losses, used, with_nodes
+from k2t.analyse.classes import Classes
 from k2t.analyse.compiled import compile_of
 from k2t.analyse.functions import Structures
 from k2t.analyse.interpreter import Interpreter
@@ -21,7 +22,7 @@ from k2t.analyse.trace import held, lasting, settled
 from k2t.ir.finding import Finding, Severity
 from k2t.ir.program import Home, Import, Leftover, Model, Program, Use
 from k2t.ir.source import Span
-from k2t.ir.values import History, ModelRef, Ref, Tensor, Value
+from k2t.ir.values import History, ModelRef, Obj, Ref, Tensor, Value
 from k2t.parse.script import Script
 from k2t.table import Table
 
@@ -49,6 +50,10 @@ USES = (
     "method",
     "callback",
     "operation",
+    "layer_call",
+    "weight",
+    "asked",
+    "in_place",
     *generators.EVENTS,
     "application",
 )
@@ -76,12 +81,14 @@ class Assembly:
     def program(self) -> Program:
         interp = self.interp
         models = tuple(self.model(group) for group in self.groups())
+        layers = Classes(interp, self.layout).layers()
         frozen = tuple(freezing.uses(interp, self.layout))
         own = (*frozen, *weights.uses(interp, self.layout), *weights.states(interp, self.layout))
         return Program(
             source=interp.source,
             dialect=interp.dialect,
             models=models,
+            layers=layers,
             uses=(*(u for u in self.uses() if not any(u.call in f.stmt for f in frozen)), *own),
             removed=self.layout.removed(),
             imports=tuple(self.imports()),
@@ -210,8 +217,8 @@ class Assembly:
                 fits = data.get("fits")
                 if isinstance(fits, tuple):
                     data["fits"] = (*fits, event["fit"])
-                for name in ("runs", "states"):
-                    if name in data:
+                for name in ("runs", "states", "seen"):
+                    if name in event.data:
                         data[name] = (*data[name], *event[name])
                 found[key] = replace(old, models=merged, data=data)
             else:
@@ -239,7 +246,17 @@ class Assembly:
         if "fit" in data:
             data["fits"] = (data["fit"],)
         if event.kind == "static_if":
-            data |= self.static_parts(stmt if isinstance(stmt, ast.If) else event.node)
+            data |= self.static_parts(
+                stmt if isinstance(stmt, ast.If) else event.node, event["taken"]
+            )
+        if event.kind == "layer_call":
+            data |= self.layer_call(event)
+        if event.kind == "asked":
+            data["x"] = self.spans.of(event["x"])
+        if event.kind == "in_place" and isinstance(node, ast.AugAssign):
+            target, value = self.spans.of(node.target), self.spans.of(node.value)
+            between = self.interp.source.text[target.end : value.start].split("=")[0].strip()
+            data["parts"] = (target, between, value)
         if event.kind == "history_key":
             data["at"] = self.spans.of(event["at"])
         if target is not None and event.kind == "callback":
@@ -263,9 +280,23 @@ class Assembly:
             data=data,
         )
 
-    def static_parts(self, node: Any) -> dict[str, Any]:
+    def layer_call(self, event: Event) -> dict[str, Any]:
+        """Which layer is called inside a class, on what, and how it is written."""
+        node, made = event.node, event["made"]
+        assert isinstance(node, ast.Call)
+        given: list[tuple[str | None, ast.expr]] = [(None, a) for a in node.args]
+        given += [(k.arg, k.value) for k in node.keywords if k.arg not in ("training", "mask")]
+        flag = {id(n) for _, n in given if ast.unparse(n) == "training"}
+        return {
+            "seen": (Classes(self.interp, self.layout).node(event, []),),
+            "site": made.layer.span,
+            "callee": self.interp.source.slice(self.spans.of(node.func)),
+            "given": tuple((k, self.spans.of(n)) for k, n in given if id(n) not in flag),
+        }
+
+    def static_parts(self, node: Any, truth: bool) -> dict[str, Any]:
         """The statements of the branch that is kept."""
-        taken = node.body if self.layout.static[id(node)] else node.orelse
+        taken = node.body if truth else node.orelse
         spans = [self.layout.with_comments(s) for s in taken]
         return {"kept": Span(spans[0].start, spans[-1].end) if spans else None}
 
@@ -338,7 +369,13 @@ class Assembly:
     ) -> None:
         made = self.interp.graph[value.node] if isinstance(value, Tensor) else None
         whole = made is not None and made.whole and not made.pooled
-        if isinstance(value, History) or whole or callbacks.holds_callbacks(self.interp, value):
+        own = isinstance(value, Obj) and value.id in self.interp.wrapped
+        if (
+            isinstance(value, History)
+            or own
+            or whole
+            or callbacks.holds_callbacks(self.interp, value)
+        ):
             return
         path = value.path if isinstance(value, Ref) else node.id
         current: ast.AST = node

@@ -32,8 +32,8 @@ MAX_DEPTH = 16
 
 
 def call(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
-    if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args:
-        return Unknown()
+    if isinstance(node.func, ast.Name) and node.func.id == "super":
+        return parent(interp, frame)
     callee = interp.eval(node.func, frame)
     if interp.keras.owns(callee):
         return interp.keras.call(callee, node, frame)
@@ -175,11 +175,34 @@ def instantiate(
     return instance
 
 
+def parent(interp: Interpreter, frame: Frame) -> Value:
+    """``super()`` in a method: the object as one of the class of the script that it extends."""
+    for index, (cls, _) in enumerate(interp.definitions):
+        if (
+            isinstance(cls, ast.ClassDef)
+            and frame.scope in cls.body
+            and index in interp.keras.parents
+        ):
+            spec = getattr(frame.scope, "args", None)
+            this = frame.lookup(spec.args[0].arg) if spec is not None and spec.args else None
+            if isinstance(this, Instance):
+                return Instance(this.id, interp.keras.parents[index], this.keras_base)
+    return Unknown()
+
+
+def method_of(interp: Interpreter, index: int, name: str) -> tuple[ast.FunctionDef, Frame] | None:
+    """A method of a class of the script, or of one that it extends, and where it is defined."""
+    node, home = interp.definitions[index]
+    for item in getattr(node, "body", []):
+        if isinstance(item, ast.FunctionDef) and item.name == name:
+            return item, home
+    above = interp.keras.parents.get(index)
+    return method_of(interp, above, name) if above is not None else None
+
+
 def defines(interp: Interpreter, instance: Instance, name: str) -> bool:
     """Whether the class of an instance has a method of that name."""
-    node, _ = interp.definitions[instance.cls]
-    methods = [i.name for i in getattr(node, "body", []) if isinstance(i, ast.FunctionDef)]
-    return name in methods
+    return method_of(interp, instance.cls, name) is not None
 
 
 def branches(tree: ast.Module, stmt: ast.stmt) -> dict[int, bool]:
@@ -229,11 +252,9 @@ def call_method(
     args: list[Value],
     keywords: dict[str, Value] | None = None,
 ) -> Value:
-    """What a method returns; UNKNOWN where the class itself does not define it."""
-    node, home = interp.definitions[instance.cls]
-    if isinstance(node, ast.ClassDef):
-        for item in node.body:
-            if isinstance(item, ast.FunctionDef) and item.name == name:
-                index = interp.function(item, home).index
-                return call_function(interp, index, [instance, *args], keywords or {})
-    return UNKNOWN
+    """What a method returns; UNKNOWN where no class of the script defines it."""
+    found = method_of(interp, instance.cls, name)
+    if found is None:
+        return UNKNOWN
+    index = interp.function(*found).index
+    return call_function(interp, index, [instance, *args], keywords or {})

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from k2t.analyse import arrays, calls, names
-from k2t.analyse.state import Frame
+from k2t.analyse.state import Frame, Pass
 from k2t.ir.values import (
     NONE,
     UNKNOWN,
@@ -141,11 +141,12 @@ def comprehension(
             interp.bind(extra.target, arrays.element(interp.eval(extra.iter, inner)), inner)
         interp.eval(element, inner)
         return UNKNOWN
-    results, outer = [], interp.iteration
+    results, outer, first = [], interp.iteration, interp.counter
     for number, item in enumerate(items):
-        interp.iteration = (*outer, number)
+        interp.iteration, start = (*outer, number), interp.counter
         interp.bind(generator.target, item, inner)
         results.append(interp.eval(element, inner))
+        interp.passes.append(Pass(id(element), first, number, item, start, interp.counter))
     interp.iteration = outer
     return interp.new_list(tuple(results))
 

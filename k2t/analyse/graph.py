@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from k2t.analyse import arguments, lambdas, nesting, operations, recurrent, shapes
+from k2t.analyse import arguments, custom, lambdas, nesting, operations, recurrent, shapes
 from k2t.analyse.inputs import shape_value
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, versions_of
@@ -163,6 +163,9 @@ def apply(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> Valu
         return interp.unsupported(f"a call of {layer.row}", node, frame)
     values = interp.elements(node.args, frame)
     keywords = {k.arg: interp.eval(k.value, frame) for k in node.keywords}
+    if layer.row == "Custom":
+        return custom.apply(interp, layer, values, keywords, node, frame)
+    keywords = {k: v for k, v in keywords.items() if not custom.is_training(v)}
     inputs = values[0] if values else UNKNOWN
     keeps_states = recurrent.state_count(interp, layer) > 0
     carried = {"initial_state"} if keeps_states else set()
@@ -186,9 +189,14 @@ def apply_to(interp: Interpreter, layer: Obj, inputs: Value, node: ast.AST, fram
     if layer.row == "Lambda":
         return lambdas.apply(interp, layer, inputs, node, frame)
     row = interp.table.rows["layers"][layer.row]
-    ins = [interp.graph[t.node].shape for t in tensors]
-    shape = shapes.result(row, layer, ins, interp.items)
-    return new_node(interp, layer, tensors, shape, node, frame)
+    made = [interp.graph[t.node] for t in tensors]
+    shape = shapes.result(row, layer, [custom.without_batch(m) for m in made], interp.items)
+    return new_node(interp, layer, tensors, like(made, shape), node, frame)
+
+
+def like(inputs: list[GraphNode], shape: Shape | None) -> Shape | None:
+    """The shape of what is made of tensors: with its batch where theirs have one."""
+    return (BATCH, *shape) if shape is not None and any(m.whole for m in inputs) else shape
 
 
 def new_node(
@@ -220,6 +228,8 @@ def new_node(
     )
     interp.graph[made.id] = made
     interp.event("apply", node, frame, tensor=made.id)
+    if layer is not None and made.whole:
+        interp.event("layer_call", node, frame, made=made)
     return Tensor(made.id)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k2t.analyse import shapes
+from k2t.analyse import custom, shapes
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.sequences import batch
 from k2t.analyse.state import Added, ModelState
@@ -30,7 +30,9 @@ def output_shape(interp: Interpreter, shape: Shape | None, added: Sequence[Added
     """What a chain of layers makes of an input of a shape."""
     rows = interp.table.rows["layers"]
     for entry in added:
-        if entry.layer.row != "Input":
+        if entry.layer.row == "Custom":
+            shape = custom.traced(interp, entry.layer, shape, entry.stmt)
+        elif entry.layer.row != "Input":
             row = rows[entry.layer.row]
             shape = shapes.result(row, entry.layer, [shape], interp.items)
     return shape

@@ -5,8 +5,18 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from k2t.analyse import arrays, calls, expressions, names
-from k2t.analyse.state import Content, Event, Frame, GraphNode, Invocation, ModelState, Snapshot
+from k2t.analyse import arrays, calls, expressions, imports
+from k2t.analyse.state import (
+    Content,
+    Custom,
+    Event,
+    Frame,
+    GraphNode,
+    Invocation,
+    ModelState,
+    Pass,
+    Snapshot,
+)
 from k2t.ir.source import Source, Span
 from k2t.ir.values import (
     NONE,
@@ -16,9 +26,7 @@ from k2t.ir.values import (
     Function,
     Instance,
     ListRef,
-    Module,
     NameUse,
-    Ref,
     Sym,
     Tensor,
     Tuple,
@@ -56,6 +64,10 @@ class Interpreter:
         self.called: set[int] = set()
         self.graph: dict[int, GraphNode] = {}
         self.models: dict[int, ModelState] = {}
+        self.customs: dict[int, Custom] = {}
+        self.constructors: dict[int, tuple[ast.Call, ast.stmt, Frame]] = {}
+        self.wrapped: dict[int, int] = {}
+        self.passes: list[Pass] = []
         self.events: list[Event] = []
         self.invocations: list[Invocation] = []
         self.truths: dict[int, bool | None] = {}
@@ -77,6 +89,7 @@ class Interpreter:
     def run(self) -> None:
         """Interpret the module, then every function that nothing called."""
         self.block(self.tree.body, self.module)
+        self.keras.complete()
         for node, frame in list(self.definitions):
             if isinstance(node, ast.ClassDef):
                 for item in node.body:
@@ -186,7 +199,7 @@ class Interpreter:
             case ast.ClassDef():
                 self.keras.define_class(stmt, frame)
             case ast.Import() | ast.ImportFrom():
-                self.imports(stmt, frame)
+                imports.bind(self, stmt, frame)
             case ast.Break():
                 return "break", NONE
             case ast.Continue():
@@ -206,25 +219,6 @@ class Interpreter:
                     if isinstance(target, ast.Name):
                         frame.names.pop(target.id, None)
         return None
-
-    def imports(self, stmt: ast.Import | ast.ImportFrom, frame: Frame) -> None:
-        if isinstance(stmt, ast.Import):
-            for alias in stmt.names:
-                path = alias.name if alias.asname else alias.name.split(".")[0]
-                frame.bind(alias.asname or path, self.module_value(path))
-            return
-        base = "." * stmt.level + (stmt.module or "")
-        for alias in stmt.names:
-            if alias.name == "*":
-                if names.is_foreign(base):
-                    self.keras.star_import(base, frame)
-                continue
-            frame.bind(alias.asname or alias.name, self.module_value(f"{base}.{alias.name}"))
-
-    def module_value(self, path: str) -> Value:
-        if names.is_foreign(path):
-            return Ref(names.canonical(path))
-        return Module(path)
 
     def define(self, stmt: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> None:
         for decorator in stmt.decorator_list:
@@ -368,13 +362,14 @@ class Interpreter:
             if items is None and isinstance(element, Unknown) and expressions.is_range(stmt.iter):
                 element = Sym(type="int")
             items = [element]
-        outer = self.iteration
+        outer, first = self.iteration, self.counter
         for number, item in enumerate(items):
-            self.iteration = (*outer, number)
+            self.iteration, start = (*outer, number), self.counter
             self.bind(stmt.target, item, frame)
             self.unsure += partial
             completion = self.block(stmt.body, frame)
             self.unsure -= partial
+            self.passes.append(Pass(id(stmt), first, number, item, start, self.counter))
             if completion and completion[0] in ("return", "break"):
                 self.iteration = outer
                 if completion[0] == "return":

@@ -10,7 +10,9 @@ from k2t.analyse import (
     arguments,
     callbacks,
     calls,
+    custom,
     datasets,
+    distributed,
     feeding,
     freezing,
     generators,
@@ -20,10 +22,10 @@ from k2t.analyse import (
     operations,
     scored,
     weights,
+    wrapped,
 )
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.methods import CONSTANTS, DROPPED, KINDS, METHODS, OLD_ARGUMENTS, UNREAD
-from k2t.analyse.recurrent import returns_state
 from k2t.analyse.state import Frame, ModelState, versions_of
 from k2t.ir.values import (
     NONE,
@@ -44,7 +46,6 @@ from k2t.ir.values import (
     Tuple,
     Unknown,
     Value,
-    as_int,
 )
 from k2t.table import Row
 
@@ -56,6 +57,7 @@ class Keras:
         self.interp = interp
         interp.keras = self
         self.bases: dict[int, str] = {}
+        self.parents: dict[int, int] = {}
 
     # ------------------------------------------------------------------ names
 
@@ -87,11 +89,11 @@ class Keras:
         match callee:
             case Ref() | Obj() | ModelRef():
                 return True
-            case Bound(receiver=receiver):
-                return isinstance(receiver, ModelRef | Obj | Tensor | History)
+            case Bound(receiver=ModelRef() | Obj() | Tensor() | History()):
+                return True
             case Unknown(why=why):
                 return why is not None
-        return False
+        return custom.owns(self.interp, callee)
 
     def bound(self, name: str, value: Value) -> None:
         """A variable was assigned: models and layers remember the name they are known by."""
@@ -119,19 +121,25 @@ class Keras:
 
     def define_class(self, stmt: ast.ClassDef, frame: Frame) -> None:
         interp = self.interp
+        events = len(interp.events)
         for decorator in stmt.decorator_list:
             interp.eval(decorator, frame)
-        base = None
+        base = above = None
         for node in stmt.bases:
             value = interp.eval(node, frame)
             if isinstance(value, Ref):
                 base = value.path
             elif isinstance(value, Class) and self.bases.get(value.index):
-                base = self.bases[value.index]
+                base, above = self.bases[value.index], value.index
         interp.definitions.append((stmt, frame))
         index = len(interp.definitions) - 1
+        if above is not None:
+            self.parents[index] = above
         if base is not None:
             self.bases[index] = base
+        if base in custom.BASES:
+            del interp.events[events:]  # what registers it for files of Keras's goes with them
+        elif base is not None:
             interp.event("class", stmt, frame, base=base, index=index)
         body = Frame(interp.fresh(), stmt, frame)
         interp.frames[body.id] = body
@@ -139,6 +147,15 @@ class Keras:
             if isinstance(item, ast.Assign | ast.AnnAssign):
                 interp.block([item], body)
         frame.bind(stmt.name, Class(index))
+
+    def complete(self) -> None:
+        """Follow the classes of the script that are models or in Sequential ones, now that what
+        they get is known."""
+        for state in list(self.interp.models.values()):
+            if state.own is not None:
+                wrapped.complete(self.interp, state)
+            elif any(entry.layer.row == "Custom" for entry in state.added):
+                nesting.output_shapes(self.interp, state)
 
     def base_of(self, index: int) -> str | None:
         return self.bases.get(index)
@@ -151,6 +168,10 @@ class Keras:
                 return self.call_path(path, node, frame)
             case Obj():
                 return graph.apply(self.interp, callee, node, frame)
+            case Class():
+                return custom.make(self.interp, callee, node, frame)
+            case Bound(receiver=Instance() as layer, name=name):
+                return custom.method(self.interp, layer, name, node, frame)
             case ModelRef(id=model):
                 return self.call_model(model, node, frame)
             case Bound(receiver=ModelRef(id=model), name=name):
@@ -179,7 +200,7 @@ class Keras:
             if path in row.get("functions", ()):
                 return graph.functional_layer(self.interp, row, node, frame)
             if "distributes" in row.data:
-                return self.each_step(row, node, frame)
+                return distributed.each_step(self.interp, row, node, frame)
             return self.construct(row, node, frame)
         if row is not None and row.section in ("utils", "datasets", "applications"):
             return datasets.call(self.interp, row, path, node, frame)
@@ -230,28 +251,6 @@ class Keras:
         interp.event(kind, node, frame, obj=obj, **seen)
         return obj
 
-    def each_step(self, row: Row, node: ast.Call, frame: Frame) -> Value:
-        """``TimeDistributed(Dense(8))``: a layer on the last axis does the same at every step.
-
-        Others get the steps one by one: their Obj says so.
-        """
-        interp = self.interp
-        args = arguments.bind_row(interp, row, node, frame)
-        inner = args["layer"].value if "layer" in args else UNKNOWN
-        if isinstance(inner, ModelRef):
-            part = nesting.as_layer(interp, interp.models[inner.id], node, frame)
-            inner = part if part is not None and "output" in part.args else UNKNOWN
-        if not isinstance(inner, Obj) or inner.row in row.data["refuses"] or returns_state(inner):
-            return interp.unsupported(row.keras[0], node, frame)
-        own = {name: arg for name, arg in args.items() if name != "layer"}
-        if inner.row not in row.data["distributes"]:
-            before = as_int(inner.args.get("time_distributed", Arg(NONE)).value) or 0
-            own["time_distributed"] = Arg(Const(before + 1))
-        span, stmt = interp.span(node), interp.span(interp.stmt)
-        obj = Obj(inner.id, inner.row, {**inner.args, **own}, span, stmt)
-        interp.event("layer", node, frame, obj=obj, section=row.section)
-        return obj
-
     def tensor_operator(
         self, op: ast.AST, left: Value, right: Value | None, node: ast.AST, frame: Frame
     ) -> Value:
@@ -260,6 +259,8 @@ class Keras:
     # ------------------------------------------------------------------ members
 
     def member(self, owner: Value, attr: str, node: ast.Attribute, frame: Frame) -> Value:
+        if isinstance(owner, Obj) and wrapped.is_model(self.interp, owner) and attr in METHODS:
+            owner = ModelRef(wrapped.model_of(self.interp, owner).id)
         match owner:
             case ModelRef():
                 if attr in METHODS or attr == "add":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from k2t.analyse import calls, operations, shapes
+from k2t.analyse import calls, custom, operations, shapes
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame, GraphNode, versions_of
 from k2t.analyse.trace import Tangled
@@ -93,6 +93,8 @@ def result_of(
     interp: Interpreter, row: Row, layer: Obj, shape: Shape | None, stmt: ast.stmt
 ) -> tuple[Shape | None, list[GraphNode]]:
     """The output shape of a layer in a Sequential, and what it does if it is a Lambda."""
+    if row.name == "Custom":
+        return custom.traced(interp, layer, shape, stmt), []
     if row.name != "Lambda":
         return shapes.result(row, layer, [shape], interp.items), []
     body = traced(interp, layer, shape, stmt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from k2t.analyse import arguments, graph
+from k2t.analyse import arguments, custom, graph
 from k2t.analyse.state import Frame
 from k2t.analyse.tensor_shapes import BATCH, RULES, Given, Unclear, of_any_rank, slice_of
 from k2t.ir.values import (
@@ -65,7 +65,7 @@ def drawn(interp: Interpreter, args: dict[str, Arg]) -> dict[str, Arg] | None:
     items = shape.items if isinstance(shape, Tuple) else ()
     if not items or not isinstance(items[0], Samples):
         return None
-    like = interp.graph[items[0].node].shape
+    like = custom.without_batch(interp.graph[items[0].node])
     same = like is not None and items[1:] == like
     size = NONE if same else Tuple(items[1:])
     return {**args, "shape": Arg(Tensor(items[0].node)), "size": Arg(size)}
@@ -283,12 +283,16 @@ def asked(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value
     if shape is None:
         return None
     if isinstance(value, Tensor) and interp.graph[value.node].whole:
-        return interp.unsupported(path, node, frame)
+        way = "{x}.dim()" if path in ranks else "{x}.shape"
+        interp.event("asked", node, frame, x=node.args[0], way=way)
+        axis: Value = Samples(value.node) if path in DYNAMIC else NONE
+        sizes = tuple(axis if d == BATCH else d or UNKNOWN for d in shape)
+        return Const(len(shape)) if path in ranks else Tuple(sizes)
     if path in ranks:
         return Const(len(shape) + 1)
-    sizes = [d.value if isinstance(d, Const) else None for d in shape]
-    if None not in sizes and path in SHAPES:
-        interp.event("constant", node, frame, value=(None, *sizes), path=path)
+    numbers = [d.value if isinstance(d, Const) else None for d in shape]
+    if None not in numbers and path in SHAPES:
+        interp.event("constant", node, frame, value=(None, *numbers), path=path)
     batch = Samples(value.node) if isinstance(value, Tensor) and path in DYNAMIC else NONE
     return Tuple((batch, *(d if d is not None else UNKNOWN for d in shape)))
 

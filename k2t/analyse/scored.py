@@ -72,7 +72,11 @@ def followed(
     result = calls.call_function(interp, index, list(tensors), {})
     changed = changed_in_place(interp.events[events:])
     # its tensors are no model's: what is bound and called here stays where it is
-    kept = [e for e in interp.events[events:] if e.kind not in ("bind", "apply", "in_place")]
+    kept = [
+        e
+        for e in interp.events[events:]
+        if e.kind not in ("bind", "apply", "in_place", "layer_call")
+    ]
     interp.events[events:] = [
         replace(e, kind="operation") if e.kind == "tensor_operation" else e for e in kept
     ]

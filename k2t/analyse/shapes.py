@@ -123,7 +123,10 @@ def pool(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | No
 
 
 def global_pool(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
-    return (shapes[0][-1],) if shapes[0] else None
+    if not shapes[0]:
+        return None
+    kept = len(shapes[0]) - 1 if value(args, "keepdims") == Const(True) else 0
+    return (*(Const(1),) * kept, shapes[0][-1])
 
 
 def product(dims: Sequence[Dim]) -> Dim:

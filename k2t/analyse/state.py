@@ -103,6 +103,34 @@ class ModelState:
     called: Shape | None = None
     owners: dict[int, tuple[int, str]] = field(default_factory=dict)
     broken: str | None = None
+    own: Obj | None = None
+
+
+@dataclass
+class Custom:
+    """A class of the script that is a layer: which instances are built, what stands in the way."""
+
+    index: int
+    made: list[int] = field(default_factory=list)
+    built: set[int] = field(default_factory=set)
+    called: bool = False
+    problem: tuple[str, ast.AST] | None = None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A round of a loop or comprehension: what its variable was, and what was made meanwhile.
+
+    ``node`` is the ``id`` of the loop, or of what a comprehension makes; all that was made has
+    numbers behind ``start``, up to ``end``.
+    """
+
+    node: int
+    first: int
+    number: int
+    item: Value
+    start: int
+    end: int
 
 
 @dataclass

@@ -148,11 +148,21 @@ def flat(given: Given) -> Shape:
 
 
 def matmul(given: Given) -> Shape:
+    """The product of matrices in the last two axes, or of the last axis with a weight."""
+    turned = given.args.get("transpose_b") == Const(True)
+    if len(given.shapes) == 2 and len(given.shapes[1]) == 2 and given.shapes[1][0] != BATCH:
+        return (*given.first[:-1], given.shapes[1][0 if turned else 1])
     if len(given.shapes) != 2 or len(given.first) != len(given.shapes[1]) or len(given.first) < 3:
         raise Unclear("a matrix product over the batch")
     one, two = given.shapes
-    turned = given.args.get("transpose_b") == Const(True)
     return (*together([one[:-2], two[:-2]]), one[-2], two[-2] if turned else two[-1])
+
+
+def dot(given: Given) -> Shape:
+    """Keras sums over the last axis but one of the second: with a matrix, a plain product."""
+    if len(given.shapes) != 2 or len(given.shapes[1]) != 2 or given.shapes[1][0] == BATCH:
+        raise Unclear("a product with something that is no matrix of weights")
+    return (*given.first[:-1], given.shapes[1][1])
 
 
 def repeat(given: Given) -> Shape:
@@ -185,7 +195,7 @@ def getitem(given: Given) -> Shape:
         if not rest:
             raise Unclear("an index for an axis that is not there")
         size = rest.pop(0)
-        if number == 0 and part != FULL:
+        if number == 0 and size == BATCH and part != FULL:
             raise Unclear("an index into the batch")
         if isinstance(part, Obj):
             made.append(size if part == FULL else sliced(size, part))
@@ -234,6 +244,6 @@ RULES: dict[str, Callable[[Given], Shape]] = {
     rule.__name__: rule
     for rule in (
         same, broadcast, reduce, concatenate, stack, expand_dims, squeeze, reshape, transpose,
-        flatten, matmul, repeat, one_hot, getitem, drawn, flat,
+        flatten, matmul, dot, repeat, one_hot, getitem, drawn, flat,
     )
 }  # fmt: skip

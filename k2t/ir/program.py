@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from k2t.ir.custom import CustomLayer
 from k2t.ir.finding import Finding
 from k2t.ir.nodes import Node, Parameter
 from k2t.ir.source import Source, Span
@@ -228,6 +229,7 @@ class Program:
     imports: tuple[Import, ...]
     bound_names: frozenset[str]
     findings: tuple[Finding, ...]
+    layers: tuple[CustomLayer, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
     top_level: tuple[Span, ...] = ()
     functions: Mapping[str, Structure] = field(default_factory=dict, hash=False)

@@ -17,9 +17,9 @@ from k2t.lower import naming
 from k2t.lower.brackets import arithmetic
 from k2t.lower.edits import Edits
 from k2t.lower.graph import Graph
+from k2t.lower.inplace import text_of
 from k2t.lower.model import Draft
 from k2t.lower.ops import Context
-from k2t.lower.scored import text_of
 
 OWN = {"self", "batch", "batch_idx", "prefix", "logs"}
 """Names that the step has itself."""

@@ -153,8 +153,8 @@ def check(edits: Edits, draft: Draft, wanted: Mapping[int, bool], use: Use) -> N
     """
     dialect = edits.ctx.dialect
     for op, layer, trainable in affected(edits, draft, wanted):
-        why = None
-        if trainable and (any(op.frozen) or torch_class(op) in RECURRENT):
+        why = "trainable of a layer of the script" if layer.row == "Custom" else None
+        if why is None and trainable and (any(op.frozen) or torch_class(op) in RECURRENT):
             why = f"{layer.row} is trained again: it has parameters that Keras does not have"
         elif op.penalties and dialect == "keras3":
             why = f"{layer.row} is frozen: Keras 3 leaves its penalty out of the loss"

@@ -10,7 +10,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.ir.program import Leaf, Model, Plain
 from k2t.ir.torch import Entry, Group, Line, Part, Raw
-from k2t.ir.values import Obj, as_int
+from k2t.ir.values import Arg, Const, Obj, as_int
 from k2t.lower import masks, naming, several, tensors
 from k2t.lower import text as t
 from k2t.lower.brackets import bracketed, parenthesized
@@ -291,12 +291,19 @@ class Graph:
 
     def inflow(self, node: Node, layer: Obj) -> Flow:
         """What a layer is called with; a model used as one may take several tensors."""
-        if layer.row != "Model":
+        many = len(node.inputs) > 1 or layer.args.get("form", Arg(Const("args"))).value == Const(
+            "list"
+        )
+        if layer.row != "Model" and not (layer.row == "Custom" and many):
             return self.flows[node.inputs[0]]
         texts = []
         for flow in (self.flows[i] for i in node.inputs):
             first = flow.layout == "first" and (flow.rank or 0) > 1
             texts.append(self.converted(flow.text, flow.rank, "last")[0] if first else flow.text)
+        if layer.row == "Custom":
+            written = ", ".join(texts)
+            as_list = layer.args["form"].value == Const("list")
+            return Flow(f"[{written}]" if as_list else written, "last", None)
         kind = "one" if len(texts) == 1 else "list"
         return Flow(called_with(texts, kind), "last", None)
 

@@ -11,10 +11,11 @@ from k2t.lower.activations import activation, activation_layer, prelu, relu, sof
 from k2t.lower.convolutions import conv, conv_transpose, pool, upsample, zero_padding
 from k2t.lower.norms import batch_norm, layer_norm
 from k2t.lower.ops import GENERAL, Context, Lowering, Op, fill, stem, used, with_options
+from k2t.lower.own import custom
 from k2t.lower.parameters import param_inits, penalties
 from k2t.lower.parts import part
 from k2t.lower.recurrent import bidirectional, conv_lstm, rnn
-from k2t.lower.shaping import each_step, folded, merge, permute, reshape
+from k2t.lower.shaping import each_step, folded, global_pool, merge, permute, reshape
 from k2t.table import Row
 
 
@@ -64,7 +65,7 @@ def check_carried(row: Row, layer: Obj) -> None:
     if row.get("shape") != "merge":
         carried.add("activation")
     for name, arg in layer.args.items():
-        if arg.span is None or name in carried or t.is_none(arg.value):
+        if arg.span is None or name in carried or name.startswith("@") or t.is_none(arg.value):
             continue
         if name == "dtype" and t.data(arg.value) == "float32":
             continue
@@ -118,6 +119,7 @@ CODE: dict[str, Lowering] = {
     "pool": pool,
     "reshape": reshape,
     "permute": permute,
+    "global_pool": global_pool,
     "batch_norm": batch_norm,
     "layer_norm": layer_norm,
     "activation_layer": activation_layer,
@@ -133,4 +135,5 @@ CODE: dict[str, Lowering] = {
     "dot": merge,
     "bidirectional": bidirectional,
     "part": part,
+    "custom": custom,
 }

@@ -60,6 +60,10 @@ def stops_of(
     for found in sorted(edits.program.leftovers, key=lambda found: is_tensor(found.path)):
         if covered(found.span, edits, removed):
             continue
+        around = next((span for span in edits.ctx.left if found.span in span), None)
+        if around is not None:
+            stop(around, edits.ctx.left[around], edits.ctx.left[around])
+            continue
         known = next((f for f in findings if is_error(f) and found.span in f.span), None)
         if known is None and is_tensor(found.path) and found.stmt in stops:
             continue

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node, Parameter
 from k2t.ir.program import Branch, Fed, Item, Leaf, Loop, Model, Use
-from k2t.ir.source import Code
+from k2t.ir.source import Code, Span
 from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
 from k2t.ir.values import NONE, Array, NameUse, Shape, Value, as_int
 from k2t.lower import heads, initial
 from k2t.lower import text as t
 from k2t.lower.asked import fitted_again
 from k2t.lower.chain import conversion, lower_items, simplified
+from k2t.lower.custom import made_of
 from k2t.lower.groups import Chain, assemble
 from k2t.lower.heads import Head
 from k2t.lower.initial import Made, own_names
@@ -26,6 +27,7 @@ from k2t.lower.optimizers import lasting, lower_optimizer, optimizer_row
 from k2t.lower.parts import (
     check_parts,
     handed_in,
+    layers_of,
     own_starts,
     part_name,
     parts_of,
@@ -136,6 +138,7 @@ def draft(
     else:
         own_tail = loss is None or loss.row.get("tail") == folded
         chain = lower_chain(ctx, model, folded, own_tail)
+    chain.paths += made_of(ctx, layers_of(model))
     passed = (*chain.passed, *handed_in(model))
     if passed:
         model = replace(
@@ -359,8 +362,6 @@ def starts(common: initial.Plan, made: Draft) -> list[str]:
 
 
 def parameter_code(name: str, default: object) -> Code:
-    from k2t.ir.source import Span
-
     return (f"{name}=", default) if isinstance(default, Span) else (name,)
 
 
@@ -385,16 +386,10 @@ def own_optimizer(
 ) -> Optimizer | None:
     if optimizer is None:
         return None
+
+    def own(lines: Sequence[Line]) -> tuple[Line, ...]:
+        return tuple(replace(line, text=own_names(line.text, params)) for line in lines)
+
     comments = model.compile.comments if model.compile else ()
-    return Optimizer(
-        tuple(
-            Line(own_names(line.text, params), line.comment, line.comments)
-            for line in optimizer.lines
-        ),
-        own_names(optimizer.result, params),
-        comments,
-        tuple(
-            Line(own_names(line.text, params), line.comment, line.comments)
-            for line in optimizer.hook
-        ),
-    )
+    result = own_names(optimizer.result, params)
+    return Optimizer(own(optimizer.lines), result, comments, own(optimizer.hook))

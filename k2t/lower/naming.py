@@ -8,7 +8,8 @@ from k2t.ir.nodes import Node
 from k2t.ir.program import Model
 from k2t.ir.values import Obj
 from k2t.lower import text as t
-from k2t.lower.ops import Context, stem
+from k2t.lower.ops import Context, snake, stem
+from k2t.lower.own import class_name
 
 RESERVED = {
     "automatic_optimization", "device", "dtype", "hparams", "log", "trainer", "training", "forward",
@@ -115,4 +116,6 @@ def attribute_names(ctx: Context, model: Model, nodes: Sequence[Node]) -> dict[i
 
 def kind_stem(ctx: Context, layer: Obj) -> str:
     inner = t.get(layer.args, "layer")
+    if layer.row == "Custom":
+        return snake(class_name(ctx, layer))
     return stem(inner.row) if isinstance(inner, Obj) else stem(layer.row)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from k2t.ir.finding import NotMigrated
+from k2t.ir.finding import Finding, NotMigrated
 from k2t.ir.program import Scored
 from k2t.ir.source import Source, Span
 from k2t.ir.values import Const, Dim, Obj, Shape
@@ -71,7 +71,9 @@ class Context:
     """What lowering a layer may ask for, and what it notes on the way.
 
     ``made``: by model, its modules so far (see ``initial.Made``); ``rate``: the SGD that it needs
-    because callbacks change its learning rate.
+    because callbacks change its learning rate; ``layers`` are the script's own (see
+    ``custom.LayerDraft``), ``sites`` the operations of the layers that they make,
+    ``left`` the classes that are left to the user, and why.
     """
 
     table: Table
@@ -88,6 +90,9 @@ class Context:
     mixed: set[str] = field(default_factory=set)
     flat: Mapping[int, str] = field(default_factory=dict)
     made: dict[int, list[tuple[str, Op, Obj]]] = field(default_factory=dict)
+    layers: dict[int, Any] = field(default_factory=dict)
+    sites: dict[Span, list[Op]] = field(default_factory=dict)
+    left: dict[Span, Finding] = field(default_factory=dict)
 
     def source_text(self, span: Span) -> str:
         assert self.source is not None

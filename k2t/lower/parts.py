@@ -40,6 +40,12 @@ def leaves(items: Sequence[Item]) -> Iterator[Leaf]:
                 yield from leaves([*body, *orelse])
 
 
+def layers_of(model: Model) -> list[Obj]:
+    """Each application of a layer in a model."""
+    seen = (node for leaf in leaves(model.body) for node in leaf.seen)
+    return [node.layer for node in seen if node.layer is not None]
+
+
 def parts_of(model: Model) -> dict[int, Obj]:
     """The models used as layers in a model, by number, in order."""
     found: dict[int, Obj] = {}

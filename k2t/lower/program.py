@@ -14,6 +14,8 @@ from k2t.lower import text as t
 from k2t.lower.added import with_added_loss
 from k2t.lower.asked import batch_size, targets, weighted
 from k2t.lower.callbacks import rate_class
+from k2t.lower.classes import edit_layers
+from k2t.lower.custom import draft_layers
 from k2t.lower.edits import Edits
 from k2t.lower.feeding import target_parts, with_kind
 from k2t.lower.leftovers import stops_of
@@ -55,6 +57,7 @@ def lower_models(
     kept: list[Model] = []
     names = ClassNames(program)
     ctx.library = Library(ctx, dict(program.functions), names.for_function)
+    draft_layers(ctx, program, findings)
     for model in sorted(program.models, key=lambda m: m.id):
         ctx.batch_size = batch_size(program, model)
         ctx.rate = rate_class(program, table, model.instances)
@@ -93,6 +96,7 @@ def lower_models(
     without_parts(modules, drafts, classes, findings)
     edits = Edits(program, ctx, drafts, classes)
     add_losses(edits, modules, classes, findings)
+    edit_layers(edits)
     refused = lower_uses(edits, findings)
     removed = removed_statements(program, drafts)
     for made in modules:
@@ -174,7 +178,7 @@ def lower_uses(edits: Edits, findings: list[Finding]) -> list[Use]:
     refused: list[Use] = []
     order = {"callback": 0, "fit": 1}
     for use in sorted(edits.program.uses, key=lambda u: (order.get(u.kind, 2), u.call.start)):
-        if use.kind == "model":
+        if use.kind == "model" or any(use.call in span for span in edits.ctx.left):
             continue
         if use.models and not any(m in edits.drafts for m in use.models):
             refused.append(use)

@@ -42,6 +42,16 @@ def reshape(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str 
     ]
 
 
+def global_pool(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    """A mean or maximum over all places; the row has the call."""
+    call, first = str(row.data["call"]), str(row.data["first"])
+    if t.flag(layer.args, "keepdims"):
+        call, first = call[:-1] + ", keepdim=True)", first[:-1] + ", keepdim=True)"
+    return [Op(call=call, first=first, layout="any", stem=stem(row.name))]
+
+
 def permute(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
     dims = t.data(t.get(layer.args, "dims"))
     if not isinstance(dims, tuple):
@@ -78,7 +88,8 @@ def folded(row: Row, ops: list[Op], steps: Shape) -> list[Op]:
     if None in sizes:
         raise NotMigrated("K2T129", "TimeDistributed over a number of steps that is not known")
     count, split = len(steps), ", ".join(["-1", *(s for s in sizes if s is not None)])
-    flat = row.get("shape") == "global_pool"  # its result has no layout
+    kept = any("keepdim" in (op.call or "") for op in ops)
+    flat = row.get("shape") == "global_pool" and not kept  # its result has no layout
     return [
         Op(
             call=f"{{x}}.flatten(0, {count})",

@@ -9,6 +9,7 @@ from k2t.ir.torch import Edit, Snippet
 from k2t.ir.values import Arg, Array
 from k2t.lower import text as t
 from k2t.lower.callbacks import callback, history_key
+from k2t.lower.classes import weight
 from k2t.lower.edits import (
     Edits,
     batch_option,
@@ -23,8 +24,8 @@ from k2t.lower.fitting import fit
 from k2t.lower.freezing import freeze
 from k2t.lower.functions import application, constant, drop, seed, sequence, static_if, util
 from k2t.lower.images import flow, generator, generator_fit
+from k2t.lower.inplace import in_place, operation
 from k2t.lower.model import Draft
-from k2t.lower.scored import operation
 from k2t.lower.weights import get_state, get_weights, set_state, set_weights
 
 
@@ -264,6 +265,10 @@ HANDLERS = {
     "history_key": history_key,
     "class": sequence,
     "operation": operation,
+    "layer_call": operation,
+    "asked": operation,
+    "in_place": in_place,
+    "weight": weight,
     "trainable": freeze,
     "get_weights": get_weights,
     "set_weights": set_weights,

@@ -129,11 +129,12 @@ def deletion(source: Source, span: Span) -> Piece:
     head, tail = text[start : span.start], text[span.end : end].strip()
     if not head.strip() and (not tail or tail.startswith("#")):
         stop = min(end + 1, len(text))
-        # a paragraph that goes takes one of the blank lines around it along
-        above = text[:start].endswith("\n\n") or start == 0
-        while above and text[stop : stop + 1] == "\n":
-            stop += 1
-        return Piece(start, stop, "")
+        # a paragraph that goes takes the fewer of the blank lines around it along
+        above = len(text[:start]) - len(text[:start].rstrip("\n")) - 1
+        below = len(text[stop:]) - len(text[stop:].lstrip("\n"))
+        if start == 0 or 0 < below <= above:
+            return Piece(start, stop + below, "")
+        return Piece(start - above if 0 < above < below else start, stop, "")
     if tail.startswith(";"):
         return Piece(
             span.start, text.index(";", span.end) + 1 + len(tail) - len(tail.lstrip("; ")) - 1, ""

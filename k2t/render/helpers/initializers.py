@@ -3,6 +3,8 @@
 Keras's normal ones are cut off at two deviations and widened by 1 / 0.8796 to keep their variance.
 """
 
+import math
+
 from torch import nn
 
 
@@ -11,6 +13,13 @@ def glorot_normal_(weight):
     fan_in, fan_out = weight[0].numel(), weight[:, 0].numel()
     std = (2 / (fan_in + fan_out)) ** 0.5 / 0.87962566103423978
     return nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
+
+
+def glorot_uniform_(weight):
+    """Keras's glorot_uniform for a weight in Keras's order of axes: (..., in, out)."""
+    field = math.prod(weight.shape[:-2])
+    limit = (6 / (field * (weight.shape[-1] + weight.shape[-2:][0]))) ** 0.5
+    return nn.init.uniform_(weight, -limit, limit)
 
 
 def he_normal_(weight):

@@ -1,0 +1,358 @@
+"""From what was seen of the script's own layers to the IR of their classes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from k2t.analyse import custom
+from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.sources import is_docstring
+from k2t.analyse.state import Event, GraphNode, statements
+from k2t.analyse.statements import Layout
+from k2t.ir.custom import CustomLayer, Method, Site, Widening
+from k2t.ir.nodes import Node
+from k2t.ir.source import Span
+from k2t.ir.values import Const, Dim, ListRef, NameUse, Obj, Ref, Shape, Tuple, as_int
+from k2t.parse.script import Spans
+
+UNASKED = {
+    "compute_output_shape",
+    "compute_output_spec",
+    "compute_mask",
+    "get_config",
+    "from_config",
+    "get_build_config",
+    "build_from_config",
+}
+"""Methods that Keras calls to describe and save a layer."""
+FLAGS = {"built", "supports_masking", "input_spec"}
+DROPPED = {"training", "mask"}
+STEPS = {"train_step", "test_step", "predict_step", "compile", "fit", "metrics"}
+
+
+class Classes:
+    """Reads the classes that are layers, those that they extend included."""
+
+    def __init__(self, interp: Interpreter, layout: Layout) -> None:
+        self.interp = interp
+        self.layout = layout
+        self.spans = interp.spans
+        self.calls = [e for e in interp.events if e.kind == "layer_call"]
+
+    def layers(self) -> tuple[CustomLayer, ...]:
+        bases = self.interp.keras.bases.items()
+        return tuple(self.layer(index) for index, base in bases if base in custom.BASES)
+
+    def layer(self, index: int) -> CustomLayer:
+        node, home = self.interp.definitions[index]
+        assert isinstance(node, ast.ClassDef)
+        own = {i.name: i for i in node.body if isinstance(i, ast.FunctionDef)}
+        makers = [own[n] for n in ("__init__", "build") if n in own]
+        shape = custom.shape_name(self.interp, index)
+        reads, whole = self.shape_reads(own.get("build"), shape)
+        bases = [b for b in node.bases if isinstance(self.interp.eval(b, home), Ref)]
+        sites, problem = self.sites(node, makers)
+        return CustomLayer(
+            index,
+            node.name,
+            self.spans.of(node),
+            tuple(self.spans.of(b) for b in bases),
+            self.method(own.get("__init__"), index, set()),
+            self.method(own.get("build"), index, set()),
+            self.method(own.get("call"), index, DROPPED),
+            tuple(self.spans.of(c) for c in parent_calls(makers)),
+            tuple(self.gone(node, own)),
+            tuple(self.lists(index, makers)),
+            sites,
+            shape,
+            whole,
+            reads,
+            index in self.interp.keras.parents,
+            self.problem(index, own) or problem,
+            tuple(own),
+        )
+
+    # ------------------------------------------------------------------ methods
+
+    def method(self, node: ast.FunctionDef | None, index: int, drop: set[str]) -> Method | None:
+        if node is None:
+            return None
+        text, span = self.interp.source.text, self.spans.of(node)
+        name = text.index(node.name, span.start + len("def"))
+        parameters = [*node.args.posonlyargs, *node.args.args]
+        defaults = [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
+        ends = [self.spans.of(n).end for n in (*parameters, *node.args.kwonlyargs, *defaults)]
+        ends += [self.spans.of(a).end for a in (node.args.vararg, node.args.kwarg) if a is not None]
+        opening = text.index("(", name) + 1
+        kept = []
+        for number, argument in enumerate(parameters[1:], 1):
+            given = number - len(parameters) + len(node.args.defaults)
+            default = node.args.defaults[given] if given >= 0 else argument
+            if argument.arg not in drop:
+                kept.append(Span(self.spans.of(argument).start, self.spans.of(default).end))
+        gone = [s for s in node.body if is_docstring(s) or is_flag(s) or is_built(s)]
+        body = [s for s in node.body if s not in gone] or node.body
+        closing = text.index(")", max(ends, default=opening))
+        return Method(
+            span,
+            Span(name, name + len(node.name)),
+            Span(opening, closing),
+            tuple(kept),
+            text.index(":", closing) + 1,
+            self.layout.with_comments(body[0]),
+            self.spans.of(body[-1]),
+        )
+
+    def shape_reads(
+        self, build: ast.FunctionDef | None, name: str
+    ) -> tuple[tuple[Span, ...], bool]:
+        """Where ``build`` reads the last axis of the input, and whether it reads more of it."""
+        if build is None:
+            return (), False
+        inside = [n for s in build.body if not is_built(s) for n in ast.walk(s)]
+        last = [
+            n for n in inside if isinstance(n, ast.Subscript) and ast.unparse(n) == f"{name}[-1]"
+        ]
+        every = [n for n in inside if isinstance(n, ast.Name) and n.id == name]
+        return tuple(self.spans.of(n) for n in last), len(every) > len(last)
+
+    def gone(self, node: ast.ClassDef, own: dict[str, ast.FunctionDef]) -> Iterator[Span]:
+        """What torch does not ask for: methods, statements, decorators."""
+        for name, method in own.items():
+            if name in UNASKED:
+                span = self.layout.with_comments(method)
+                starts = [self.spans.of(d).start - 1 for d in method.decorator_list]
+                yield Span(min([span.start, *starts]), span.end)
+            for stmt in statements(method.body):
+                if is_built(stmt) or is_flag(stmt):
+                    yield self.layout.with_comments(stmt)
+        for decorator in node.decorator_list:
+            span = self.spans.of(decorator)
+            if "register_keras_serializable" in self.interp.source.slice(span):
+                yield Span(span.start - 1, span.end)
+
+    def lists(self, index: int, makers: list[ast.FunctionDef]) -> Iterator[Span]:
+        """Lists of layers that are bound to an attribute."""
+        wanted = set()
+        for number in self.interp.customs[index].made if index in self.interp.customs else ():
+            for name, value in self.interp.attributes.get(number, {}).items():
+                items = self.interp.items(value) if isinstance(value, ListRef | Tuple) else None
+                if items and any(isinstance(i, Obj) for i in items):
+                    wanted.add(name)
+        for maker in makers:
+            for stmt in statements(maker.body):
+                if not isinstance(stmt, ast.Assign) or isinstance(stmt.value, ast.Call):
+                    continue
+                target = stmt.targets[0]
+                if isinstance(target, ast.Attribute) and target.attr in wanted:
+                    yield self.spans.of(stmt.value)
+
+    def problem(self, index: int, own: dict[str, ast.FunctionDef]) -> tuple[str, Span] | None:
+        found = self.interp.customs.get(index)
+        if found is not None and found.problem is not None:
+            why, node = found.problem
+            return why, self.spans.of(node)
+        if found is None or not found.called:
+            why = "nothing calls it on tensors whose shapes are known"
+            return why, self.spans.of(self.interp.definitions[index][0])
+        for name in STEPS & own.keys():
+            return f"it has a {name} of its own", self.spans.of(own[name])
+        for name in ("__init__", "build", "call"):
+            spec = own[name].args if name in own else None
+            if spec is not None and (spec.vararg or (spec.kwonlyargs and name != "__init__")):
+                return f"{name} takes * arguments", self.spans.of(own[name])
+            if spec is not None and spec.kwarg is not None:
+                for read in self.reads(own[name], spec.kwarg.arg):
+                    return f"{name} reads {spec.kwarg.arg}", self.spans.of(read)
+        for flag in DROPPED:
+            for read in self.reads(own["call"], flag) if "call" in own else ():
+                return f"its call reads {flag}", self.spans.of(read)
+        return None
+
+    def reads(self, method: ast.FunctionDef, name: str) -> Iterator[ast.Name]:
+        """Reads of a parameter that do more than hand it on to Keras's own."""
+        passed = {
+            id(value)
+            for node in ast.walk(method)
+            if isinstance(node, ast.Call) and (is_super(node) or name in DROPPED)
+            for value in (*node.args, *(k.value for k in node.keywords))
+        }
+        for node in ast.walk(method):
+            if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+                continue
+            if node.id == name and id(node) not in passed:
+                yield node
+
+    # ------------------------------------------------------------------ layers inside
+
+    def sites(
+        self, cls: ast.ClassDef, makers: list[ast.FunctionDef]
+    ) -> tuple[tuple[Site, ...], tuple[str, Span] | None]:
+        """The layers that a class makes, and why one cannot be carried over."""
+        whole = self.spans.of(cls)
+        alone = {
+            self.spans.of(s.value): self.layout.with_comments(s)
+            for maker in makers
+            for s in statements(maker.body)
+            if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Attribute)
+        }
+        found: dict[Span, list[Node]] = {}
+        for event in self.calls:
+            place = self.spans.of(event.node)
+            layer = event["made"].layer
+            if place not in whole:
+                continue
+            if layer.span not in whole and not self.inherited(cls, layer.span):
+                return (), ("a layer that is made elsewhere is called in it", place)
+            found.setdefault(layer.span, []).append(self.node(event, makers))
+        inside = {s: nodes for s, nodes in found.items() if s in whole}
+        loops = loops_of(makers, self.spans)
+        return tuple(
+            Site(s, tuple(n), alone.get(s), self.widening(loops.get(s), n))
+            for s, n in inside.items()
+        ), None
+
+    def widening(self, loop: Loop | None, seen: list[Node]) -> Widening | None:
+        """The loop around the place of a layer, if each round takes on what the one before gave."""
+        if loop is None or any(n.layer is None or not n.in_shapes[0] for n in seen):
+            return None
+        rounds = {
+            (p.first, p.number): (p.item, n)
+            for n in seen for p in self.interp.passes
+            if p.node == loop.id and n.layer is not None and p.start < n.layer.id <= p.end
+        }  # fmt: skip
+        follow = all(
+            number == 0
+            or (
+                (before := rounds.get((first, number - 1))) is not None
+                and as_int(before[0]) is not None
+                and width(node) == Const(as_int(before[0]))
+            )
+            for (first, number), (_, node) in rounds.items()
+        )
+        starts = {written(width(n)) for (_, number), (_, n) in rounds.items() if number == 0}
+        if not follow or len(starts) != 1 or all(number == 0 for _, number in rounds):
+            return None
+        first = next(width(n) for (_, number), (_, n) in rounds.items() if number == 0)
+        return Widening(self.spans.of(loop.target), self.spans.of(loop.source), first)
+
+    def inherited(self, cls: ast.ClassDef, span: Span) -> bool:
+        """Whether a place is in a class of the script that this one extends."""
+        index = next(i for i, (n, _) in enumerate(self.interp.definitions) if n is cls)
+        above = self.interp.keras.parents.get(index)
+        while above is not None:
+            if span in self.spans.of(self.interp.definitions[above][0]):
+                return True
+            above = self.interp.keras.parents.get(above)
+        return False
+
+    def node(self, event: Event, makers: list[ast.FunctionDef]) -> Node:
+        """An application of a layer in ``call``, its sizes by names that ``__init__`` has."""
+        made: GraphNode = event["made"]
+        before = [custom.without_batch(self.interp.graph[i]) for i in made.inputs]
+        return Node(
+            made.id,
+            made.layer,
+            made.inputs,
+            tuple(self.named(shape, makers) for shape in before),
+            self.named(custom.without_batch(made), makers),
+            self.spans.of(event.stmt),
+        )
+
+    def named(self, shape: Shape | None, makers: list[ast.FunctionDef]) -> Shape | None:
+        return tuple(self.size(dim, makers) for dim in shape) if shape is not None else None
+
+    def size(self, dim: Dim, makers: list[ast.FunctionDef]) -> Dim:
+        if not isinstance(dim, Const):
+            return None
+        expr = dim.expr
+        lasting = expr is not None and all(self.lasting(use, makers) for use in expr.names)
+        return replace(dim, expr=expr if lasting else None)
+
+    def lasting(self, use: NameUse, makers: list[ast.FunctionDef]) -> bool:
+        """Whether a variable means the same all through ``__init__`` and ``build``."""
+        frame = self.interp.frames[use.frame]
+        inner = frame.parent is not None and frame.parent.scope is frame.scope
+        here = frame.scope in makers and not inner
+        module = frame is self.interp.module
+        return (here or module) and frame.versions.get(use.name, 0) == 1
+
+
+@dataclass(frozen=True)
+class Loop:
+    """``for target in source`` around the place of a layer; ``id`` as in ``Pass.node``."""
+
+    id: int
+    target: ast.Name
+    source: ast.expr
+
+
+def loops_of(makers: list[ast.FunctionDef], spans: Spans) -> dict[Span, Loop]:
+    """The loop over a variable's elements that each expression stands in."""
+    found: dict[Span, Loop] = {}
+    for node in (n for maker in makers for n in ast.walk(maker)):
+        match node:
+            case ast.ListComp(
+                elt=body,
+                generators=[ast.comprehension(target=ast.Name() as target, iter=source, ifs=[])],
+            ):
+                inside: list[ast.AST] = [body]
+                key = id(body)
+            case ast.For(target=ast.Name() as target, iter=source, orelse=[]):
+                inside, key = [n for s in node.body for n in ast.walk(s)], id(node)
+            case _:
+                continue
+        if isinstance(source, ast.Name | ast.Attribute):
+            for inner in inside:
+                if isinstance(inner, ast.Call):
+                    found[spans.of(inner)] = Loop(key, target, source)
+    return found
+
+
+def width(node: Node) -> Dim:
+    """The last axis of what a layer gets."""
+    shape = node.in_shapes[0]
+    return shape[-1] if shape else None
+
+
+def written(size: Dim) -> tuple[int | None, str | None]:
+    return as_int(size), size.expr.text if size is not None and size.expr is not None else None
+
+
+def is_super(node: ast.Call) -> bool:
+    """``super().x(...)``."""
+    inner = node.func.value if isinstance(node.func, ast.Attribute) else None
+    return isinstance(inner, ast.Call) and ast.unparse(inner.func) == "super"
+
+
+def is_parent(stmt: ast.stmt) -> bool:
+    return isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Call) and is_super(stmt.value)
+
+
+def is_built(stmt: ast.stmt) -> bool:
+    """``super().build(input_shape)``."""
+    return (
+        is_parent(stmt)
+        and ast.unparse(stmt).partition("(")[0] == "super"
+        and ").build(" in ast.unparse(stmt)
+    )
+
+
+def is_flag(stmt: ast.stmt) -> bool:
+    """``self.built = True`` and the like."""
+    match stmt:
+        case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=attr)]):
+            return attr in FLAGS
+    return False
+
+
+def parent_calls(makers: list[ast.FunctionDef]) -> Iterator[ast.Call]:
+    """``super().__init__(...)``."""
+    for maker in makers:
+        for stmt in statements(maker.body):
+            if isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Call) and is_parent(stmt):
+                assert isinstance(stmt.value.func, ast.Attribute)
+                if stmt.value.func.attr == "__init__":
+                    yield stmt.value

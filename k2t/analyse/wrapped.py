@@ -1,0 +1,65 @@
+"""Models that are classes of the script: the program trains a graph with one layer, the class."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from k2t.analyse import custom
+from k2t.analyse.inputs import fed_array
+from k2t.analyse.state import Event, GraphNode, ModelState, versions_of
+from k2t.ir.values import Obj, Shape, Tensor
+
+if TYPE_CHECKING:
+    from k2t.analyse.interpreter import Interpreter
+
+
+def is_model(interp: Interpreter, value: object) -> bool:
+    """Whether a value is an instance of a class that extends ``keras.Model``."""
+    return (
+        isinstance(value, Obj)
+        and value.row == "Custom"
+        and interp.keras.base_of(custom.class_of(value)) == custom.MODEL
+    )
+
+
+def model_of(interp: Interpreter, layer: Obj) -> ModelState:
+    """The model that an instance is, from its first ``compile`` or ``fit`` on."""
+    if layer.id not in interp.wrapped:
+        node, stmt, frame = interp.constructors[layer.id]
+        state = ModelState(interp.fresh(), "functional", node, stmt, frame, own=layer)
+        names = [n for n, value in frame.names.items() if value == layer]
+        state.variable = names[0] if names else None
+        definition = interp.definitions[custom.class_of(layer)][0]
+        state.name = f"Lit{getattr(definition, 'name', '')}"
+        interp.models[state.id] = state
+        interp.wrapped[layer.id] = state.id
+        interp.events.append(Event("model", node, stmt, frame.id, {"model": state.id}))
+    return interp.models[interp.wrapped[layer.id]]
+
+
+def complete(interp: Interpreter, state: ModelState) -> None:
+    """The graph of such a model, once the shape of its data is known."""
+    assert state.own is not None
+    array = fed_array(interp, state.fed)
+    if array is None or array.shape is None:
+        state.broken = "the shape of what it is fed is not known"
+        return
+    outer, interp.stmt = interp.stmt, state.stmt
+    made = start(interp, array.shape[1:], state.stmt)
+    result = custom.apply(interp, state.own, [Tensor(made)], {}, state.node, state.frame)
+    interp.stmt = outer
+    if not isinstance(result, Tensor):
+        state.broken = "what its class makes of its data is not known"
+        return
+    state.inputs, state.outputs = (made,), (result.node,)
+    state.input_keys = state.output_keys = (None,)
+
+
+def start(interp: Interpreter, shape: Shape, stmt: ast.stmt) -> int:
+    """The input: what the model is fed."""
+    made = GraphNode(
+        interp.fresh(), None, (), shape, stmt, 0, (), versions_of(interp.module), name="x"
+    )
+    interp.graph[made.id] = made
+    return made.id

@@ -1,0 +1,81 @@
+"""A class of the script that is a Keras layer: what torch wants otherwise in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from k2t.ir.nodes import Node
+from k2t.ir.source import Span
+from k2t.ir.values import Dim
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method: ``arguments`` is what stands between its brackets, ``kept`` those that stay.
+
+    ``first`` and ``last`` are statements: where the body begins (after the docstring) and ends;
+    ``header`` is where the line of ``def`` ends.
+    """
+
+    span: Span
+    name: Span
+    arguments: Span
+    kept: tuple[Span, ...]
+    header: int
+    first: Span
+    last: Span
+
+
+@dataclass(frozen=True)
+class Widening:
+    """A loop that makes layers one after the other, each as wide as its variable says.
+
+    ``target`` and ``source`` are those of ``for target in source``; ``first`` is the width of what
+    the first layer gets.
+    """
+
+    target: Span
+    source: Span
+    first: Dim
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a layer is made, and each application of one that was made there.
+
+    ``alone``: its statement, where that only binds it to an attribute.
+    """
+
+    span: Span
+    seen: tuple[Node, ...]
+    alone: Span | None = None
+    loop: Widening | None = None
+
+
+@dataclass(frozen=True)
+class CustomLayer:
+    """A subclass of ``keras.layers.Layer``.
+
+    ``bases`` are Keras's among its bases, ``parents`` the calls of ``super().__init__``, ``gone``
+    what torch does not ask for, ``lists`` attributes that are lists of layers. ``shape`` is how
+    ``build`` calls the shape of the input; ``whole``: it reads more of it than the last axis.
+    ``problem`` is why it cannot be carried over, and where.
+    """
+
+    index: int
+    name: str
+    span: Span
+    bases: tuple[Span, ...]
+    init: Method | None
+    build: Method | None
+    call: Method | None
+    parents: tuple[Span, ...] = ()
+    gone: tuple[Span, ...] = ()
+    lists: tuple[Span, ...] = ()
+    sites: tuple[Site, ...] = ()
+    shape: str = "input_shape"
+    whole: bool = False
+    widths: tuple[Span, ...] = ()
+    inherits: bool = False
+    problem: tuple[str, Span] | None = None
+    methods: tuple[str, ...] = field(default=())

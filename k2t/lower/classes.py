@@ -1,0 +1,172 @@
+"""Layers that are classes of the script become ``nn.Module``s in their place."""
+
+from __future__ import annotations
+
+import ast
+
+from k2t.ir.custom import CustomLayer, Method, Site, Widening
+from k2t.ir.finding import NotMigrated, Severity
+from k2t.ir.program import Use
+from k2t.ir.source import Code, Span, code
+from k2t.ir.torch import Edit
+from k2t.ir.values import Const
+from k2t.lower import text as t
+from k2t.lower.custom import LayerDraft
+from k2t.lower.edits import Edits
+from k2t.lower.inside import BEFORE, modules
+from k2t.lower.ops import dim_text
+from k2t.lower.own import CODE, WIDTH
+from k2t.lower.parameters import initializer
+
+FILLED = {"nn.init.zeros_({p})": "torch.zeros", "nn.init.ones_({p})": "torch.ones"}
+SYMMETRIC = ("nn.init.xavier_uniform_(", "nn.init.xavier_normal_(", "glorot_normal_(")
+"""Starts by the sum of both fans, which torch finds in a kernel of Keras's layout as well."""
+FANS = ("nn.init.kaiming", "he_normal_(", "lecun_", "variance_scaling_(")
+
+
+def edit_layers(edits: Edits) -> None:
+    """The edits that make modules of the classes."""
+    for found in edits.ctx.layers.values():
+        try:
+            edit_layer(edits, found)
+        except NotMigrated as error:
+            at = error.span or found.layer.span
+            edits.note(error.code, Severity.ERROR, error.message, at)
+
+
+def edit_layer(edits: Edits, found: LayerDraft) -> None:
+    layer = found.layer
+    for base in layer.bases:
+        edits.edits.append(Edit(base, ("nn.Module",)))
+    for call in layer.parents:
+        text = edits.program.source.slice(call)
+        edits.edits.append(
+            Edit(call, (without_star(text) if layer.inherits else "super().__init__()",))
+        )
+    edits.removed += layer.gone
+    if layer.call is not None:
+        edits.edits.append(Edit(layer.call.name, ("forward",)))
+        signature(edits, layer.call, None)
+    if layer.init is not None:
+        signature(edits, layer.init, found.takes)
+    if layer.build is not None:
+        merge_build(edits, layer, layer.build, found.takes)
+    if not layer.whole:
+        for width in layer.widths:
+            edits.edits.append(Edit(width, (WIDTH,)))
+    for span in layer.lists:
+        edits.edits.append(Edit(span, code("nn.ModuleList(", span, ")")))
+    for site in layer.sites:
+        edit_site(edits, site)
+        if site.loop is not None:
+            edit_loop(edits, layer, site.loop)
+    gone = sorted(
+        {name for name in layer.methods if name in ("get_config", "compute_output_shape")}
+    )
+    if gone:
+        what = f"torch does not ask a layer for {' and '.join(gone)}"
+        edits.note("K2T161", Severity.INFO, what, layer.span)
+
+
+def without_star(text: str) -> str:
+    """A call without ``**kwargs``."""
+    head, star, _ = text.partition("**")
+    return f"{head.rstrip(', ')})" if star else text
+
+
+def signature(edits: Edits, method: Method, takes: str | None) -> None:
+    source = edits.program.source
+    wanted = ["self", *([takes] if takes else []), *map(source.slice, method.kept)]
+    text = ", ".join(wanted)
+    if " ".join(source.slice(method.arguments).split()) != text:
+        edits.edits.append(Edit(method.arguments, (text,)))
+
+
+def merge_build(edits: Edits, layer: CustomLayer, build: Method, takes: str | None) -> None:
+    """``build`` goes on where ``__init__`` ends."""
+    text = edits.program.source.text
+    indent = " " * (edits.program.source.column_of(build.first.start) - 1)
+    if layer.init is None:
+        edits.edits.append(Edit(build.name, ("__init__",)))
+        signature(edits, build, takes)
+        start = (f"\n{indent}super().__init__()\n{indent}",)
+        edits.edits.append(Edit(Span(build.header, build.first.start), start))
+        return
+    end = text.index("\n", layer.init.last.end)
+    between = text[layer.init.span.end : build.span.start].strip()
+    if between:
+        raise NotMigrated(
+            CODE, f"{layer.name}: something stands between __init__ and build", build.span
+        )
+    edits.edits.append(Edit(Span(end, build.first.start), (f"\n{indent}",)))
+
+
+def edit_loop(edits: Edits, layer: CustomLayer, loop: Widening) -> None:
+    """``for width in widths`` around layers: the width before goes along."""
+    first = str(dim_text(loop.first))
+    if not layer.whole:
+        first = first.replace(f"{layer.shape}[-1]", WIDTH)
+    pairs = code(f"zip([{first}, *", loop.source, "], ", loop.source, ")")
+    edits.edits.append(Edit(loop.source, pairs))
+    edits.edits.append(Edit(loop.target, code(f"{BEFORE}, ", loop.target)))
+
+
+def edit_site(edits: Edits, site: Site) -> None:
+    """The constructor of a layer; one that is only a function goes."""
+    text = modules(edits.ctx.sites[site.span], site.span)
+    if text is not None:
+        edits.edits.append(Edit(site.span, (text,)))
+    elif site.alone is not None:
+        edits.removed.append(site.alone)
+    elif not any(u.kind == "layer_call" and site.span in u.call for u in edits.program.uses):
+        raise NotMigrated(CODE, "a layer without weights that is made in a list", site.span)
+
+
+def weight(edits: Edits, use: Use) -> None:
+    """``self.add_weight(...)``: a parameter, with the values that it starts with."""
+    args = use.args
+    for name in args:
+        if name not in ("name", "shape", "initializer", "trainable", "dtype") and not t.is_none(
+            args[name].value
+        ):
+            raise NotMigrated(CODE, f"add_weight({name}=...) is not carried over", args[name].span)
+    shape = args.get("shape")
+    if shape is None or shape.span is None:
+        raise NotMigrated(CODE, "a weight without a shape", use.call)
+    size, rank = size_code(edits, shape.span)
+    value = t.get(args, "initializer")
+    statement, _ = initializer(edits.ctx, Const("glorot_uniform") if t.is_none(value) else value)
+    made = FILLED.get(statement, "torch.empty") + "("
+    if statement in FILLED:
+        start = code(made, size, ")")
+    else:
+        statement = by_fans(edits, statement, rank, use)
+        before, after = statement.split("{p}", 1)
+        start = code(before, made, size, ")", after)
+    fixed = t.data(t.get(args, "trainable")) is False if "trainable" in args else False
+    ending = ", requires_grad=False)" if fixed else ")"
+    edits.edits.append(Edit(use.call, code("nn.Parameter(", start, ending)))
+
+
+def by_fans(edits: Edits, statement: str, rank: int | None, use: Use) -> str:
+    """A start whose spread goes by the fans, as Keras counts them in a weight of this rank."""
+    if rank == 2 and statement.startswith(FANS):  # torch's kernels are (out, in)
+        return statement.replace("{p}", "{p}.T") + ".T"
+    if rank == 2 or not statement.startswith((*SYMMETRIC, *FANS)):
+        return statement
+    if statement != "nn.init.xavier_uniform_({p})":
+        raise NotMigrated("K2T200", "this initializer of a weight is not carried over", use.call)
+    edits.ctx.helpers["glorot_uniform_"] = None
+    return "glorot_uniform_({p})"
+
+
+def size_code(edits: Edits, span: Span) -> tuple[Code, int | None]:
+    """The sizes of a weight as arguments, and how many there are, if that is written."""
+    text = edits.program.source.slice(span)
+    parsed = ast.parse(text.strip("\n"), mode="eval").body
+    if not isinstance(parsed, ast.Tuple | ast.List):
+        return (span,), 1 if isinstance(parsed, ast.Constant) else None
+    inner = text[1:-1]
+    start = span.start + 1 + len(inner) - len(inner.lstrip())
+    end = span.start + 1 + len(inner.rstrip().removesuffix(",").rstrip())
+    return (Span(start, end),), len(parsed.elts)

@@ -1,0 +1,148 @@
+"""Operations of Keras in functions and methods that stay: rewritten where they stand."""
+
+from __future__ import annotations
+
+from k2t.ir.finding import NotMigrated, Severity
+from k2t.ir.program import Use
+from k2t.ir.source import Span, code
+from k2t.ir.torch import Edit
+from k2t.ir.values import Const, Expr, Obj, Sym, Tensor, Tuple, Value, as_int
+from k2t.lower import tensors
+from k2t.lower import text as t
+from k2t.lower.brackets import bracketed, filled
+from k2t.lower.edits import Edits
+from k2t.lower.inside import layer_call
+from k2t.lower.targets import on_probabilities
+from k2t.table import Row
+
+WITHIN = ("operation", "layer_call", "asked", "constant")
+"""Uses that are rewritten with the expression that they stand in."""
+
+
+def operation(edits: Edits, use: Use) -> None:
+    """An operation in such a function: rewritten where it stands, with those inside it."""
+    others = [u for u in edits.program.uses if u.kind in WITHIN[:3] and u.call != use.call]
+    for leftover in edits.program.leftovers:
+        if leftover.span == use.call:
+            raise NotMigrated(
+                "K2T301", "a function of tensors is also called with something else", use.call
+            )
+    added = [m.added for m in edits.program.models if m.added is not None]
+    moved = [s for one in added for s in (*one.statements, one.span)]
+    if any(use.call in u.call for u in others) or any(use.call in s for s in moved):
+        return
+    edits.edits.append(Edit(use.call, (spelled(edits, use),)))
+
+
+def text_of(edits: Edits, span: Span) -> str:
+    """A piece of source with its operations and constants rewritten."""
+    inner = [u for u in edits.program.uses if u.kind in WITHIN and u.call in span]
+    outermost = [u for u in inner if not any(u.call in o.call and u is not o for o in inner)]
+    source, position, parts = edits.program.source, span.start, []
+    for use in sorted(outermost, key=lambda u: u.call.start):
+        if use.kind == "constant" and use.data["value"] is None:
+            raise NotMigrated("K2T900", f"{use.data['path']} has several values here", use.call)
+        new = t.literal(use.data["value"]) if use.kind == "constant" else spelled(edits, use)
+        tight = use.call != span and use.kind != "constant"
+        parts += [
+            source.text[position : use.call.start],
+            new if not tight or torn(edits, use, new) else bracketed(new),
+        ]
+        position = use.call.end
+    return "".join((*parts, source.text[position : span.end]))
+
+
+def torn(edits: Edits, use: Use, new: str) -> bool:
+    """Whether an expression stands alone between brackets and commas, and needs none of its own."""
+    text = edits.program.source.text
+    before, after = text[: use.call.start].rstrip(), text[use.call.end :].lstrip()
+    return before.endswith(("(", "[", ",", "=")) and after[:1] in (")", "]", ",")
+
+
+def spelled(edits: Edits, use: Use) -> str:
+    if use.kind == "asked":
+        return filled(str(use.data["way"]), {"x": text_of(edits, use.data["x"])})
+    if use.kind == "layer_call":
+        given = [(key, text_of(edits, span)) for key, span in use.data["given"]]
+        return layer_call(edits.ctx, use, given)
+    made = use.data["operation"]
+    assert isinstance(made, Obj)
+    section, _, name = made.row.rpartition(".")
+    row = edits.ctx.table.rows[section or "ops"][name]
+    if section == "losses":
+        return loss_text(edits, row, made, use)
+    if section:
+        axis = made.args.get("axis")
+        if axis is not None and as_int(axis.value) != -1:
+            raise NotMigrated("K2T301", f"{name} over another axis is not carried over", use.call)
+        call = str(row.for_dialect(edits.ctx.dialect, "call"))
+        return filled(call, {"x": operand(edits, made, "x", use)})
+    wanted = [row.data["list"]] if row.get("list") else row.get("tensors", [row.params[0].name])
+    operands = {n: operand(edits, made, n, use) for n in wanted}
+    values = {
+        n: written(edits, arg.value, arg.span) for n, arg in made.args.items() if n not in operands
+    }
+    scalars = {n for n in operands if isinstance(made.args[n].value, Const | Sym)}
+    if name == "mean":
+        truths = use.data["truths"]
+        operands = {n: f"{bracketed(x)}.float()" if n in truths else x for n, x in operands.items()}
+    return tensors.spelled(row, operands, values, scalars)
+
+
+def operand(edits: Edits, made: Obj, name: str, use: Use) -> str:
+    arg = made.args[name]
+    if arg.span is None:
+        return t.text(arg.value)
+    text = text_of(edits, arg.span)
+    if not isinstance(arg.value, Tuple):
+        return text
+    if text[:1] not in ("[", "("):
+        raise NotMigrated("K2T301", "a list of tensors that is not written in its call", use.call)
+    return text[1:-1].strip().rstrip(",")
+
+
+def written(edits: Edits, value: Value, span: Span | None) -> Value:
+    """An argument in the words of the script."""
+    if span is None or isinstance(value, Tensor) or t.is_none(value):
+        return value
+    expr = Expr(text_of(edits, span))
+    match value:
+        case Const():
+            return Const(value.value, expr)
+        case Sym():
+            return Sym(expr, value.type)
+        case Tuple():
+            return Tuple(value.items, expr)
+    return value
+
+
+def loss_text(edits: Edits, row: Row, made: Obj, use: Use) -> str:
+    """A loss of Keras inside one of the script, on what the model gives."""
+    if row.get("target") == "labels":
+        raise NotMigrated("K2T301", f"{row.name} in a function is not carried over", use.call)
+    each = str(row.data["each"])
+    if row.get("tail"):
+        each = on_probabilities(edits.ctx, row)[1]
+        edits.note(
+            "K2T302",
+            Severity.WARNING,
+            f"{row.name} in a function takes probabilities, clipped at 1e-7; Keras on TensorFlow "
+            "may find the logits they come from, which differs within 1e-7 of 0 and 1",
+            use.call,
+        )
+    each = each.replace("{smoothing}", "").replace("{delta}", "").replace("{more}", "")
+    values = {"p": operand(edits, made, "y_pred", use), "y": operand(edits, made, "y_true", use)}
+    return filled(each, values)
+
+
+def in_place(edits: Edits, use: Use) -> None:
+    """``x -= y`` of tensors: Keras binds a new one, torch would change the caller's."""
+    target, operator, value = use.data["parts"]
+    text = edits.program.source.slice(value)
+    parts = (value,) if torn_or_whole(text) else ("(", value, ")")
+    edits.edits.append(Edit(use.call, code(target, " = ", target, f" {operator} ", *parts)))
+
+
+def torn_or_whole(text: str) -> bool:
+    """Whether an expression needs no brackets behind an operator."""
+    return bracketed(text) == text

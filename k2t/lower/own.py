@@ -1,0 +1,56 @@
+"""A layer that is a class of the script: how one is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from k2t.ir.finding import NotMigrated
+from k2t.ir.values import Class, Const, Obj, Shape, Sym, Tuple, Value
+from k2t.lower import text as t
+from k2t.lower.ops import Context, Op, dim_text, snake
+from k2t.table import Row
+
+CODE = "K2T160"
+WIDTH = "in_features"
+
+
+def class_of(layer: Obj) -> int:
+    cls = layer.args["class"].value
+    assert isinstance(cls, Class)
+    return cls.index
+
+
+def class_name(ctx: Context, layer: Obj) -> str:
+    """How the script calls the class of a layer."""
+    found: Any = ctx.layers.get(class_of(layer))
+    return str(found.layer.name) if found is not None else "layer"
+
+
+def custom(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
+    """The constructor of a layer of the script, with what it asks to know of its input."""
+    found: Any = ctx.layers.get(class_of(layer))
+    if found is None:
+        raise NotMigrated("K2T903", "the class of this layer is not migrated", layer.span)
+    parts = []
+    if found.takes is not None:
+        known = shape is not None and layer.args.get("form") is not None
+        single = not known or layer.args["form"].value == Const("args")
+        if not single or shape is None or (width is None and found.takes == WIDTH):
+            raise NotMigrated(
+                CODE, f"the shape that {found.layer.name} gets is not known", layer.span
+            )
+        sizes = ["None", *(dim_text(d) or "None" for d in shape)]
+        parts.append(str(width) if found.takes == WIDTH else f"({', '.join(sizes)})")
+    for key, arg in layer.args.items():
+        if key.startswith("@"):
+            keyword = "" if key[1:].isdigit() else f"{key[1:]}="
+            parts.append(keyword + argument_text(arg.value, layer))
+    text = f"{found.layer.name}({', '.join(parts)})"
+    return [Op(module=text, layout="last", out="last", stem=snake(found.layer.name))]
+
+
+def argument_text(value: Value, layer: Obj) -> str:
+    """An argument as it is written."""
+    if isinstance(value, Const | Sym | Tuple) or getattr(value, "expr", None) is not None:
+        return t.text(value)
+    raise NotMigrated(CODE, "an argument of this layer is not carried over", layer.span)
