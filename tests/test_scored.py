@@ -103,3 +103,28 @@ model.fit(inputs, [np.random.rand(64, 2), np.random.rand(64, 2)])
     assert not [f for f in result.findings if f.severity == "error"]
     assert "a_loss_value = a_loss(a_true, a)" in result.text
     assert '"a_loss": a_loss_value' in result.text
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ("2 * ops.subtract(y_pred, y_true)", "2 * (y_pred - y_true)"),
+        ("ops.subtract(y_pred, y_true) ** 2", "(y_pred - y_true) ** 2"),
+        ("-ops.add(y_pred, y_true)", "-(y_pred + y_true)"),
+        ("y_true - ops.subtract(y_true, y_pred)", "y_true - (y_true - y_pred)"),
+        ("ops.add(y_pred, y_true)[:, 0]", "(y_pred + y_true)[:, 0]"),
+        ("2 / ops.multiply(y_pred, y_true)", "2 / (y_pred * y_true)"),
+        ("ops.multiply(y_pred, y_true) / 2", "y_pred * y_true / 2"),
+        ("ops.mean(ops.subtract(y_pred, y_true))", "(y_pred - y_true).mean()"),
+        (
+            "(\n        ops.subtract(y_pred, y_true)\n        * 3\n    )",
+            "(y_pred - y_true)\n        * 3",
+        ),
+    ],
+)
+def test_an_operation_that_becomes_an_operator_keeps_its_brackets(
+    written: str, wanted: str
+) -> None:
+    text = migrated(f"def distance(y_true, y_pred):\n    return {written}", "distance").text
+    assert wanted in text
+    assert f"({wanted})" not in text

@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import Any
 
-from k2t.analyse import callbacks, dialects, freezing, generators, names, weights
+from k2t.analyse import callbacks, custom, dialects, freezing, generators, names, weights
 from k2t.analyse.added import added_losses, used, with_nodes
 from k2t.analyse.classes import Classes
 from k2t.analyse.compiled import compile_of
@@ -22,7 +22,7 @@ from k2t.analyse.trace import held, lasting, settled
 from k2t.ir.finding import Finding, Severity
 from k2t.ir.program import Home, Import, Leftover, Model, Program, Use
 from k2t.ir.source import Span
-from k2t.ir.values import History, ModelRef, Obj, Ref, Tensor, Value
+from k2t.ir.values import History, ListRef, ModelRef, Obj, Ref, Tensor, Tuple, Value
 from k2t.parse.script import Script
 from k2t.table import Table
 
@@ -50,10 +50,7 @@ USES = (
     "method",
     "callback",
     "operation",
-    "layer_call",
-    "weight",
-    "asked",
-    "in_place",
+    *custom.EVENTS,
     *generators.EVENTS,
     "application",
 )
@@ -72,8 +69,7 @@ class Assembly:
     """Gathers the program IR from a finished interpreter."""
 
     def __init__(self, interp: Interpreter) -> None:
-        self.interp = interp
-        self.spans = interp.spans
+        self.interp, self.spans = interp, interp.spans
         self.layout = Layout(interp)
         self.structures = Structures(interp, self.layout.static)
         self.added = added_losses(interp, self.layout)
@@ -135,6 +131,7 @@ class Assembly:
             created=self.spans.of(first.stmt),
             renames=self.renames(home),
             owners=first.owners,
+            own=first.own is not None,
             held=held(interp),
             added=with_nodes(builder, self.added.get(first.id), model),
         )
@@ -367,8 +364,9 @@ class Assembly:
     def leave(
         self, found: dict[Span, Leftover], node: ast.Name, stmt: ast.stmt, value: Value
     ) -> None:
-        made = self.interp.graph[value.node] if isinstance(value, Tensor) else None
-        whole = made is not None and made.whole and not made.pooled
+        items = self.interp.items(value) if isinstance(value, Tuple | ListRef) else [value]
+        made = [self.interp.graph[i.node] for i in items or () if isinstance(i, Tensor)]
+        whole = bool(made) and all(m.whole and not m.pooled for m in made)
         own = isinstance(value, Obj) and value.id in self.interp.wrapped
         if (
             isinstance(value, History)

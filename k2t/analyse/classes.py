@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from k2t.analyse import custom
+from k2t.analyse import calls, custom
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.sources import is_docstring
 from k2t.analyse.state import Event, GraphNode, statements
@@ -39,7 +39,7 @@ class Classes:
         self.interp = interp
         self.layout = layout
         self.spans = interp.spans
-        self.calls = [e for e in interp.events if e.kind == "layer_call"]
+        self.applied = [e for e in interp.events if e.kind == "layer_call"]
 
     def layers(self) -> tuple[CustomLayer, ...]:
         bases = self.interp.keras.bases.items()
@@ -62,6 +62,7 @@ class Classes:
             self.method(own.get("__init__"), index, set()),
             self.method(own.get("build"), index, set()),
             self.method(own.get("call"), index, DROPPED),
+            self.takes_training(index),
             tuple(self.spans.of(c) for c in parent_calls(makers)),
             tuple(self.gone(node, own)),
             tuple(self.lists(index, makers)),
@@ -104,6 +105,11 @@ class Classes:
             self.layout.with_comments(body[0]),
             self.spans.of(body[-1]),
         )
+
+    def takes_training(self, index: int) -> bool:
+        found = calls.method_of(self.interp, index, "call")
+        names = (a.arg for a in ast.walk(found[0].args) if isinstance(a, ast.arg)) if found else ()
+        return "training" in names
 
     def shape_reads(
         self, build: ast.FunctionDef | None, name: str
@@ -199,7 +205,7 @@ class Classes:
             if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Attribute)
         }
         found: dict[Span, list[Node]] = {}
-        for event in self.calls:
+        for event in self.applied:
             place = self.spans.of(event.node)
             layer = event["made"].layer
             if place not in whole:

@@ -34,16 +34,14 @@ MODEL = "keras.Model"
 BASES = ("keras.layers.Layer", "keras.Layer", MODEL)
 METHODS = ("add_weight", "add_variable", "add_loss", "add_metric")
 """Methods of Keras's that a layer calls on itself."""
+EVENTS = ("layer_call", "weight", "asked", "in_place")
 KEPT = (
     "operation",
     "constant",
     "unsupported",
     "static_if",
     "bad_argument",
-    "layer_call",
-    "weight",
-    "asked",
-    "in_place",
+    *EVENTS,
 )
 """What is to be done about a class; what else its methods do to tensors stays in them."""
 TRAINING = Sym(type="training")

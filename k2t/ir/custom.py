@@ -59,7 +59,7 @@ class CustomLayer:
     ``bases`` are Keras's among its bases, ``parents`` the calls of ``super().__init__``, ``gone``
     what torch does not ask for, ``lists`` attributes that are lists of layers. ``shape`` is how
     ``build`` calls the shape of the input; ``whole``: it reads more of it than the last axis.
-    ``problem`` is why it cannot be carried over, and where.
+    ``training``: its ``call`` takes it. ``problem`` is why it cannot be carried over, and where.
     """
 
     index: int
@@ -69,6 +69,7 @@ class CustomLayer:
     init: Method | None
     build: Method | None
     call: Method | None
+    training: bool = False
     parents: tuple[Span, ...] = ()
     gone: tuple[Span, ...] = ()
     lists: tuple[Span, ...] = ()

@@ -133,7 +133,8 @@ class Model:
     """A model class: what one constructor call of the script builds, however often it runs.
 
     ``owners``: by layer, the model (and its variable) that the script made with it before.
-    ``held``: by layer, the variable that holds it and nothing else.
+    ``held``: by layer, the variable that holds it and nothing else. ``own``: it is an instance of
+    a class of the script, its only layer.
     """
 
     id: int
@@ -166,6 +167,7 @@ class Model:
     owners: Mapping[int, tuple[int, str]] = field(default_factory=dict, hash=False)
     held: Mapping[int, str] = field(default_factory=dict, hash=False)
     added: AddedLoss | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 from k2t.ir.custom import CustomLayer, Site
 from k2t.ir.finding import Finding, NotMigrated, Severity
-from k2t.ir.program import Program
+from k2t.ir.program import Model, Program
 from k2t.ir.source import Span
+from k2t.ir.torch import Line
 from k2t.ir.values import Obj
 from k2t.lower.initial import Made
 from k2t.lower.inside import operations, reads_width
 from k2t.lower.ops import Context, dim_text
 from k2t.lower.own import CODE, WIDTH, class_of
+
+PHASED = ("BatchNormalization", "GaussianNoise", "LSTM", "GRU", "SimpleRNN", "Bidirectional")
+"""Layers that may do something else in training."""
 
 
 @dataclass(frozen=True)
@@ -88,3 +92,25 @@ def made_of(ctx: Context, layers: Sequence[Obj]) -> list[Made]:
         if layer.row == "Custom":
             found[class_of(layer)] = None
     return [m for index in found if index in ctx.layers for m in ctx.layers[index].made]
+
+
+def in_inference_mode(ctx: Context, model: Model, made: Sequence[Made]) -> tuple[Line, ...]:
+    """What a model of Keras 3 whose ``call`` takes no ``training`` is trained in.
+
+    Measured with Keras 3.15: ``fit`` hands ``training=True`` only to a ``call`` that takes it, and
+    the layers inside run as in inference. tf.keras tells them anyway.
+    """
+    if not model.own or ctx.dialect != "keras3":
+        return ()
+    path, layer = next((p, layer) for p, _, layer in made if layer.row == "Custom")
+    phased = any(one.row in PHASED or "Dropout" in one.row for _, _, one in made)
+    if ctx.layers[class_of(layer)].layer.training or not phased:
+        return ()
+    return (Line(f"{path}.eval()", "as Keras 3 trains it: its call takes no training"),)
+
+
+def note_inference_mode(ctx: Context, model: Model, made: Sequence[Made]) -> None:
+    if in_inference_mode(ctx, model, made):
+        text = "Keras 3 trains a model whose call takes no training as in inference: no dropout, "
+        text += "BatchNormalization with what it starts with; and so does this. "
+        ctx.note("K2T162", "warning", text + "Give it call(self, inputs, training=None) otherwise")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Use
 from k2t.ir.source import Span, code
@@ -9,7 +11,7 @@ from k2t.ir.torch import Edit
 from k2t.ir.values import Const, Expr, Obj, Sym, Tensor, Tuple, Value, as_int
 from k2t.lower import tensors
 from k2t.lower import text as t
-from k2t.lower.brackets import bracketed, filled
+from k2t.lower.brackets import binding, bracketed, filled
 from k2t.lower.edits import Edits
 from k2t.lower.inside import layer_call
 from k2t.lower.targets import on_probabilities
@@ -31,7 +33,7 @@ def operation(edits: Edits, use: Use) -> None:
     moved = [s for one in added for s in (*one.statements, one.span)]
     if any(use.call in u.call for u in others) or any(use.call in s for s in moved):
         return
-    edits.edits.append(Edit(use.call, (spelled(edits, use),)))
+    edits.edits.append(Edit(use.call, (placed(edits, use.call, spelled(edits, use)),)))
 
 
 def text_of(edits: Edits, span: Span) -> str:
@@ -46,17 +48,29 @@ def text_of(edits: Edits, span: Span) -> str:
         tight = use.call != span and use.kind != "constant"
         parts += [
             source.text[position : use.call.start],
-            new if not tight or torn(edits, use, new) else bracketed(new),
+            new if not tight else placed(edits, use.call, new),
         ]
         position = use.call.end
     return "".join((*parts, source.text[position : span.end]))
 
 
-def torn(edits: Edits, use: Use, new: str) -> bool:
-    """Whether an expression stands alone between brackets and commas, and needs none of its own."""
-    text = edits.program.source.text
-    before, after = text[: use.call.start].rstrip(), text[use.call.end :].lstrip()
-    return before.endswith(("(", "[", ",", "=")) and after[:1] in (")", "]", ",")
+LEFT = re.compile(r"(\*\*|[-+*/@%<>&|^~]|[=!<>]=|\b(?:and|or|not|is|in))\s*$")
+RIGHT = re.compile(r"(?:\s|#.*\n)*(\*\*|[-+*/%<>&|^.@]|[=!]=)|[ \t]*([\[(]|(?:and|or|is|in|if)\b)")
+STRENGTH = {"**": 8, "*": 6, "/": 6, "@": 6, "%": 6, "+": 5, "-": 5, ".": 9, "[": 9, "(": 9}
+
+
+def placed(edits: Edits, span: Span, new: str) -> str:
+    """New text for an expression, in brackets where an operator beside it would take it apart."""
+    text, mine = edits.program.source.text, binding(new)
+    left = LEFT.search(text, max(0, span.start - 40), span.start)
+    right = RIGHT.match(text, span.end)
+    if left is not None and mine <= STRENGTH.get(left.group(1), 3 if mine else 0):
+        return f"({new})"
+    if right is not None and mine < STRENGTH.get(
+        right.group(1) or right.group(2), 3 if mine else 1
+    ):
+        return f"({new})"
+    return new
 
 
 def spelled(edits: Edits, use: Use) -> str:
@@ -139,10 +153,5 @@ def in_place(edits: Edits, use: Use) -> None:
     """``x -= y`` of tensors: Keras binds a new one, torch would change the caller's."""
     target, operator, value = use.data["parts"]
     text = edits.program.source.slice(value)
-    parts = (value,) if torn_or_whole(text) else ("(", value, ")")
+    parts = (value,) if bracketed(text) == text else ("(", value, ")")
     edits.edits.append(Edit(use.call, code(target, " = ", target, f" {operator} ", *parts)))
-
-
-def torn_or_whole(text: str) -> bool:
-    """Whether an expression needs no brackets behind an operator."""
-    return bracketed(text) == text

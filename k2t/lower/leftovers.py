@@ -65,6 +65,8 @@ def stops_of(
             stop(around, edits.ctx.left[around], edits.ctx.left[around])
             continue
         known = next((f for f in findings if is_error(f) and found.span in f.span), None)
+        behind = (f for span, f in edits.ctx.behind.items() if found.span in span)
+        known = known or next(behind, None)
         if known is None and is_tensor(found.path) and found.stmt in stops:
             continue
         message = f"{found.path} is not migrated"

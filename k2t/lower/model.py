@@ -16,7 +16,7 @@ from k2t.lower import heads, initial
 from k2t.lower import text as t
 from k2t.lower.asked import fitted_again
 from k2t.lower.chain import conversion, lower_items, simplified
-from k2t.lower.custom import made_of
+from k2t.lower.custom import in_inference_mode, made_of, note_inference_mode
 from k2t.lower.groups import Chain, assemble
 from k2t.lower.heads import Head
 from k2t.lower.initial import Made, own_names
@@ -139,6 +139,7 @@ def draft(
         own_tail = loss is None or loss.row.get("tail") == folded
         chain = lower_chain(ctx, model, folded, own_tail)
     chain.paths += made_of(ctx, layers_of(model))
+    note_inference_mode(ctx, model, chain.paths)
     passed = (*chain.passed, *handed_in(model))
     if passed:
         model = replace(
@@ -329,7 +330,11 @@ def finish(
             *setups(made.loss, made.metrics),
             *setting_lines(made.settings, [*params]),
         ),
-        after=(*own, *initial.special_lines(ctx, common, made.made, model.local_names)),
+        after=(
+            *own,
+            *initial.special_lines(ctx, common, made.made, model.local_names),
+            *in_inference_mode(ctx, model, made.made),
+        ),
         lazy=lazy,
         applies=bool(starting) and alone,
         forward=forward_arguments(model),

@@ -22,7 +22,7 @@ from k2t.lower.leftovers import stops_of
 from k2t.lower.library import Library
 from k2t.lower.model import Draft, draft, finish
 from k2t.lower.ops import Context
-from k2t.lower.parts import without_parts
+from k2t.lower.parts import leaves, without_parts
 from k2t.lower.recompile import recompiled
 from k2t.lower.structured import reference_class
 from k2t.lower.uses import lower_use
@@ -73,6 +73,8 @@ def lower_models(
             )
         except NotMigrated as error:
             findings.append(refusal(error, model.span))
+            made_by = [model.span, *(n.stmt for i in leaves(model.body) for n in i.seen)]
+            ctx.behind.update(dict.fromkeys(made_by, findings[-1]))
             continue
         made.name = names.for_model(model)
         findings += [Finding(c, Severity(s), m, model.span) for c, s, m in ctx.notes]

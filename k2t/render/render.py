@@ -275,7 +275,7 @@ class Writer:
             "objects": cls.objects,
             "applies": cls.applies and not cls.lazy,
             "init_weights": "init_weights",
-            "after": [line.text for line in cls.after],
+            "after": [f"{x.text}  # {x.comment}" if x.comment else x.text for x in cls.after],
             "forward": cls.forward,
             "lines": cls.lines,
             "penalty": cls.penalty,

@@ -132,9 +132,8 @@ def deletion(source: Source, span: Span) -> Piece:
         # a paragraph that goes takes the fewer of the blank lines around it along
         above = len(text[:start]) - len(text[:start].rstrip("\n")) - 1
         below = len(text[stop:]) - len(text[stop:].lstrip("\n"))
-        if start == 0 or 0 < below <= above:
-            return Piece(start, stop + below, "")
-        return Piece(start - above if 0 < above < below else start, stop, "")
+        gone = below if start == 0 else min(above, below)
+        return Piece(start, stop + gone, "")
     if tail.startswith(";"):
         return Piece(
             span.start, text.index(";", span.end) + 1 + len(tail) - len(tail.lstrip("; ")) - 1, ""

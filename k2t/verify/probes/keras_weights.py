@@ -86,7 +86,8 @@ def base_names(layer: Any) -> list[str]:
 def sublayers(layer: Any) -> list[Any]:
     """The layer and all layers inside it, each once, in the order a reader meets them."""
     if hasattr(layer, "_flatten_layers"):
-        found = list(layer._flatten_layers())
+        inside = layer._flatten_layers(include_self=False, recursive=False)
+        found = [layer, *(part for child in inside for part in sublayers(child))]
     else:
         found = [layer]
         parts: list[Any] = []
