@@ -214,9 +214,13 @@ class Assembly:
                 fits = data.get("fits")
                 if isinstance(fits, tuple):
                     data["fits"] = (*fits, event["fit"])
-                for name in ("runs", "states", "seen"):
-                    if name in event.data:
+                for name in ("runs", "states"):
+                    if name in data:
                         data[name] = (*data[name], *event[name])
+                if event.kind == "layer_call":
+                    data["seen"] = (*data["seen"], *self.layer_call(event)["seen"])
+                if event.kind in ("operation", "weight"):
+                    data["others"] = (*data.get("others", ()), event.data)
                 found[key] = replace(old, models=merged, data=data)
             else:
                 found[key] = self.use(event, span, models)

@@ -14,7 +14,7 @@ from k2t.analyse.statements import Layout
 from k2t.ir.custom import CustomLayer, Method, Site, Widening
 from k2t.ir.nodes import Node
 from k2t.ir.source import Span
-from k2t.ir.values import Const, Dim, ListRef, NameUse, Obj, Ref, Shape, Tuple, as_int
+from k2t.ir.values import Const, Dim, ListRef, ModelRef, NameUse, Obj, Ref, Shape, Tuple, as_int
 from k2t.parse.script import Spans
 
 UNASKED = {
@@ -145,7 +145,7 @@ class Classes:
         for number in self.interp.customs[index].made if index in self.interp.customs else ():
             for name, value in self.interp.attributes.get(number, {}).items():
                 items = self.interp.items(value) if isinstance(value, ListRef | Tuple) else None
-                if items and any(isinstance(i, Obj) for i in items):
+                if items and any(isinstance(i, Obj | ModelRef) for i in items):
                     wanted.add(name)
         for maker in makers:
             for stmt in statements(maker.body):
@@ -257,6 +257,11 @@ class Classes:
     def node(self, event: Event, makers: list[ast.FunctionDef]) -> Node:
         """An application of a layer in ``call``, its sizes by names that ``__init__`` has."""
         made: GraphNode = event["made"]
+        stmt = self.spans.of(event.stmt)
+        body = tuple(
+            Node(0, layer, (), (self.named(given, makers),), self.named(out, makers), stmt)
+            for layer, given, out in self.interp.bodies.get(made.id, ())
+        )
         before = [custom.without_batch(self.interp.graph[i]) for i in made.inputs]
         return Node(
             made.id,
@@ -264,7 +269,8 @@ class Classes:
             made.inputs,
             tuple(self.named(shape, makers) for shape in before),
             self.named(custom.without_batch(made), makers),
-            self.spans.of(event.stmt),
+            stmt,
+            body=body,
         )
 
     def named(self, shape: Shape | None, makers: list[ast.FunctionDef]) -> Shape | None:

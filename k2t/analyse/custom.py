@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from k2t.analyse import arguments, calls, graph
-from k2t.analyse.state import Custom, Event, Frame, GraphNode, versions_of
+from k2t.analyse import arguments, calls, graph, shapes
+from k2t.analyse.state import Custom, Event, Frame, GraphNode, ModelState, versions_of
 from k2t.analyse.tensor_shapes import BATCH
 from k2t.ir.values import (
     NONE,
@@ -18,6 +18,7 @@ from k2t.ir.values import (
     Dim,
     Expr,
     Instance,
+    ModelRef,
     Obj,
     Shape,
     Sym,
@@ -127,7 +128,9 @@ def settle(interp: Interpreter, since: int, index: int) -> None:
     for event in interp.events[since:]:
         if event.kind == "layer" and event["obj"].row in ("Input", "InputLayer"):
             refuse(interp, index, "it makes an input", event.node)
-        if event.kind in ("model", "fit", "compile"):
+        if event.kind == "model" and interp.models[event["model"]].kind == "sequential":
+            interp.chains[event["model"]] = interp.models.pop(event["model"])
+        elif event.kind in ("model", "fit", "compile", "add"):
             refuse(interp, index, "it makes a model", event.node)
         kind = "operation" if event.kind == "tensor_operation" else event.kind
         if kind in KEPT:
@@ -180,6 +183,36 @@ def apply(
         for number, shape in enumerate(outs)
     ]
     return Tuple(tuple(taken))
+
+
+def apply_chain(
+    interp: Interpreter, state: ModelState, values: list[Value], node: ast.Call, frame: Frame
+) -> Value:
+    """A Sequential that a class made, called on a tensor: its layers one after the other."""
+    values = [v for v in values if not is_training(v)]
+    given = values[0] if len(values) == 1 else UNKNOWN
+    if not isinstance(given, Tensor) or state.broken or not interp.graph[given.node].whole:
+        return interp.unsupported("a Sequential called like this", node, frame)
+    shape = without_batch(interp.graph[given.node])
+    body: list[tuple[Obj, Shape | None, Shape | None]] = []
+    for entry in state.added:
+        layer = entry.layer
+        if layer.row in ("Input", "Lambda", "Model") or shape is None:
+            return interp.unsupported(f"{layer.row} in a Sequential of a class", node, frame)
+        out = (
+            traced(interp, layer, shape, entry.stmt)
+            if layer.row == "Custom"
+            else shapes.result(interp.table.rows["layers"][layer.row], layer, [shape], interp.items)
+        )
+        body.append((layer, shape, out))
+        shape = out
+    span = interp.span(state.node)
+    args = {"chain": Arg(ModelRef(state.id))}
+    made = Obj(state.id, "Chain", args, span, interp.span(state.stmt))
+    whole = graph.like([interp.graph[given.node]], shape)
+    result = graph.new_node(interp, made, [given], whole, node, frame)
+    interp.bodies[result.node] = body
+    return result
 
 
 def class_of(layer: Obj) -> int:

@@ -27,6 +27,8 @@ from k2t.ir.values import (
     Instance,
     ListRef,
     NameUse,
+    Obj,
+    Shape,
     Sym,
     Tensor,
     Tuple,
@@ -68,6 +70,8 @@ class Interpreter:
         self.constructors: dict[int, tuple[ast.Call, ast.stmt, Frame]] = {}
         self.wrapped: dict[int, int] = {}
         self.passes: list[Pass] = []
+        self.chains: dict[int, ModelState] = {}
+        self.bodies: dict[int, list[tuple[Obj, Shape | None, Shape | None]]] = {}
         self.events: list[Event] = []
         self.invocations: list[Invocation] = []
         self.truths: dict[int, bool | None] = {}

@@ -262,6 +262,8 @@ class Keras:
         if isinstance(owner, Obj) and wrapped.is_model(self.interp, owner) and attr in METHODS:
             owner = ModelRef(wrapped.model_of(self.interp, owner).id)
         match owner:
+            case ModelRef(id=chain) if chain in self.interp.chains:
+                return self.interp.unsupported(f"Sequential.{attr}", node, frame)
             case ModelRef():
                 if attr in METHODS or attr == "add":
                     return Bound(owner, attr)
@@ -326,6 +328,8 @@ class Keras:
 
     def call_model(self, model: int, node: ast.Call, frame: Frame) -> Value:
         values = arguments.evaluated(self.interp, node, frame)
+        if model in self.interp.chains:
+            return custom.apply_chain(self.interp, self.interp.chains[model], values, node, frame)
         parts = self.interp.items(values[0]) if values else None
         if any(isinstance(v, Tensor) for v in (*values, *(parts or ()))):
             state = self.interp.models[model]

@@ -101,6 +101,8 @@ def applied(
     """The node of an operation in the graph."""
     args = {name: Arg(settled(interp, a.value), a.span) for name, a in args.items()}
     operands = tensor_values(row, args)
+    if row.name == "reshape" and not any(is_whole(interp, v) for v in operands):
+        args["newshape"] = rest_first(args["newshape"])
     tensors = [v for v in operands if isinstance(v, Tensor)]
     if not tensors or not all(isinstance(v, Tensor | Const | Sym) for v in operands):
         return interp.unsupported(what, node, frame)
@@ -124,6 +126,18 @@ def applied(
     return graph.new_node(
         interp, None, tensors, shape, node, frame, operation=operation, pooled=pooled
     )
+
+
+def is_whole(interp: Interpreter, value: Value) -> bool:
+    return isinstance(value, Tensor) and interp.graph[value.node].whole
+
+
+def rest_first(shape: Arg) -> Arg:
+    """A shape that begins with the number of samples, as one that begins with -1."""
+    items = shape.value.items if isinstance(shape.value, Tuple) else ()
+    if items and isinstance(items[0], Samples):
+        return Arg(Tuple((Const(-1), *items[1:])), shape.span)
+    return shape
 
 
 ARRANGED = ("identity", "reshape", "squeeze", "expand_dims", "transpose", "flatten", "getitem")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from k2t.ir.source import Span
-from k2t.ir.values import Arg, Const, Dim, Obj, Shape, Sym, Tuple, Value, as_int, known
+from k2t.ir.values import Arg, Const, Dim, Obj, Samples, Shape, Sym, Tuple, Value, as_int, known
 from k2t.table import Row
 
 BATCH = Sym(type="batch")
@@ -122,8 +122,10 @@ def squeeze(given: Given) -> Shape:
 def reshape(given: Given) -> Shape:
     """The batch stays where the other axes hold as many numbers as before."""
     target = given.args["newshape"]
-    if not isinstance(target, Tuple) or not target.items or as_int(target.items[0]) != -1:
+    first = target.items[0] if isinstance(target, Tuple) and target.items else None
+    if as_int(first) != -1 and not isinstance(first, Samples) and first != BATCH:
         raise Unclear("a reshape whose first axis is not -1")
+    assert isinstance(target, Tuple)
     old, new = [as_int(d) for d in given.first[1:]], [as_int(d) for d in target.items[1:]]
     if None in old or None in new or math.prod(old) != math.prod(new):  # type: ignore[arg-type]
         raise Unclear("a reshape that may change the batch")

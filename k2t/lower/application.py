@@ -17,7 +17,7 @@ from k2t.lower.layers import lower
 from k2t.lower.merges import layer_of
 from k2t.lower.naming import RESERVED, kind_stem
 from k2t.lower.ops import Op
-from k2t.lower.wires import NotKept, Wire, converted, width_after, words
+from k2t.lower.wires import NotKept, Wire, converted, own_width, width_after, words
 
 if TYPE_CHECKING:
     from k2t.lower.unit import Unit
@@ -99,6 +99,8 @@ def layer(unit: Unit, use: Use, comments: tuple[str, ...]) -> tuple[Wire, str]:
     out_rank = len(node.shape) if node.shape is not None else rank
     layout = layout if (out_rank or 2) > 1 else "last"
     width = width_after(unit.ctx.row(layer), layer, wire.width, shape)
+    if layer.row == "Custom":
+        width = own_width(use.seen, wire.width)
     return Wire(text, layout, out_rank, width), note
 
 

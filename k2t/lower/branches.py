@@ -14,7 +14,7 @@ from k2t.lower.merges import layer_of
 from k2t.lower.naming import kind_stem
 from k2t.lower.ops import Op
 from k2t.lower.unit import Unit, block
-from k2t.lower.wires import Bundle, NotKept, Wire, converted, of_module, width_after
+from k2t.lower.wires import Bundle, NotKept, Wire, converted, of_module, own_width, width_after
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ def layer_links(
     if rank is not None and rank <= 1 < (wire.rank or 0):
         layout = "last"
     width = width_after(unit.ctx.row(layer), layer, wire.width, shape_in(node))
+    width = own_width(use.seen, wire.width) if layer.row == "Custom" else width
     return Wire(wire.text, layout, rank, width)
 
 

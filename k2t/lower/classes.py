@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from k2t.ir.custom import CustomLayer, Method, Site, Widening
 from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Use
 from k2t.ir.source import Code, Span, code
 from k2t.ir.torch import Edit
-from k2t.ir.values import Const
+from k2t.ir.values import Arg, Const
 from k2t.lower import text as t
 from k2t.lower.custom import LayerDraft
 from k2t.lower.edits import Edits
@@ -124,7 +125,13 @@ def edit_site(edits: Edits, site: Site) -> None:
 
 def weight(edits: Edits, use: Use) -> None:
     """``self.add_weight(...)``: a parameter, with the values that it starts with."""
-    args = use.args
+    made = parameter(edits, use, use.args)
+    if any(parameter(edits, use, other["args"]) != made for other in use.data.get("others", ())):
+        raise NotMigrated(CODE, "a weight that is another one in another instance", use.call)
+    edits.edits.append(Edit(use.call, made))
+
+
+def parameter(edits: Edits, use: Use, args: Mapping[str, Arg]) -> Code:
     for name in args:
         if name not in ("name", "shape", "initializer", "trainable", "dtype") and not t.is_none(
             args[name].value
@@ -145,7 +152,7 @@ def weight(edits: Edits, use: Use) -> None:
         start = code(before, made, size, ")", after)
     fixed = t.data(t.get(args, "trainable")) is False if "trainable" in args else False
     ending = ", requires_grad=False)" if fixed else ")"
-    edits.edits.append(Edit(use.call, code("nn.Parameter(", start, ending)))
+    return code("nn.Parameter(", start, ending)
 
 
 def by_fans(edits: Edits, statement: str, rank: int | None, use: Use) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from k2t.ir.custom import CustomLayer, Site
@@ -12,7 +12,7 @@ from k2t.ir.source import Span
 from k2t.ir.torch import Line
 from k2t.ir.values import Obj
 from k2t.lower.initial import Made
-from k2t.lower.inside import operations, reads_width
+from k2t.lower.inside import layer_of, operations, parts, reads_width, together
 from k2t.lower.ops import Context, dim_text
 from k2t.lower.own import CODE, WIDTH, class_of
 
@@ -32,15 +32,17 @@ class LayerDraft:
 def draft_layers(ctx: Context, program: Program, findings: list[Finding]) -> None:
     """Lower the layers inside the classes; those that cannot be carried over are reported."""
     waiting = {layer.index: layer for layer in program.layers}
+    for use in program.uses:
+        spans = {n.layer.span for n in use.data.get("seen", ()) if n.layer is not None}
+        ctx.plain |= spans if len(spans) > 1 else set()
 
     def draft(index: int) -> None:
         layer = waiting.pop(index, None)
         if layer is None:
             return
         for site in layer.sites:
-            for node in site.seen:
-                if node.layer is not None and node.layer.row == "Custom":
-                    draft(class_of(node.layer))
+            for inner in inner_layers(site):
+                draft(class_of(inner))
         try:
             ctx.layers[index] = draft_layer(ctx, layer)
         except NotMigrated as error:
@@ -63,18 +65,33 @@ def draft_layer(ctx: Context, layer: CustomLayer) -> LayerDraft:
         ops = operations(ctx, layer, site, f"{layer.shape}[-1]")
         first = dim_text(site.loop.first) if site.loop is not None else ""
         wanted = wanted or reads_width(layer, ops) or first == f"{layer.shape}[-1]"
-        ctx.sites[site.span] = ops = operations(ctx, layer, site, taken)
-        inner = site.seen[0].layer
-        assert inner is not None
-        made += [(path_of(ctx, layer, site), op, inner) for op in ops if op.module is not None]
-        if inner.row == "Custom":
-            made += ctx.layers[class_of(inner)].made
+        ctx.sites[site.span] = operations(ctx, layer, site, taken)
+        made += modules_of(ctx, layer, site, taken)
+        for index in {class_of(inner): None for inner in inner_layers(site)}:
+            made += ctx.layers[index].made
     if wanted and (layer.inherits or (layer.init is None and layer.build is None)):
         why = "a class that extends another asks for the shape of its input"
         raise NotMigrated(CODE, f"the layer {layer.name} is not carried over: {why}", layer.span)
     return LayerDraft(
         layer, (layer.shape if layer.whole else WIDTH) if wanted else None, tuple(made)
     )
+
+
+def inner_layers(site: Site) -> list[Obj]:
+    """The layers of the script's own among those of a place."""
+    seen = [n.layer for node in site.seen for n in (node, *node.body)]
+    return [layer for layer in seen if layer is not None and layer.row == "Custom"]
+
+
+def modules_of(ctx: Context, layer: CustomLayer, site: Site, taken: str) -> Iterator[Made]:
+    """The modules that are made at a place, by their paths from the class."""
+    if ctx.row(layer_of(site.seen[0])).get("shape") in ("merge", "concat"):
+        return
+    path, found = path_of(ctx, layer, site), parts(ctx, layer, site, taken)
+    numbered = together(ctx, site) and len(found) > 1 and not path.endswith("[?]")
+    for number, (op, inner) in enumerate(found):
+        if op.module is not None:
+            yield f"{path}[{number}]" if numbered else path, op, inner
 
 
 def path_of(ctx: Context, layer: CustomLayer, site: Site) -> str:

@@ -79,8 +79,15 @@ def spelled(edits: Edits, use: Use) -> str:
     if use.kind == "layer_call":
         given = [(key, text_of(edits, span)) for key, span in use.data["given"]]
         return layer_call(edits.ctx, use, given)
-    made = use.data["operation"]
-    assert isinstance(made, Obj)
+    text = operation_text(edits, use, use.data["operation"])
+    for other in use.data.get("others", ()):
+        if operation_text(edits, use, other["operation"]) != text:
+            why = "an operation that is another one when it is called again"
+            raise NotMigrated("K2T141", why, use.call)
+    return text
+
+
+def operation_text(edits: Edits, use: Use, made: Obj) -> str:
     section, _, name = made.row.rpartition(".")
     row = edits.ctx.table.rows[section or "ops"][name]
     if section == "losses":

@@ -35,15 +35,53 @@ def operations(ctx: Context, cls: CustomLayer, site: Site, taken: str) -> list[O
     row = ctx.row(layer_of(site.seen[0]))
     if row.get("shape") in ("merge", "concat"):
         return []
-    leaf = Leaf(site.seen)
-    texts = widths(leaf)
-    width = texts.pop() if len(texts) == 1 else None
-    width = BEFORE if site.loop is not None else width
-    ops = [renamed(op, cls, taken) for op in lower_site(ctx, leaf, width)]
-    for op in ops:
+    pairs = parts(ctx, cls, site, taken)
+    for op, _ in pairs:
         if op.lines or (op.mask and row.get("lower") in ("rnn", "bidirectional")):
             raise NotMigrated(CODE, f"{row.name} inside a layer is not carried over", site.span)
-    return ops
+    ops = [op for op, _ in pairs]
+    return [in_one(ops, site.span)] if together(ctx, site) else ops
+
+
+def together(ctx: Context, site: Site) -> bool:
+    """Whether one module stands for all that is made at a place."""
+    return layer_of(site.seen[0]).row == "Chain" or site.span in ctx.plain
+
+
+def parts(ctx: Context, cls: CustomLayer, site: Site, taken: str) -> list[tuple[Op, Obj]]:
+    """The operations of a layer made at a place, or of the layers of a Sequential, and whose they
+    are."""
+    layer = layer_of(site.seen[0])
+    rounds = (
+        [node.body for node in site.seen] if layer.row == "Chain" else [(n,) for n in site.seen]
+    )
+    if len({len(nodes) for nodes in rounds}) > 1:
+        raise NotMigrated(CODE, "a Sequential of different lengths", site.span)
+    found = []
+    for nodes in zip(*rounds, strict=True):
+        leaf = Leaf(nodes)
+        texts = widths(leaf)
+        width = texts.pop() if len(texts) == 1 else None
+        width = BEFORE if site.loop is not None else width
+        ops = lower_site(ctx, leaf, width)
+        found += [(renamed(op, cls, taken), layer_of(nodes[0])) for op in ops]
+    return found
+
+
+def in_one(ops: Sequence[Op], span: Span) -> Op:
+    """One module that does what several operations do.
+
+    Raises:
+        NotMigrated: one of them has no module, or wants its channels elsewhere.
+    """
+    layouts = {op.layout for op in ops if op.layout != "any"} | {op.out for op in ops if op.out}
+    texts = [op.module for op in ops]
+    calls = {op.call for op in ops if op.call is not None and "{m}" in op.call}
+    if None in texts or len(layouts) > 1 or calls - {"{m}({x})"}:
+        raise NotMigrated(CODE, "a layer that is more than a module, among others", span)
+    module = texts[0] if len(texts) == 1 else f"nn.Sequential({', '.join(map(str, texts))})"
+    layout = layouts.pop() if layouts else "any"
+    return Op(module=module, layout=layout, stem="layers", lazy=any(op.lazy for op in ops))
 
 
 def renamed(op: Op, cls: CustomLayer, taken: str) -> Op:
@@ -95,18 +133,24 @@ def layer_call(ctx: Context, use: Use, given: Sequence[tuple[str | None, str]]) 
     Raises:
         NotMigrated: the layer is not carried over.
     """
-    site, ops = use.data["site"], ctx.sites.get(use.data["site"])
+    texts = {one_call(ctx, use, node, given) for node in use.data["seen"]}
+    if len(texts) > 1:
+        raise NotMigrated(CODE, "layers that are called in different ways here", use.call)
+    return texts.pop()
+
+
+def one_call(ctx: Context, use: Use, node: Node, given: Sequence[tuple[str | None, str]]) -> str:
+    layer, row = layer_of(node), ctx.row(layer_of(node))
+    ops = ctx.sites.get(layer.span)
     if ops is None:
         raise NotMigrated(CODE, "a layer that is called here is not migrated", use.call)
-    node: Node = use.data["seen"][0]
-    layer, row = layer_of(node), ctx.row(layer_of(node))
     rank = len(node.in_shapes[0]) if node.in_shapes[0] is not None else None
     if row.get("shape") in ("merge", "concat"):
         return merged(ctx, layer, given[0][1], rank, use)
     if row.name == "Custom":
         arguments = ", ".join(f"{key}={text}" if key else text for key, text in given)
         return f"{use.data['callee']}({arguments})"
-    return called(ops, given[0][1], str(use.data["callee"]), rank, site)
+    return called(ops, given[0][1], str(use.data["callee"]), rank, layer.span)
 
 
 def called(ops: Sequence[Op], text: str, callee: str, rank: int | None, site: Span) -> str:

@@ -73,8 +73,8 @@ class Context:
     ``made``: by model, its modules so far (see ``initial.Made``); ``rate``: the SGD that it needs
     because callbacks change its learning rate; ``layers`` are the script's own (see
     ``custom.LayerDraft``), ``sites`` the operations of the layers that they make,
-    ``left`` the classes that are left to the user, and why; ``behind`` statements that are left
-    with the model that they make, and why that is.
+    ``plain`` those of them that are called where others are; ``left`` the classes that are left to
+    the user, and why; ``behind`` statements that are left with the model that they make, and why.
     """
 
     table: Table
@@ -94,6 +94,7 @@ class Context:
     layers: dict[int, Any] = field(default_factory=dict)
     sites: dict[Span, list[Op]] = field(default_factory=dict)
     left: dict[Span, Finding] = field(default_factory=dict)
+    plain: set[Span] = field(default_factory=set)
     behind: dict[Span, Finding] = field(default_factory=dict)
 
     def source_text(self, span: Span) -> str:

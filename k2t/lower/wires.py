@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from k2t.ir.finding import NotMigrated
+from k2t.ir.nodes import Node
 from k2t.ir.values import Obj, Shape, Tuple, as_int
 from k2t.lower import text as t
 from k2t.lower.brackets import bracketed
@@ -117,6 +118,20 @@ def width_after(row: Row, layer: Obj, width: str | None, node_in: Shape | None) 
         last = target.items[-1] if isinstance(target, Tuple) else None
         return t.text(last) if last is not None and as_int(last) not in (None, -1) else None
     return None
+
+
+def own_width(seen: Sequence[Node], width: str | None) -> str | None:
+    """The last axis behind a layer of the script's own: as before, or always one number."""
+    pairs = {
+        (as_int(n.in_shapes[0][-1]) if n.in_shapes[0] else None, as_int(n.shape[-1]))
+        for n in seen
+        if n.shape
+    }
+    outs = {out for _, out in pairs}
+    if pairs and all(one == other is not None for one, other in pairs):
+        return width
+    number = outs.pop() if len(outs) == 1 else None
+    return str(number) if number is not None else None
 
 
 def merged_width(widths: Sequence[str | None]) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from k2t.ir.torch import Proof
-from k2t.ir.values import Const, Sym, Tuple
+from k2t.ir.values import Class, Const, Sym, Tuple
 from k2t.prove.replay import Replay, Unclear
 from k2t.prove.terms import Comparison, Opaque, difference
 from k2t.table import Table
@@ -15,8 +15,8 @@ from k2t.table import Table
 
 def disproved(proof: Proof, texts: tuple[str, str], table: Table) -> str | None:
     """Why the classes of a model do not make the graph that the script makes; None if they do."""
-    names = {name: plain(value, name) for name, value in proof.globals.items()}
-    last = {name: plain(value, name) for name, value in proof.finals.items()}
+    names = {n: plain(v, n) for n, v in proof.globals.items() if not isinstance(v, Class)}
+    last = {n: plain(v, n) for n, v in proof.finals.items() if not isinstance(v, Class)}
     known = activations(table)
     for values in proof.values or ({},):
         given = {
