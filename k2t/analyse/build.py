@@ -8,7 +8,7 @@ from typing import Any
 
 from k2t.analyse import callbacks, custom, dialects, freezing, generators, names, weights
 from k2t.analyse.added import added_losses, used, with_nodes
-from k2t.analyse.classes import Classes
+from k2t.analyse.classes import Classes, layer_call
 from k2t.analyse.compiled import compile_of
 from k2t.analyse.functions import Structures
 from k2t.analyse.interpreter import Interpreter
@@ -218,7 +218,10 @@ class Assembly:
                     if name in data:
                         data[name] = (*data[name], *event[name])
                 if event.kind == "layer_call":
-                    data["seen"] = (*data["seen"], *self.layer_call(event)["seen"])
+                    data["seen"] = (
+                        *data["seen"],
+                        *layer_call(self.interp, self.layout, event)["seen"],
+                    )
                 if event.kind in ("operation", "weight"):
                     data["others"] = (*data.get("others", ()), event.data)
                 found[key] = replace(old, models=merged, data=data)
@@ -251,7 +254,7 @@ class Assembly:
                 stmt if isinstance(stmt, ast.If) else event.node, event["taken"]
             )
         if event.kind == "layer_call":
-            data |= self.layer_call(event)
+            data |= layer_call(self.interp, self.layout, event)
         if event.kind == "asked":
             data["x"] = self.spans.of(event["x"])
         if event.kind == "in_place" and isinstance(node, ast.AugAssign):
@@ -280,20 +283,6 @@ class Assembly:
             scope=self.layout.scope(node),
             data=data,
         )
-
-    def layer_call(self, event: Event) -> dict[str, Any]:
-        """Which layer is called inside a class, on what, and how it is written."""
-        node, made = event.node, event["made"]
-        assert isinstance(node, ast.Call)
-        given: list[tuple[str | None, ast.expr]] = [(None, a) for a in node.args]
-        given += [(k.arg, k.value) for k in node.keywords if k.arg not in ("training", "mask")]
-        flag = {id(n) for _, n in given if ast.unparse(n) == "training"}
-        return {
-            "seen": (Classes(self.interp, self.layout).node(event, []),),
-            "site": made.layer.span,
-            "callee": self.interp.source.slice(self.spans.of(node.func)),
-            "given": tuple((k, self.spans.of(n)) for k, n in given if id(n) not in flag),
-        }
 
     def static_parts(self, node: Any, truth: bool) -> dict[str, Any]:
         """The statements of the branch that is kept."""

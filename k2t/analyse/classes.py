@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from k2t.analyse import calls, custom
 from k2t.analyse.interpreter import Interpreter
@@ -63,6 +64,7 @@ class Classes:
             self.method(own.get("build"), index, set()),
             self.method(own.get("call"), index, DROPPED),
             self.takes_training(index),
+            frozenset(self.integers(node)),
             tuple(self.spans.of(c) for c in parent_calls(makers)),
             tuple(self.gone(node, own)),
             tuple(self.lists(index, makers)),
@@ -110,6 +112,20 @@ class Classes:
         found = calls.method_of(self.interp, index, "call")
         names = (a.arg for a in ast.walk(found[0].args) if isinstance(a, ast.arg)) if found else ()
         return "training" in names
+
+    def integers(self, cls: ast.ClassDef) -> Iterator[int]:
+        """The places of the tensors that ``call`` looks up in an Embedding."""
+        for event in self.applied:
+            made: GraphNode = event["made"]
+            if self.spans.of(event.node) not in self.spans.of(cls) or made.layer is None:
+                continue
+            wanted: set[int] = {0} if made.layer.row == "Embedding" else set()
+            if made.layer.row == "Custom":
+                inner = self.interp.definitions[custom.class_of(made.layer)][0]
+                wanted = set(self.integers(inner)) if isinstance(inner, ast.ClassDef) else set()
+            for place, tensor in enumerate(made.inputs):
+                if place in wanted and tensor in self.interp.starts:
+                    yield self.interp.starts[tensor]
 
     def shape_reads(
         self, build: ast.FunctionDef | None, name: str
@@ -290,6 +306,20 @@ class Classes:
         here = frame.scope in makers and not inner
         module = frame is self.interp.module
         return (here or module) and frame.versions.get(use.name, 0) == 1
+
+
+def layer_call(interp: Interpreter, layout: Layout, event: Event) -> dict[str, Any]:
+    """Which layer is called inside a class, on what, and how it is written."""
+    node, spans = event.node, interp.spans
+    assert isinstance(node, ast.Call)
+    given: list[tuple[str | None, ast.expr]] = [(None, a) for a in node.args]
+    given += [(k.arg, k.value) for k in node.keywords if k.arg not in DROPPED]
+    tensors = [(k, n) for k, n in given if ast.unparse(n) != "training"]
+    return {
+        "seen": (Classes(interp, layout).node(event, []),),
+        "callee": interp.source.slice(spans.of(node.func)),
+        "given": tuple((k, spans.of(n)) for k, n in tensors),
+    }
 
 
 @dataclass(frozen=True)

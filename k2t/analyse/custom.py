@@ -248,12 +248,17 @@ def followed(
     if layer.id not in found.built:
         found.built.add(layer.id)
         build(interp, instance, form, entries, node)
-    tensors: list[Value] = [start(interp, shape) for shape in entries]
+    starts = [start(interp, shape) for shape in entries]
+    interp.starts |= {tensor.node: place for place, tensor in enumerate(starts)}
+    tensors: list[Value] = list(starts)
     given: list[Value] = [Tuple(tuple(tensors))] if form == "list" else tensors
     called = calls.method_of(interp, index, "call")
     names = {a.arg for a in ast.walk(called[0].args) if isinstance(a, ast.arg)} if called else set()
     extra: dict[str, Value] = {"training": TRAINING} if "training" in names else {}
     result = calls.call_method(interp, instance, "call", given, extra)
+    for event in interp.events[events:]:
+        if event.kind == "unsupported" and not event.hypothetical:
+            refuse(interp, index, f"{event['what']} is not migrated", event.node)
     if interp.guesses > guesses:
         refuse(interp, index, "conditions or loops of its methods are not known", node)
     settle(interp, events, index)

@@ -70,6 +70,7 @@ class Interpreter:
         self.constructors: dict[int, tuple[ast.Call, ast.stmt, Frame]] = {}
         self.wrapped: dict[int, int] = {}
         self.passes: list[Pass] = []
+        self.starts: dict[int, int] = {}
         self.chains: dict[int, ModelState] = {}
         self.bodies: dict[int, list[tuple[Obj, Shape | None, Shape | None]]] = {}
         self.events: list[Event] = []

@@ -42,6 +42,10 @@ def apply(
     if not all(isinstance(t, Tensor) for t in tensors):
         return graph.apply_to(interp, layer, interp.new_list(tuple(tensors)), node, frame)
     wires = [t for t in tensors if isinstance(t, Tensor)]
+    if any(interp.graph[w.node].whole for w in wires):
+        if states or returns_state(layer):
+            return interp.unsupported(f"the states of {layer.row} in a class", node, frame)
+        return graph.apply_to(interp, layer, inputs, node, frame)
     row = interp.table.rows["layers"][layer.row]
     before = interp.graph[wires[0].node].shape
     shape = shapes.result(row, layer, [before], interp.items)

@@ -54,12 +54,13 @@ class Site:
 
 @dataclass(frozen=True)
 class CustomLayer:
-    """A subclass of ``keras.layers.Layer``.
+    """A subclass of ``keras.layers.Layer`` or ``keras.Model``.
 
     ``bases`` are Keras's among its bases, ``parents`` the calls of ``super().__init__``, ``gone``
     what torch does not ask for, ``lists`` attributes that are lists of layers. ``shape`` is how
     ``build`` calls the shape of the input; ``whole``: it reads more of it than the last axis.
-    ``training``: its ``call`` takes it. ``problem`` is why it cannot be carried over, and where.
+    ``training``: its ``call`` takes it. ``integers``: which of the tensors that it gets go into an
+    Embedding. ``problem`` is why it cannot be carried over, and where.
     """
 
     index: int
@@ -70,6 +71,7 @@ class CustomLayer:
     build: Method | None
     call: Method | None
     training: bool = False
+    integers: frozenset[int] = frozenset()
     parents: tuple[Span, ...] = ()
     gone: tuple[Span, ...] = ()
     lists: tuple[Span, ...] = ()

@@ -10,14 +10,14 @@ from k2t.ir.finding import Finding, NotMigrated, Severity
 from k2t.ir.program import Model, Program
 from k2t.ir.source import Span
 from k2t.ir.torch import Line
-from k2t.ir.values import Obj
+from k2t.ir.values import Const, Obj
 from k2t.lower.initial import Made
 from k2t.lower.inside import layer_of, operations, parts, reads_width, together
 from k2t.lower.ops import Context, dim_text
 from k2t.lower.own import CODE, WIDTH, class_of
 
-PHASED = ("BatchNormalization", "GaussianNoise", "LSTM", "GRU", "SimpleRNN", "Bidirectional")
-"""Layers that may do something else in training."""
+PHASED = ("BatchNormalization", "GaussianNoise")
+"""Layers that do something else in training, besides those that drop something."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,10 @@ def draft_layer(ctx: Context, layer: CustomLayer) -> LayerDraft:
         ops = operations(ctx, layer, site, f"{layer.shape}[-1]")
         first = dim_text(site.loop.first) if site.loop is not None else ""
         wanted = wanted or reads_width(layer, ops) or first == f"{layer.shape}[-1]"
+        makers = [m.span for m in (layer.init, layer.build) if m is not None]
+        if any(op.module is not None for op in ops) and not any(site.span in m for m in makers):
+            why = "it makes a layer outside of its __init__ and build"
+            raise NotMigrated(CODE, f"the layer {layer.name} is not carried over: {why}", site.span)
         ctx.sites[site.span] = operations(ctx, layer, site, taken)
         made += modules_of(ctx, layer, site, taken)
         for index in {class_of(inner): None for inner in inner_layers(site)}:
@@ -120,10 +124,18 @@ def in_inference_mode(ctx: Context, model: Model, made: Sequence[Made]) -> tuple
     if not model.own or ctx.dialect != "keras3":
         return ()
     path, layer = next((p, layer) for p, _, layer in made if layer.row == "Custom")
-    phased = any(one.row in PHASED or "Dropout" in one.row for _, _, one in made)
+    phased = any(one.row in PHASED or "Dropout" in one.row or drops(one) for _, _, one in made)
     if ctx.layers[class_of(layer)].layer.training or not phased:
         return ()
     return (Line(f"{path}.eval()", "as Keras 3 trains it: its call takes no training"),)
+
+
+def drops(layer: Obj) -> bool:
+    """Whether a recurrent layer has dropout."""
+    inner = layer.args.get("layer")
+    args = inner.value.args if inner is not None and isinstance(inner.value, Obj) else layer.args
+    rates = [args[name].value for name in ("dropout", "recurrent_dropout") if name in args]
+    return any(rate not in (Const(0), Const(0.0)) for rate in rates)
 
 
 def note_inference_mode(ctx: Context, model: Model, made: Sequence[Made]) -> None:

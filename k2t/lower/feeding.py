@@ -14,6 +14,7 @@ from k2t.lower import text as t
 from k2t.lower.edits import Edits, cast, float_input, is_sequence, target
 from k2t.lower.images import check_order, is_flow
 from k2t.lower.model import Draft
+from k2t.lower.own import class_of
 
 LOADERS = {
     frozenset({"array"}): "make_loader",
@@ -67,6 +68,10 @@ def wants_integers(edits: Edits, draft: Draft, tensor: int) -> bool:
             continue
         if leaf.node.layer.row == "Embedding":
             return True
+        if leaf.node.layer.row == "Custom":
+            wanted = edits.ctx.layers[class_of(leaf.node.layer)].layer.integers
+            if leaf.node.inputs.index(tensor) in wanted:
+                return True
         inner = leaf.node.layer.args.get("model")
         if inner is not None and isinstance(inner.value, ModelRef):
             part = edits.drafts[inner.value.id]
@@ -83,6 +88,10 @@ def floats(edits: Edits, draft: Draft) -> bool:
     """Whether a model with one input wants floats."""
     if draft.model.kind == "functional" and draft.model.inputs:
         return not wants_integers(edits, draft, draft.model.inputs[0].id)
+    first = draft.model.body[0] if draft.model.body else None
+    layer = first.node.layer if isinstance(first, Leaf) else None
+    if layer is not None and layer.row == "Custom":
+        return 0 not in edits.ctx.layers[class_of(layer)].layer.integers
     return float_input(draft)
 
 

@@ -36,9 +36,10 @@ def operations(ctx: Context, cls: CustomLayer, site: Site, taken: str) -> list[O
     if row.get("shape") in ("merge", "concat"):
         return []
     pairs = parts(ctx, cls, site, taken)
-    for op, _ in pairs:
-        if op.lines or (op.mask and row.get("lower") in ("rnn", "bidirectional")):
-            raise NotMigrated(CODE, f"{row.name} inside a layer is not carried over", site.span)
+    for op, layer in pairs:
+        masks = "mask_zero" in layer.args and t.data(layer.args["mask_zero"].value) is not False
+        if op.lines or masks:
+            raise NotMigrated(CODE, f"{layer.row} like this inside a layer", site.span)
     ops = [op for op, _ in pairs]
     return [in_one(ops, site.span)] if together(ctx, site) else ops
 

@@ -1,0 +1,282 @@
+"""Layers and models that are classes of the script: what is written, and what is refused where."""
+
+import ast
+
+import pytest
+
+from k2t.ir.finding import Severity
+from k2t.pipeline import migrate
+
+LAYER = """\
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+from keras import backend as K
+
+
+{classes}
+
+
+inputs = keras.Input({shape})
+x = {front}
+outputs = layers.Dense(1)({call})
+model = keras.Model(inputs, outputs)
+model.compile(loss="mse")
+model.fit(np.zeros((8, *{shape}), "float32"), np.zeros((8, 1), "float32"))
+"""
+MODEL = """\
+import keras
+import numpy as np
+from keras import layers, ops
+
+
+{classes}
+
+
+model = Net()
+model.compile(loss="mse")
+model.fit(np.zeros((8, 4), "float32"), np.zeros((8, 1), "float32"))
+"""
+
+
+def layer(classes: str, call: str = "Own()(x)", shape: str = "(4,)", front: str = "inputs"):
+    text = LAYER.format(classes=classes, call=call, shape=shape, front=front)
+    return migrate(text.encode(), "script.py")
+
+
+def model(classes: str):
+    return migrate(MODEL.format(classes=classes).encode(), "script.py")
+
+
+def errors(result) -> list[str]:
+    return [f.message for f in result.findings if f.severity is Severity.ERROR]
+
+
+def carried(result) -> str:
+    assert errors(result) == []
+    ast.parse(result.text)
+    return " ".join(result.text.split())
+
+
+def own(body: str, init: str = "") -> str:
+    made = f"    def __init__(self):\n        super().__init__()\n{init}\n" if init else ""
+    return f"class Own(layers.Layer):\n{made}    def call(self, x, training=None):\n{body}"
+
+
+@pytest.mark.parametrize(
+    ("classes", "reason"),
+    [
+        (own("        self.add_loss(ops.mean(x))\n        return x"), "it calls add_loss"),
+        (own("        return ops.fft(x)"), "ops.fft is not migrated"),
+        (own("        if training:\n            x = 2 * x\n        return x"), "not known"),
+        (own("        return x * training"), "its call reads training"),
+        (own("        return x if ops.mean(x) > 0 else -x"), "not known"),
+        (own("        return layers.Dense(3)(x)"), "it makes a layer outside of"),
+        (
+            own("        return self.b(x, training=True)", "        self.b = layers.Dropout(0.5)"),
+            "Dropout called with",
+        ),
+        (
+            own(
+                "        return self.b(x)",
+                "        self.b = layers.Dense(3, kernel_constraint='x')",
+            ),
+            "kernel_constraint",
+        ),
+        (own("        return self.w", "        self.w = self.add_weight((4,))"), "shape"),
+        (
+            own(
+                "        return x * self.w",
+                "        self.w = self.add_weight(shape=(4,), regularizer='l2')",
+            ),
+            "add_weight(regularizer=...)",
+        ),
+        (
+            own(
+                "        return x * self.w",
+                "        self.w = self.add_weight(shape=tuple(np.load('s')), initializer='ones')",
+            ),
+            "the shape of a weight is not known",
+        ),
+    ],
+)
+def test_what_is_not_carried_over_in_a_layer(classes: str, reason: str) -> None:
+    found = errors(layer(classes))
+    assert any(reason in message for message in found), found
+
+
+def test_recurrent_layers_inside() -> None:
+    one = own("        return self.b(x)", "        self.b = layers.GRU(3)")
+    assert "return self.b(x)[0][:, -1]" in carried(layer(one, shape="(5, 4)"))
+    steps = one.replace("GRU(3)", "LSTM(3, return_sequences=True)")
+    call = "layers.Flatten()(Own()(x))"
+    assert "return self.b(x)[0]" in carried(layer(steps, call, "(5, 4)"))
+    both = one.replace("GRU(3)", "Bidirectional(layers.LSTM(3))")
+    assert any(
+        "Bidirectional like this" in message for message in errors(layer(both, shape="(5, 4)"))
+    )
+
+
+@pytest.mark.parametrize("method", ["train_step", "test_step", "compile", "fit"])
+def test_a_model_that_trains_itself_is_refused_at_the_method(method: str) -> None:
+    net = (
+        "class Net(keras.Model):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.d = layers.Dense(1)\n"
+        "    def call(self, x):\n        return self.d(x)\n"
+        f"    def {method}(self, data):\n        return {{}}\n"
+    )
+    assert any(f"it has a {method} of its own" in message for message in errors(model(net)))
+
+
+def test_one_class_used_with_different_operations_is_refused() -> None:
+    classes = """\
+class Own(layers.Layer):
+    def __init__(self, axis):
+        super().__init__()
+        self.d = layers.Dense(4, activation=axis)
+
+    def call(self, x):
+        return self.d(x)
+"""
+    assert errors(layer(classes, "Own('relu')(Own('relu')(x))")) == []
+    text = carried(layer(classes, "Own('relu')(Own('tanh')(x))"))
+    assert "ACTIVATIONS[axis]()" in text  # looked up, not taken from the first
+
+
+def test_layers_of_several_kinds_in_one_list_are_called_alike() -> None:
+    classes = """\
+class Own(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.parts = [layers.Dense(6, activation="relu"), layers.Dropout(0.2), layers.Dense(4)]
+
+    def call(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
+"""
+    text = carried(layer(classes))
+    assert "nn.Sequential(nn.Linear(in_features, 6), nn.ReLU()), nn.Dropout(0.2)," in text
+    assert "x = part(x)" in text
+
+
+def test_a_list_of_layers_widens_from_one_to_the_next() -> None:
+    classes = """\
+class Own(layers.Layer):
+    def __init__(self, widths):
+        super().__init__()
+        self.parts = []
+        for width in widths:
+            self.parts.append(layers.Dense(width, activation="relu"))
+
+    def call(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
+"""
+    text = carried(layer(classes, "Own([8, 6, 5])(x)"))
+    assert "for before, width in zip([in_features, *widths], widths):" in text
+    assert "self.parts.append(nn.Linear(before, width))" in text
+    assert "x = F.relu(part(x))" in text
+    assert "Own(4, [8, 6, 5])" in text
+
+
+def test_a_name_that_is_bound_twice_is_no_width() -> None:
+    classes = """\
+class Own(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        n = 6
+        self.a = layers.Dense(n)
+        n = 5
+        self.b = layers.Dense(n)
+
+    def call(self, x):
+        return self.b(self.a(x))
+"""
+    assert "self.b = nn.Linear(6, n)" in carried(layer(classes))
+
+
+def test_channels_first_layers_are_called_on_a_view() -> None:
+    classes = own(
+        "        return self.pool(self.conv(x))",
+        "        self.conv = layers.Conv2D(3, 3)\n        self.pool = layers.MaxPooling2D()",
+    )
+    call, front = "layers.Flatten()(Own()(x))", "layers.Conv2D(2, 3)(inputs)"
+    text = carried(layer(classes, call, "(12, 12, 1)", front))
+    assert "return self.pool(self.conv(x.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)" in text
+
+
+def test_classes_that_extend_each_other() -> None:
+    classes = """\
+class Base(layers.Layer):
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def scaled(self, x):
+        return self.factor * ops.square(x)
+
+
+class Own(Base):
+    def __init__(self, factor, shift, **kwargs):
+        super().__init__(factor, **kwargs)
+        self.shift = shift
+
+    def call(self, x):
+        return self.scaled(x) + self.shift
+"""
+    text = carried(layer(classes, "Own(2, shift=1, name='own')(x)"))
+    assert "class Base(nn.Module):" in text
+    assert "class Own(Base):" in text
+    assert "super().__init__(factor)" in text
+    assert "return self.factor * x.square()" in text
+    assert "self.own = Own(2, shift=1)" in text
+
+
+def test_operations_in_place_become_new_tensors() -> None:
+    body = "        x -= ops.mean(x, axis=1, keepdims=True)\n        x *= x + 1\n        return x"
+    text = carried(layer(own(body)))
+    assert "x = x - x.mean(dim=1, keepdim=True)" in text
+    assert "x = x * (x + 1)" in text
+
+
+def test_several_tensors_one_by_one_and_several_results() -> None:
+    classes = """\
+class Own(layers.Layer):
+    def call(self, a, b):
+        return a + b, a - b
+"""
+    call = "layers.Concatenate()(Own()(x, layers.Dense(4)(x)))"
+    text = carried(layer(classes, call))
+    assert "def forward(self, a, b):" in text
+    assert "return a + b, a - b" in text
+
+
+def test_a_class_that_nothing_calls_is_left_and_stops_once() -> None:
+    result = layer(own("        return 2 * x"), "x")
+    assert len(errors(result)) == 1
+    assert "nothing calls it" in errors(result)[0]
+    assert result.text.count("raise NotImplementedError(") == 1
+
+
+def test_training_of_a_model_without_it_is_said() -> None:
+    net = (
+        "class Net(keras.Model):\n"
+        "    def __init__(self):\n        super().__init__()\n"
+        "        self.drop = layers.Dropout(0.5)\n        self.d = layers.Dense(1)\n"
+        "    def call(self, x{training}):\n        return self.d(self.drop(x))\n"
+    )
+    said = [f.code for f in model(net.format(training="")).findings]
+    assert said == ["K2T162"]
+    assert model(net.format(training=", training=None")).findings == ()
+
+
+def test_a_layer_of_the_script_is_not_frozen_silently() -> None:
+    classes = own("        return self.d(x)", "        self.d = layers.Dense(4)")
+    text = LAYER.format(classes=classes, call="layer(x)", shape="(4,)", front="inputs")
+    text = text.replace("outputs =", "layer = Own()\noutputs =")
+    text = text.replace("model.compile", "layer.trainable = False\nmodel.compile")
+    found = errors(migrate(text.encode(), "script.py"))
+    assert any("trainable of a layer of the script" in message for message in found), found
