@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from k2t.analyse import expressions
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame
-from k2t.ir.values import Arg, Const, ListRef, Tuple, Value
+from k2t.ir.values import Arg, Array, Const, ListRef, Sym, Tuple, Value
 from k2t.table import Row
 
 BASE_ARGUMENTS = (
@@ -48,6 +49,23 @@ def bind_row(interp: Interpreter, row: Row, node: ast.Call, frame: Frame) -> dic
             continue
         args[name] = arg  # one that the row does not know is refused when it is lowered
     return args
+
+
+def with_arrays(interp: Interpreter, row: Row, node: ast.Call, frame: Frame) -> dict[str, Arg]:
+    """The arguments, an array that weights start from as it is written: ``Constant(matrix)``."""
+    args = bind_row(interp, row, node, frame)
+    name = {"Constant": "value", "Embedding": "weights"}.get(row.name)
+    arg = args.get(name) if name is not None else None
+    if arg is None or arg.span is None:
+        return args
+    written = next(
+        n for n in ast.walk(node) if isinstance(n, ast.expr) and interp.span(n) == arg.span
+    )
+    if isinstance(written, ast.List) and len(written.elts) == 1:
+        written = written.elts[0]
+    value = interp.eval(written, frame) if isinstance(written, ast.expr) else arg.value
+    expr = expressions.expr_of(interp, written, frame) if isinstance(value, Array) else None
+    return {**args, str(name): Arg(Sym(expr, "array"), arg.span)} if expr is not None else args
 
 
 def default(value: Any) -> Value:

@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import Any
 
-from k2t.analyse import callbacks, custom, dialects, freezing, generators, names, weights
+from k2t.analyse import callbacks, custom, datasets, dialects, freezing, generators, names, weights
 from k2t.analyse.added import added_losses, used, with_nodes
 from k2t.analyse.classes import Classes, layer_call
 from k2t.analyse.compiled import compile_of
@@ -361,6 +361,7 @@ class Assembly:
         made = [self.interp.graph[i.node] for i in items or () if isinstance(i, Tensor)]
         whole = bool(made) and all(m.whole and not m.pooled for m in made)
         own = isinstance(value, Obj) and value.id in self.interp.wrapped
+        own = own or datasets.stays(self.interp, value)
         if (
             isinstance(value, History)
             or own

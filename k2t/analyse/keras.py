@@ -26,7 +26,7 @@ from k2t.analyse import (
 )
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.methods import CONSTANTS, DROPPED, KINDS, METHODS, OLD_ARGUMENTS, UNREAD
-from k2t.analyse.state import Frame, ModelState, versions_of
+from k2t.analyse.state import Frame, versions_of
 from k2t.ir.values import (
     NONE,
     UNKNOWN,
@@ -98,10 +98,11 @@ class Keras:
     def bound(self, name: str, value: Value) -> None:
         """A variable was assigned: models and layers remember the name they are known by."""
         interp = self.interp
-        if isinstance(value, ModelRef):
+        if isinstance(value, ModelRef) and value.id in interp.models:
             model = interp.models[value.id]
             model.variable = model.variable or name
-        if callbacks.holds_callbacks(interp, value) or generators.stays(value):
+        stays = generators.stays(value) or datasets.stays(interp, value)
+        if stays or callbacks.holds_callbacks(interp, value):
             return
         if isinstance(value, Tensor | Obj) or self.holds_keras(value):
             interp.event("bind", interp.stmt, interp.module, name=name, value=value)
@@ -176,8 +177,8 @@ class Keras:
                 return self.call_model(model, node, frame)
             case Bound(receiver=ModelRef(id=model), name=name):
                 return self.call_method(model, name, node, frame)
-            case Bound(receiver=Obj(row="Tokenizer") as tokenizer, name="sequences_to_matrix"):
-                return datasets.tokenizer_matrix(self.interp, tokenizer, node, frame)
+            case Bound(receiver=Obj(row="Tokenizer") as tokenizer, name=name):
+                return datasets.tokenizer_call(self.interp, tokenizer, name, node, frame)
             case Bound(receiver=Obj() as layer, name=name) if name in weights.METHODS:
                 return weights.call(self.interp, layer, name, node, frame)
             case Bound(receiver=Obj(row=generators.GENERATOR) as generator, name=name):
@@ -238,11 +239,13 @@ class Keras:
         return self.interp.unsupported(path, node, frame)
 
     def construct(self, row: Row, node: ast.Call, frame: Frame) -> Obj:
-        args = arguments.bind_row(self.interp, row, node, frame)
+        args = arguments.with_arrays(self.interp, row, node, frame)
         interp = self.interp
         obj = Obj(interp.fresh(), row.name, args, interp.span(node), interp.span(interp.stmt))
         kind = row.get("event") or KINDS.get(row.section, "object")
         seen: dict[str, Any] = {"section": row.section}
+        if kind == "tokenizer":
+            return datasets.tokenizer(interp, obj, node, frame)
         if kind in ("callback", "generator"):
             seen |= {"args": args}
         if kind == "callback":
@@ -294,7 +297,9 @@ class Keras:
                     dims = [d if d is not None else UNKNOWN for d in shape or ()]
                     return Tuple((NONE, *dims)) if shape is not None else UNKNOWN
                 return self.interp.unsupported(f"tensor.{attr}", node, frame)
-        named = isinstance(owner, Obj) and owner.row in ("Tokenizer", generators.GENERATOR)
+        if isinstance(owner, Obj) and owner.row == "Tokenizer":
+            return datasets.tokenizer_member(self.interp, owner, attr)
+        named = isinstance(owner, Obj) and owner.row == generators.GENERATOR
         if named or (isinstance(owner, Obj) and attr in weights.METHODS):
             return Bound(owner, attr)
         if isinstance(owner, Obj) and attr in ("output", "name"):
@@ -328,8 +333,8 @@ class Keras:
 
     def call_model(self, model: int, node: ast.Call, frame: Frame) -> Value:
         values = arguments.evaluated(self.interp, node, frame)
-        if model in self.interp.chains:
-            return custom.apply_chain(self.interp, self.interp.chains[model], values, node, frame)
+        if (chain := self.interp.chains.get(model)) is not None:
+            return custom.apply_chain(self.interp, chain, values, node, frame)
         parts = self.interp.items(values[0]) if values else None
         if any(isinstance(v, Tensor) for v in (*values, *(parts or ()))):
             state = self.interp.models[model]
@@ -343,12 +348,6 @@ class Keras:
         at = self.interp.span(node.args[0])
         self.interp.event("call", node, frame, model=model, x=values[0], at=at)
         return Unknown()
-
-    def predicted(self, state: ModelState) -> Value:
-        """What ``predict`` gives: an array, or a list of one for each output."""
-        if state.output_kind == "list" and len(state.outputs) > 1:
-            return self.interp.new_list((Array(None, "float32"),) * len(state.outputs))
-        return Array(None, "float32")
 
     def call_method(self, model: int, name: str, node: ast.Call, frame: Frame) -> Value:
         interp = self.interp
@@ -378,7 +377,7 @@ class Keras:
         results: dict[str, Value] = {
             "fit": History(model, interp.span(node)),
             "evaluate": UNKNOWN,
-            "predict": self.predicted(state),
+            "predict": nesting.predicted(interp, state),
         }
         result = results.get(name, NONE)
         fed = args.get("x", Arg(UNKNOWN)).value

@@ -12,6 +12,7 @@ from k2t.ir.values import (
     NONE,
     UNKNOWN,
     Arg,
+    Array,
     Const,
     ModelRef,
     NameUse,
@@ -180,6 +181,13 @@ def other_method(
     values = arguments.evaluated(interp, node, frame)
     unknown = interp.unsupported(f"model.{name}", node, frame)
     return named_layer(interp, state, values[0]) if name == "get_layer" and values else unknown
+
+
+def predicted(interp: Interpreter, state: ModelState) -> Value:
+    """What ``predict`` gives: an array, or a list of one for each output."""
+    if state.output_kind == "list" and len(state.outputs) > 1:
+        return interp.new_list((Array(None, "float32"),) * len(state.outputs))
+    return Array(None, "float32")
 
 
 def named_layer(interp: Interpreter, state: ModelState, name: Value) -> Value:

@@ -24,6 +24,7 @@ def util(edits: Edits, use: Use) -> None:
         "sequences_to_matrix": sequences_to_matrix,
         "normalize": lambda e, u: helper_call(e, u, "normalize"),
         "get_file": get_file,
+        "Tokenizer": tokenizer,
         "imdb_word_index": lambda e, u: word_index(e, u, "imdb"),
         "reuters_word_index": lambda e, u: word_index(e, u, "reuters"),
     }
@@ -84,6 +85,15 @@ def callee(edits: Edits, use: Use) -> Span:
     assert use.receiver is not None
     text = edits.program.source.text
     return Span(use.call.start, text.index("(", max(use.receiver.end, use.call.start)))
+
+
+def tokenizer(edits: Edits, use: Use) -> None:
+    """A Tokenizer that learns words: a class that does what Keras's does."""
+    known = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
+    for name, arg in use.args.items():
+        if name not in known and arg.span is not None:
+            raise NotMigrated("K2T608", f"Tokenizer({name}=...) is not carried over", arg.span)
+    helper_call(edits, use, "Tokenizer")
 
 
 def word_index(edits: Edits, use: Use, name: str) -> None:

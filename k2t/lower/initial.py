@@ -191,6 +191,8 @@ def special_lines(
     own: list[tuple[str, Start, Op]] = []
     others: list[tuple[str, Op]] = []
     for path, op, layer in made:
+        if (op.module or "").startswith("nn.Embedding.from") and "nn.Embedding" in common.common:
+            raise NotMigrated("K2T201", "an Embedding from an array beside others", layer.span)
         if op.module is None or not (op.params or layer.row in RECURRENT):
             continue
         start, base = start_of(ctx, op, layer), common.common.get(torch_class(op))

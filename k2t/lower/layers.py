@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.values import Obj, Shape, as_int
+from k2t.ir.values import Obj, Shape, Sym, as_int
 from k2t.lower import text as t
 from k2t.lower.activations import activation, activation_layer, prelu, relu, softmax
 from k2t.lower.convolutions import conv, conv_transpose, pool, upsample, zero_padding
@@ -36,6 +36,8 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
         ops = lower(ctx, each_step(ctx, layer), inside, width)
         return folded(row, ops, shape[:steps] if shape is not None else (None,) * steps)
     check_carried(row, layer)
+    if (matrix := pretrained(layer)) is not None:
+        return [looked_up(row, layer, matrix)]
     name = row.get("lower")
     ops = CODE[name](ctx, row, layer, shape, width) if name else [from_row(row, layer, width)]
     main = next((i for i, op in enumerate(ops) if op.widens), 0)
@@ -86,6 +88,27 @@ def frozen(ctx: Context, op: Op, layer: Obj) -> Op:
         why = f"{layer.row} is frozen: Keras 3 leaves its penalty out of the loss"
         raise NotMigrated("K2T721", why, layer.args["trainable"].span)
     return replace(op, frozen=("",))
+
+
+def pretrained(layer: Obj) -> str | None:
+    """The array that an Embedding starts from: ``weights=[matrix]`` or ``Constant(matrix)``."""
+    if layer.row != "Embedding":
+        return None
+    given = layer.args.get("weights")
+    start = t.get(layer.args, "embeddings_initializer")
+    if given is not None and given.span is not None:
+        found = given.value
+    else:
+        found = t.get(start.args, "value") if isinstance(start, Obj) else start
+    return t.text(found) if isinstance(found, Sym) and found.type == "array" else None
+
+
+def looked_up(row: Row, layer: Obj, matrix: str) -> Op:
+    """An Embedding made from an array."""
+    fixed = t.data(t.get(layer.args, "trainable")) is False if "trainable" in layer.args else False
+    array = f"torch.as_tensor({matrix}, dtype=torch.float32)"
+    module = f"nn.Embedding.from_pretrained({array}{'' if fixed else ', freeze=False'})"
+    return Op(module=module, layout="any", out="last", stem=stem(row.name), widens=True)
 
 
 def from_row(row: Row, layer: Obj, width: str | None) -> Op:

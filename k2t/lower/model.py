@@ -140,8 +140,7 @@ def draft(
         chain = lower_chain(ctx, model, folded, own_tail)
     chain.paths += made_of(ctx, layers_of(model))
     note_inference_mode(ctx, model, chain.paths)
-    passed = (*chain.passed, *handed_in(model))
-    if passed:
+    if passed := (*chain.passed, *handed_in(model)):
         model = replace(
             model,
             parameters=(*model.parameters, *map(Parameter, passed)),
@@ -167,7 +166,8 @@ def note_embedding(ctx: Context, model: Model, chain: Chain) -> None:
     """Keras 3 on TensorFlow squares the gradients of a token that occurs twice one by one."""
     assert model.compile is not None
     row, _ = optimizer_row(ctx, t.get(model.compile.args, "optimizer"))
-    embeds = any(layer.row == "Embedding" for _, _, layer in chain.paths)
+    fixed = [t.data(t.get(one.args, "trainable")) is False for _, _, one in chain.paths]
+    embeds = any(p[2].row == "Embedding" for p, f in zip(chain.paths, fixed, strict=True) if not f)
     if embeds and ctx.dialect == "keras3" and row.name in SQUARES:
         ctx.note(
             "K2T406",

@@ -18,6 +18,22 @@ PADDING = [
     {"maxlen": 5, "padding": "post", "truncating": "post", "value": -1.0, "dtype": "float32"},
 ]
 TOKENS = [[1, 2, 2, 5], [7, 8, 9, 2], [], [0, 1, 1, 1]]
+TEXTS = [
+    "The cat sat on the mat. The cat!",
+    "A dog -- the Dog, the\tDOG; barks\nat the cat",
+    "",
+    "it's one-two one_two [a] b c",
+]
+TOKENIZERS = [
+    {},
+    {"num_words": 4},
+    {"num_words": 4, "oov_token": "<unk>"},
+    {"oov_token": "<unk>"},
+    {"lower": False, "filters": ".!"},
+    {"split": "-", "filters": ""},
+    {"char_level": True, "num_words": 9},
+]
+UNSEEN = "the bird, the cat and a dog"
 ARRAYS = [
     ([[3.0, 4.0], [0.0, 0.0], [1.0, -2.0]], {}),
     ([[3.0, 4.0], [0.0, 0.0], [1.0, -2.0]], {"axis": 1, "order": 1}),

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from helper_cases import ARRAYS, CATEGORICAL, LOADERS, PADDING, SEQUENCES, TOKENS
+from helper_cases import (
+    ARRAYS,
+    CATEGORICAL,
+    LOADERS,
+    PADDING,
+    SEQUENCES,
+    TEXTS,
+    TOKENIZERS,
+    TOKENS,
+    UNSEEN,
+)
 from keras.src.datasets import (
     boston_housing,
     california_housing,
@@ -52,6 +62,13 @@ for i, (x, options) in enumerate(ARRAYS):
 for mode in ("binary", "count", "freq"):
     tokenizer = __import__("tf_keras").preprocessing.text.Tokenizer(num_words=8)
     saved[f"matrix {mode}"] = tokenizer.sequences_to_matrix(TOKENS, mode)
+for i, options in enumerate(TOKENIZERS):
+    tokenizer = __import__("tf_keras").preprocessing.text.Tokenizer(**options)
+    tokenizer.fit_on_texts(TEXTS[:2])
+    tokenizer.fit_on_texts(TEXTS[2:])
+    saved[f"words{i}"] = np.array([f"{w} {n}" for w, n in tokenizer.word_index.items()])
+    for j, sequence in enumerate(tokenizer.texts_to_sequences([*TEXTS, UNSEEN])):
+        saved[f"numbers{i} {j}"] = np.array(sequence, dtype="int64")
 for name, options in LOADERS:
     if name in modules:
         splits = modules[name].load_data(**options)

@@ -12,10 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helper_cases import ARRAYS, CATEGORICAL, LOADERS, PADDING, SEQUENCES, TOKENS
+from helper_cases import (
+    ARRAYS,
+    CATEGORICAL,
+    LOADERS,
+    PADDING,
+    SEQUENCES,
+    TEXTS,
+    TOKENIZERS,
+    TOKENS,
+    UNSEEN,
+)
 from helper_child import QUIET, run_keras
 
 from k2t.render.helpers import data
+from k2t.render.helpers.text import Tokenizer
 
 
 def ragged(rng, n):
@@ -112,6 +123,17 @@ def test_sequences_to_matrix(keras, mode):
     ours = data.sequences_to_matrix(TOKENS, num_words=8, mode=mode)
     assert ours.dtype == np.float32
     np.testing.assert_array_equal(ours, keras[f"matrix {mode}"].astype("float32"))
+
+
+@pytest.mark.parametrize("number", range(len(TOKENIZERS)))
+def test_tokenizer(keras, number):
+    ours = Tokenizer(**TOKENIZERS[number])
+    ours.fit_on_texts(TEXTS[:2])
+    ours.fit_on_texts(TEXTS[2:])
+    words = [f"{w} {n}" for w, n in ours.word_index.items()]
+    assert words == list(keras[f"words{number}"])
+    for j, sequence in enumerate(ours.texts_to_sequences([*TEXTS, UNSEEN])):
+        assert sequence == list(keras[f"numbers{number} {j}"])
 
 
 def test_normalize(keras):
