@@ -60,6 +60,10 @@ def run(data: bytes, path: str, dialect: str | None, fidelity: str, line_length:
     source = script.source
     if not has_keras(program):
         return Migration(None, (), program.dialect, source, script.encoding, script.newline)
+    if program.ended is not None:
+        return Migration(
+            source.text, program.findings, program.dialect, source, script.encoding, script.newline
+        )
     from k2t.lower.program import lower_program
     from k2t.render.render import collision, render, shorten_lines
     from k2t.render.vocabulary import vocabulary
@@ -127,6 +131,8 @@ def check(data: bytes, path: str, *, dialect: str | None = None) -> tuple[Findin
     program = analyse(parse(data, path), table.load(), dialect)
     if not has_keras(program):
         return None
+    if program.ended is not None:
+        return program.findings
     return tuple(
         Finding("K2T001", Severity.INFO, f"Keras {use.kind}", use.call)
         for use in program.uses

@@ -76,6 +76,8 @@ class Assembly:
 
     def program(self) -> Program:
         interp = self.interp
+        if interp.raised is not None:
+            return self.stopped(self.spans.of(interp.raised))
         models = tuple(self.model(group) for group in self.groups())
         layers = Classes(interp, self.layout).layers()
         frozen = tuple(freezing.uses(interp, self.layout))
@@ -88,13 +90,22 @@ class Assembly:
             uses=(*(u for u in self.uses() if not any(u.call in f.stmt for f in frozen)), *own),
             removed=self.layout.removed(),
             imports=tuple(self.imports()),
-            bound_names=self.bound_names(),
+            bound_names=names.bound_in(self.interp.tree),
             findings=tuple(self.argument_findings()),
             leftovers=tuple(self.leftovers()),
             functions=dict(self.structures.functions),
             constants=lasting(interp, interp.module),
             finals={n: settled(interp, v) for n, v in interp.module.names.items()},
             top_level=tuple(self.layout.with_comments(s) for s in interp.tree.body),
+        )
+
+    def stopped(self, end: Span) -> Program:
+        """A script that raises whenever it runs on TensorFlow: nothing of it is read on."""
+        why = "the script raises here when Keras runs on TensorFlow: it is left as it is"
+        finding = Finding("K2T904", Severity.ERROR, why, end)
+        imports, names_ = tuple(self.imports()), names.bound_in(self.interp.tree)
+        return Program(
+            self.interp.source, self.interp.dialect, (), (), (), imports, names_, (finding,), end
         )
 
     # ------------------------------------------------------------------ models
@@ -309,21 +320,6 @@ class Assembly:
                 continue
             found.append(Import(self.spans.of(stmt), text, foreign, id(stmt) in top, key))
         return found
-
-    def bound_names(self) -> frozenset[str]:
-        bound: set[str] = set()
-        for node in ast.walk(self.interp.tree):
-            match node:
-                case ast.Name(id=name, ctx=ast.Store()):
-                    bound.add(name)
-                case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
-                    bound.add(name)
-                case ast.Import() | ast.ImportFrom():
-                    for alias in node.names:
-                        path = alias.name if isinstance(node, ast.Import) else f"{node.module}.x"
-                        if not names.is_foreign(path):
-                            bound.add((alias.asname or alias.name).split(".")[0])
-        return frozenset(bound)
 
     def argument_findings(self) -> list[Finding]:
         return [

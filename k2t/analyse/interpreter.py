@@ -87,13 +87,15 @@ class Interpreter:
         self.depth = 0
         self.steps = 0
         self.counter = 0
+        self.raised: ast.Raise | None = None
         self.keras: Keras
 
     # ------------------------------------------------------------------ whole script
 
     def run(self) -> None:
         """Interpret the module, then every function that nothing called."""
-        self.block(self.tree.body, self.module)
+        if (left := self.block(self.tree.body, self.module)) is None or left[0] != "raise":
+            self.raised = None
         self.keras.complete()
         for node, frame in list(self.definitions):
             if isinstance(node, ast.ClassDef):
@@ -210,6 +212,7 @@ class Interpreter:
             case ast.Continue():
                 return "continue", NONE
             case ast.Raise(exc=exc):
+                self.raised = stmt
                 if exc is not None:
                     self.eval(exc, frame)
                 return "raise", NONE
@@ -352,10 +355,8 @@ class Interpreter:
                 frame.bind(name, self.keras.either(mine, value) or arrays.join(mine, value))
 
     def truth(self, value: Value) -> bool | None:
-        if isinstance(value, Const):
-            return bool(value.value)
-        if isinstance(value, Tuple):
-            return bool(value.items)
+        if isinstance(value, Const | Tuple):
+            return bool(value.value if isinstance(value, Const) else value.items)
         return None
 
     def loop(self, stmt: ast.For | ast.AsyncFor, frame: Frame) -> Completion:

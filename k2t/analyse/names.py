@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 ROOTS = ("tensorflow", "keras", "tf_keras", "keras_core", "tensorflow_datasets")
 """Top-level packages whose names must not survive a migration."""
 
@@ -81,3 +83,20 @@ def shorten(parts: list[str]) -> list[str]:
     if all(part.islower() for part in inner):
         return ["keras", section, parts[-1]]
     return parts
+
+
+def bound_in(tree: ast.Module) -> frozenset[str]:
+    """All names that a script binds itself."""
+    bound: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()):
+                bound.add(name)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
+                bound.add(name)
+            case ast.Import() | ast.ImportFrom():
+                for alias in node.names:
+                    path = alias.name if isinstance(node, ast.Import) else f"{node.module}.x"
+                    if not is_foreign(path):
+                        bound.add((alias.asname or alias.name).split(".")[0])
+    return frozenset(bound)

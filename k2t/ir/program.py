@@ -221,7 +221,10 @@ class Use:
 
 @dataclass(frozen=True)
 class Program:
-    """Everything a migration needs to know about a script."""
+    """Everything a migration needs to know about a script.
+
+    ``ended``: a ``raise`` of the script's own that it does not get past.
+    """
 
     source: Source
     dialect: str
@@ -231,6 +234,7 @@ class Program:
     imports: tuple[Import, ...]
     bound_names: frozenset[str]
     findings: tuple[Finding, ...]
+    ended: Span | None = None
     layers: tuple[CustomLayer, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
     top_level: tuple[Span, ...] = ()
