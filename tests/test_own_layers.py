@@ -69,8 +69,7 @@ def own(body: str, init: str = "") -> str:
     [
         (own("        self.add_loss(ops.mean(x))\n        return x"), "it calls add_loss"),
         (own("        return ops.fft(x)"), "ops.fft is not migrated"),
-        (own("        if training:\n            x = 2 * x\n        return x"), "not known"),
-        (own("        return x * training"), "its call reads training"),
+        (own("        training = False\n        return x"), "binds training or mask anew"),
         (own("        return x if ops.mean(x) > 0 else -x"), "not known"),
         (own("        return layers.Dense(3)(x)"), "it makes a layer outside of"),
         (
@@ -104,6 +103,13 @@ def own(body: str, init: str = "") -> str:
 def test_what_is_not_carried_over_in_a_layer(classes: str, reason: str) -> None:
     found = errors(layer(classes))
     assert any(reason in message for message in found), found
+
+
+def test_training_is_what_torch_has() -> None:
+    body = "        if training:\n            x = 2 * x\n        return x if training else -x"
+    text = carried(layer(own(body)))
+    assert "def forward(self, x): if self.training: x = 2 * x" in text
+    assert "return x if self.training else -x" in text
 
 
 def test_recurrent_layers_inside() -> None:

@@ -34,8 +34,17 @@ PROVED = (
     "optimizers",
 )
 CASES = all_cases()
-# no samples of their own: golden cases prove a model as a layer, and chance and K.flatten in a VAE
-GOLDEN = ("layers/Model", "ops/random_normal", "ops/backend_flatten")
+# no samples of their own: golden cases prove models and classes of the script as layers, chance,
+# and what is about the whole batch or weights
+GOLDEN = (
+    "layers/Model",
+    "layers/Custom",
+    "layers/Chain",
+    "ops/random_normal",
+    "ops/random_dropout",
+    "ops/backend_flatten",
+    "ops/dot",
+)
 # layer, shape of the input, axes that are dropped as a whole, what ones become
 DROPOUTS = [
     ("Dropout(0.3)", (50, 40), (), [0, 1 / 0.7]),
@@ -74,7 +83,13 @@ def test_every_row_has_samples(section):
 def test_merge_layers_are_the_rows_without_samples():
     """Only layers of several inputs have their samples in code."""
     rows = TABLE.section("layers").values()
-    assert {row.name for row in rows if not row.get("samples")} == {*MERGES, "Dot", "Model"}
+    assert {row.name for row in rows if not row.get("samples")} == {
+        *MERGES,
+        "Dot",
+        "Model",
+        "Custom",
+        "Chain",
+    }
 
 
 @pytest.mark.parametrize("name", TABLE.section("optimizers"))

@@ -266,6 +266,8 @@ class Assembly:
             )
         if event.kind == "layer_call":
             data |= layer_call(self.interp, self.layout, event)
+        if event.kind == "looked_up":
+            data["whole"] = self.layout.with_comments(stmt)
         if event.kind == "asked":
             data["x"] = self.spans.of(event["x"])
         if event.kind == "in_place" and isinstance(node, ast.AugAssign):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from k2t.analyse import calls, custom
@@ -12,11 +12,11 @@ from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.sources import is_docstring
 from k2t.analyse.state import Event, GraphNode, statements
 from k2t.analyse.statements import Layout
-from k2t.ir.custom import CustomLayer, Method, Site, Widening
+from k2t.analyse.widening import loops_of, widening
+from k2t.ir.custom import CustomLayer, Method, Site
 from k2t.ir.nodes import Node
 from k2t.ir.source import Span
-from k2t.ir.values import Const, Dim, ListRef, ModelRef, NameUse, Obj, Ref, Shape, Tuple, as_int
-from k2t.parse.script import Spans
+from k2t.ir.values import Const, Dim, ListRef, ModelRef, NameUse, Obj, Ref, Shape, Tuple
 
 UNASKED = {
     "compute_output_shape",
@@ -65,6 +65,9 @@ class Classes:
             self.method(own.get("call"), index, DROPPED),
             self.takes_training(index),
             frozenset(self.integers(node)),
+            tuple(self.spans.of(n) for n in self.reads(own["call"], "training"))
+            if "call" in own
+            else (),
             tuple(self.spans.of(c) for c in parent_calls(makers)),
             tuple(self.gone(node, own)),
             tuple(self.lists(index, makers)),
@@ -188,9 +191,12 @@ class Classes:
             if spec is not None and spec.kwarg is not None:
                 for read in self.reads(own[name], spec.kwarg.arg):
                     return f"{name} reads {spec.kwarg.arg}", self.spans.of(read)
-        for flag in DROPPED:
-            for read in self.reads(own["call"], flag) if "call" in own else ():
-                return f"its call reads {flag}", self.spans.of(read)
+        for node in ast.walk(own["call"]) if "call" in own else ():
+            bound = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            if bound and node.id in DROPPED:  # type: ignore[attr-defined]
+                return "its call binds training or mask anew", self.spans.of(node)
+        for read in self.reads(own["call"], "mask") if "call" in own else ():
+            return "its call reads mask", self.spans.of(read)
         return None
 
     def reads(self, method: ast.FunctionDef, name: str) -> Iterator[ast.Name]:
@@ -232,33 +238,9 @@ class Classes:
         inside = {s: nodes for s, nodes in found.items() if s in whole}
         loops = loops_of(makers, self.spans)
         return tuple(
-            Site(s, tuple(n), alone.get(s), self.widening(loops.get(s), n))
+            Site(s, tuple(n), alone.get(s), widening(self.interp, loops.get(s), n))
             for s, n in inside.items()
         ), None
-
-    def widening(self, loop: Loop | None, seen: list[Node]) -> Widening | None:
-        """The loop around the place of a layer, if each round takes on what the one before gave."""
-        if loop is None or any(n.layer is None or not n.in_shapes[0] for n in seen):
-            return None
-        rounds = {
-            (p.first, p.number): (p.item, n)
-            for n in seen for p in self.interp.passes
-            if p.node == loop.id and n.layer is not None and p.start < n.layer.id <= p.end
-        }  # fmt: skip
-        follow = all(
-            number == 0
-            or (
-                (before := rounds.get((first, number - 1))) is not None
-                and as_int(before[0]) is not None
-                and width(node) == Const(as_int(before[0]))
-            )
-            for (first, number), (_, node) in rounds.items()
-        )
-        starts = {written(width(n)) for (_, number), (_, n) in rounds.items() if number == 0}
-        if not follow or len(starts) != 1 or all(number == 0 for _, number in rounds):
-            return None
-        first = next(width(n) for (_, number), (_, n) in rounds.items() if number == 0)
-        return Widening(self.spans.of(loop.target), self.spans.of(loop.source), first)
 
     def inherited(self, cls: ast.ClassDef, span: Span) -> bool:
         """Whether a place is in a class of the script that this one extends."""
@@ -320,47 +302,6 @@ def layer_call(interp: Interpreter, layout: Layout, event: Event) -> dict[str, A
         "callee": interp.source.slice(spans.of(node.func)),
         "given": tuple((k, spans.of(n)) for k, n in tensors),
     }
-
-
-@dataclass(frozen=True)
-class Loop:
-    """``for target in source`` around the place of a layer; ``id`` as in ``Pass.node``."""
-
-    id: int
-    target: ast.Name
-    source: ast.expr
-
-
-def loops_of(makers: list[ast.FunctionDef], spans: Spans) -> dict[Span, Loop]:
-    """The loop over a variable's elements that each expression stands in."""
-    found: dict[Span, Loop] = {}
-    for node in (n for maker in makers for n in ast.walk(maker)):
-        match node:
-            case ast.ListComp(
-                elt=body,
-                generators=[ast.comprehension(target=ast.Name() as target, iter=source, ifs=[])],
-            ):
-                inside: list[ast.AST] = [body]
-                key = id(body)
-            case ast.For(target=ast.Name() as target, iter=source, orelse=[]):
-                inside, key = [n for s in node.body for n in ast.walk(s)], id(node)
-            case _:
-                continue
-        if isinstance(source, ast.Name | ast.Attribute):
-            for inner in inside:
-                if isinstance(inner, ast.Call):
-                    found[spans.of(inner)] = Loop(key, target, source)
-    return found
-
-
-def width(node: Node) -> Dim:
-    """The last axis of what a layer gets."""
-    shape = node.in_shapes[0]
-    return shape[-1] if shape else None
-
-
-def written(size: Dim) -> tuple[int | None, str | None]:
-    return as_int(size), size.expr.text if size is not None and size.expr is not None else None
 
 
 def is_super(node: ast.Call) -> bool:

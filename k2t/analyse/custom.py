@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from k2t.analyse import arguments, calls, graph, shapes
-from k2t.analyse.state import Custom, Event, Frame, GraphNode, ModelState, versions_of
+from k2t.analyse import arguments, calls, graph
+from k2t.analyse.state import Custom, Event, Frame, GraphNode, versions_of
 from k2t.analyse.tensor_shapes import BATCH
 from k2t.ir.values import (
     NONE,
@@ -17,9 +17,10 @@ from k2t.ir.values import (
     Const,
     Dim,
     Expr,
+    Function,
     Instance,
-    ModelRef,
     Obj,
+    Ref,
     Shape,
     Sym,
     Tensor,
@@ -35,7 +36,7 @@ MODEL = "keras.Model"
 BASES = ("keras.layers.Layer", "keras.Layer", MODEL)
 METHODS = ("add_weight", "add_variable", "add_loss", "add_metric")
 """Methods of Keras's that a layer calls on itself."""
-EVENTS = ("layer_call", "weight", "asked", "in_place")
+EVENTS = ("layer_call", "weight", "asked", "in_place", "looked_up")
 KEPT = (
     "operation",
     "constant",
@@ -185,36 +186,6 @@ def apply(
     return Tuple(tuple(taken))
 
 
-def apply_chain(
-    interp: Interpreter, state: ModelState, values: list[Value], node: ast.Call, frame: Frame
-) -> Value:
-    """A Sequential that a class made, called on a tensor: its layers one after the other."""
-    values = [v for v in values if not is_training(v)]
-    given = values[0] if len(values) == 1 else UNKNOWN
-    if not isinstance(given, Tensor) or state.broken or not interp.graph[given.node].whole:
-        return interp.unsupported("a Sequential called like this", node, frame)
-    shape = without_batch(interp.graph[given.node])
-    body: list[tuple[Obj, Shape | None, Shape | None]] = []
-    for entry in state.added:
-        layer = entry.layer
-        if layer.row in ("Input", "Lambda", "Model") or shape is None:
-            return interp.unsupported(f"{layer.row} in a Sequential of a class", node, frame)
-        out = (
-            traced(interp, layer, shape, entry.stmt)
-            if layer.row == "Custom"
-            else shapes.result(interp.table.rows["layers"][layer.row], layer, [shape], interp.items)
-        )
-        body.append((layer, shape, out))
-        shape = out
-    span = interp.span(state.node)
-    args = {"chain": Arg(ModelRef(state.id))}
-    made = Obj(state.id, "Chain", args, span, interp.span(state.stmt))
-    whole = graph.like([interp.graph[given.node]], shape)
-    result = graph.new_node(interp, made, [given], whole, node, frame)
-    interp.bodies[result.node] = body
-    return result
-
-
 def class_of(layer: Obj) -> int:
     cls = layer.args["class"].value
     assert isinstance(cls, Class)
@@ -223,6 +194,14 @@ def class_of(layer: Obj) -> int:
 
 def is_training(value: Value) -> bool:
     return isinstance(value, Sym) and value.type == "training"
+
+
+def either(interp: Interpreter, one: Value, other: Value) -> Value | None:
+    """A tensor inside a class that depends on the phase: of it only the shape matters."""
+    if not isinstance(one, Tensor) or not isinstance(other, Tensor):
+        return None
+    made = [interp.graph[v.node] for v in (one, other)]
+    return one if made[0].whole and made[1].whole and made[0].shape == made[1].shape else None
 
 
 def without_batch(made: GraphNode) -> Shape | None:
@@ -280,6 +259,32 @@ def build(
     ]
     given: Value = full[0] if form == "args" else Tuple(tuple(full))
     calls.call_method(interp, instance, "build", [given])
+
+
+LOOKED_UP = ("activations", "initializers", "regularizers", "constraints")
+SEEDS = "keras.random.SeedGenerator"
+
+
+def looked_up(
+    interp: Interpreter, path: str, values: list[Value], node: ast.Call, frame: Frame
+) -> Value | None:
+    """``keras.activations.get("relu")`` and its like, and ``SeedGenerator``; None: another call."""
+    if path == SEEDS:
+        interp.event("looked_up", node, frame)
+        return Obj(interp.fresh(), "Seeds", {}, interp.span(node), interp.span(interp.stmt))
+    section = path.removeprefix("keras.").removesuffix(".get")
+    if path != f"keras.{section}.get" or section not in LOOKED_UP or len(values) != 1:
+        return None
+    value = values[0]
+    if section == "activations" and isinstance(value, Const):
+        row = interp.table.string("activations", str(value.value or "linear"))
+        if row is None:
+            return None
+        value = Ref(row.keras[0])
+    if not isinstance(value, Const | Ref | Obj | Function):
+        return None
+    interp.event("looked_up", node, frame)
+    return value
 
 
 def shape_name(interp: Interpreter, index: int) -> str:

@@ -75,7 +75,9 @@ def by_kind(interp: Interpreter, node: ast.expr, frame: Frame) -> Value:
             truth = interp.truth(interp.eval(test, frame))
             one, two = interp.eval(body, frame), interp.eval(orelse, frame)
             if truth is None:
-                return one if one == two else arrays.join(one, two)
+                phase = interp.keras.is_phase(interp.eval(test, frame))
+                chosen = interp.keras.either(one, two) if phase else None
+                return chosen or (one if one == two else arrays.join(one, two))
             return one if truth else two
         case ast.Tuple(elts=elts):
             return Tuple(tuple(interp.elements(elts, frame)))

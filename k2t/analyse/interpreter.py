@@ -329,7 +329,7 @@ class Interpreter:
             self.hypothetical -= 1
             self.restore(frame, state)
             return self.block(taken, frame)
-        self.guesses += 1
+        self.guesses += not self.keras.is_phase(test)
         self.unsure += 1
         before = self.snapshot(frame)
         one = self.block(stmt.orelse, frame)

@@ -10,6 +10,7 @@ from k2t.analyse import (
     arguments,
     callbacks,
     calls,
+    chains,
     custom,
     datasets,
     distributed,
@@ -168,6 +169,9 @@ class Keras:
             case Ref(path=path):
                 return self.call_path(path, node, frame)
             case Obj():
+                if wrapped.called_on_data(self.interp, callee, node, frame):
+                    model = wrapped.model_of(self.interp, callee).id
+                    return self.call_model(model, node, frame)
                 return graph.apply(self.interp, callee, node, frame)
             case Class():
                 return custom.make(self.interp, callee, node, frame)
@@ -223,6 +227,9 @@ class Keras:
 
     def special(self, path: str, node: ast.Call, frame: Frame) -> Value:
         values = arguments.evaluated(self.interp, node, frame)
+        found = custom.looked_up(self.interp, path, values, node, frame)
+        if found is not None:
+            return found
         if path == "keras.utils.set_random_seed":
             self.interp.event("seed", node, frame, seed=self.interp.span(node.args[0]))
             return NONE
@@ -262,7 +269,8 @@ class Keras:
     # ------------------------------------------------------------------ members
 
     def member(self, owner: Value, attr: str, node: ast.Attribute, frame: Frame) -> Value:
-        if isinstance(owner, Obj) and wrapped.is_model(self.interp, owner) and attr in METHODS:
+        if wrapped.is_model(self.interp, owner) and attr in (*METHODS, "build"):
+            assert isinstance(owner, Obj)
             owner = ModelRef(wrapped.model_of(self.interp, owner).id)
         match owner:
             case ModelRef(id=chain) if chain in self.interp.chains:
@@ -271,7 +279,7 @@ class Keras:
                 if attr in METHODS or attr == "add":
                     return Bound(owner, attr)
                 if attr == "output_shape":
-                    return self.output_shape(owner, node, frame)
+                    return nesting.output_shape_of(self.interp, owner, node, frame)
                 if attr == "metrics_names":
                     self.interp.event("metrics_names", node, frame, model=owner.id)
                     return UNKNOWN
@@ -307,18 +315,11 @@ class Keras:
             return nesting.layer_member(self.interp, owner, attr)
         return self.interp.unsupported(f"{getattr(owner, 'row', 'object')}.{attr}", node, frame)
 
-    def output_shape(self, owner: ModelRef, node: ast.Attribute, frame: Frame) -> Value:
-        """``model.output_shape`` of a functional model, if it is all numbers."""
-        model = self.interp.models[owner.id]
-        shape = self.interp.graph[model.outputs[0]].shape if len(model.outputs) == 1 else None
-        path, sizes = "model.output_shape", [getattr(d, "value", None) for d in shape or (None,)]
-        if None in sizes:
-            return self.interp.unsupported(path, node, frame)
-        self.interp.event("constant", node, frame, value=(None, *sizes), path=path)
-        return Tuple((NONE, *map(Const, sizes)))
-
     def either(self, one: Value, other: Value) -> Value | None:
-        return added.either(self.interp, one, other)
+        return added.either(self.interp, one, other) or custom.either(self.interp, one, other)
+
+    def is_phase(self, value: Value) -> bool:
+        return custom.is_training(value)
 
     def subscript(self, owner: Value, index: ast.expr, node: ast.Subscript, frame: Frame) -> Value:
         if isinstance(owner, Tensor):
@@ -334,7 +335,7 @@ class Keras:
     def call_model(self, model: int, node: ast.Call, frame: Frame) -> Value:
         values = arguments.evaluated(self.interp, node, frame)
         if (chain := self.interp.chains.get(model)) is not None:
-            return custom.apply_chain(self.interp, chain, values, node, frame)
+            return chains.apply(self.interp, chain, values, node, frame)
         parts = self.interp.items(values[0]) if values else None
         if any(isinstance(v, Tensor) for v in (*values, *(parts or ()))):
             state = self.interp.models[model]
@@ -357,6 +358,8 @@ class Keras:
             interp.event("add", node, frame, model=model)
             graph.add(self.interp, state, values[0] if values else UNKNOWN, node, frame)
             return NONE
+        if name == "build" and state.own is not None:
+            return wrapped.build(interp, state, node, frame)
         if name == "add_loss":
             return added.add_loss(interp, state, node, frame)
         if name in weights.METHODS:

@@ -183,6 +183,17 @@ def other_method(
     return named_layer(interp, state, values[0]) if name == "get_layer" and values else unknown
 
 
+def output_shape_of(interp: Interpreter, owner: ModelRef, node: ast.AST, frame: Frame) -> Value:
+    """``model.output_shape`` of a functional model, if it is all numbers."""
+    model = interp.models[owner.id]
+    shape = interp.graph[model.outputs[0]].shape if len(model.outputs) == 1 else None
+    path, sizes = "model.output_shape", [getattr(d, "value", None) for d in shape or (None,)]
+    if None in sizes:
+        return interp.unsupported(path, node, frame)
+    interp.event("constant", node, frame, value=(None, *sizes), path=path)
+    return Tuple((NONE, *map(Const, sizes)))
+
+
 def predicted(interp: Interpreter, state: ModelState) -> Value:
     """What ``predict`` gives: an array, or a list of one for each output."""
     if state.output_kind == "list" and len(state.outputs) > 1:

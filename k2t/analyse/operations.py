@@ -53,14 +53,17 @@ def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame)
     """A call of an operation's name; on anything but tensors it is not understood."""
     args = bound(interp, row, path, node, frame)
     if args is not None and row.get("random"):
-        args = drawn(interp, args)
+        args = drawn(interp, args, frame)
     if args is None:
         return interp.unsupported(path, node, frame)
     return applied(interp, row, args, node, frame, path)
 
 
-def drawn(interp: Interpreter, args: dict[str, Arg]) -> dict[str, Arg] | None:
-    """The arguments of a draw with the tensor in them that has as many samples; None if none."""
+def drawn(interp: Interpreter, args: dict[str, Arg], frame: Frame) -> dict[str, Arg] | None:
+    """The arguments of a draw with the tensor in them that has as many samples; None if none.
+
+    ``like`` is the variable that holds the tensor.
+    """
     shape = settled(interp, args["shape"].value)
     items = shape.items if isinstance(shape, Tuple) else ()
     if not items or not isinstance(items[0], Samples):
@@ -68,7 +71,10 @@ def drawn(interp: Interpreter, args: dict[str, Arg]) -> dict[str, Arg] | None:
     like = custom.without_batch(interp.graph[items[0].node])
     same = like is not None and items[1:] == like
     size = NONE if same else Tuple(items[1:])
-    return {**args, "shape": Arg(Tensor(items[0].node)), "size": Arg(size)}
+    tensor = Tensor(items[0].node)
+    names = [name for name, value in frame.names.items() if value == tensor]
+    like = Const(names[0]) if names else NONE
+    return {**args, "shape": Arg(tensor), "size": Arg(size), "like": Arg(like)}
 
 
 def bound(

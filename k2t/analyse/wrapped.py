@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from k2t.analyse import custom
-from k2t.analyse.inputs import fed_array
-from k2t.analyse.state import Event, GraphNode, ModelState, versions_of
-from k2t.ir.values import Obj, Shape, Tensor
+from k2t.analyse import arguments, calls, custom
+from k2t.analyse.inputs import fed_array, shape_value
+from k2t.analyse.state import Event, Frame, GraphNode, ModelState, versions_of
+from k2t.ir.values import NONE, UNKNOWN, Array, Obj, Shape, Tensor, Value
 
 if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
@@ -36,6 +36,28 @@ def model_of(interp: Interpreter, layer: Obj) -> ModelState:
         interp.wrapped[layer.id] = state.id
         interp.events.append(Event("model", node, stmt, frame.id, {"model": state.id}))
     return interp.models[interp.wrapped[layer.id]]
+
+
+def called_on_data(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> bool:
+    """Whether a model is called on something else than tensors of a graph."""
+    if not is_model(interp, layer) or len(node.args) != 1:
+        return False
+    value = calls.quiet(interp, node.args[0], frame)
+    parts = interp.items(value) or [value]
+    return not any(isinstance(part, Tensor) for part in parts)
+
+
+def build(interp: Interpreter, state: ModelState, node: ast.Call, frame: Frame) -> Value:
+    """``model.build((None, 28, 28, 1))``: the shape of its data."""
+    values = arguments.evaluated(interp, node, frame)
+    shape = shape_value(interp, values[0]) if len(values) == 1 else None
+    stmt = interp.stmt
+    if shape is None or not (isinstance(stmt, ast.Expr) and stmt.value is node):
+        return interp.unsupported("model.build", node, frame)
+    if state.fed == UNKNOWN:
+        state.fed = Array(shape, "float32")
+    interp.event("drop", node, frame, path="model.build")
+    return NONE
 
 
 def complete(interp: Interpreter, state: ModelState) -> None:

@@ -59,8 +59,9 @@ class CustomLayer:
     ``bases`` are Keras's among its bases, ``parents`` the calls of ``super().__init__``, ``gone``
     what torch does not ask for, ``lists`` attributes that are lists of layers. ``shape`` is how
     ``build`` calls the shape of the input; ``whole``: it reads more of it than the last axis.
-    ``training``: its ``call`` takes it. ``integers``: which of the tensors that it gets go into an
-    Embedding. ``problem`` is why it cannot be carried over, and where.
+    ``training``: its ``call`` takes it; ``phases`` are places that read it. ``integers``: which of
+    the tensors that it gets go into an Embedding. ``problem`` is why it cannot be carried over, and
+    where.
     """
 
     index: int
@@ -72,6 +73,7 @@ class CustomLayer:
     call: Method | None
     training: bool = False
     integers: frozenset[int] = frozenset()
+    phases: tuple[Span, ...] = ()
     parents: tuple[Span, ...] = ()
     gone: tuple[Span, ...] = ()
     lists: tuple[Span, ...] = ()

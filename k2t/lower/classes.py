@@ -55,6 +55,8 @@ def edit_layer(edits: Edits, found: LayerDraft) -> None:
     if not layer.whole:
         for width in layer.widths:
             edits.edits.append(Edit(width, (WIDTH,)))
+    for read in layer.phases:
+        edits.edits.append(Edit(read, ("self.training",)))
     for span in layer.lists:
         edits.edits.append(Edit(span, code("nn.ModuleList(", span, ")")))
     for site in layer.sites:
@@ -153,6 +155,13 @@ def parameter(edits: Edits, use: Use, args: Mapping[str, Arg]) -> Code:
     fixed = t.data(t.get(args, "trainable")) is False if "trainable" in args else False
     ending = ", requires_grad=False)" if fixed else ")"
     return code("nn.Parameter(", start, ending)
+
+
+def looked_up(edits: Edits, use: Use) -> None:
+    """``self.activation = keras.activations.get(activation)``: where it is used, it is written."""
+    if use.target is None:
+        raise NotMigrated("K2T900", "what is looked up here is not bound to a name", use.call)
+    edits.removed.append(use.data["whole"])
 
 
 def by_fans(edits: Edits, statement: str, rank: int | None, use: Use) -> str:

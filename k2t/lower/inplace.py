@@ -112,6 +112,8 @@ def operation_text(edits: Edits, use: Use, made: Obj) -> str:
 
 def operand(edits: Edits, made: Obj, name: str, use: Use) -> str:
     arg = made.args[name]
+    if isinstance(arg.value, Tensor) and not t.is_none(t.get(made.args, "like")):
+        return str(t.data(t.get(made.args, "like")))
     if arg.span is None:
         return t.text(arg.value)
     text = text_of(edits, arg.span)

@@ -141,7 +141,9 @@ def spelled(
     """
     for name in row.get("fixed", ()):
         default = next(p.default for p in row.params if p.name == name)
-        if not (t.same_value(values[name], default) or values[name] in accepted(row, name)):
+        value = values[name]
+        fresh = name == "seed" and isinstance(value, Obj)  # a SeedGenerator: other draws each time
+        if not (fresh or t.same_value(value, default) or value in accepted(row, name)):
             raise NotMigrated("K2T141", f"{row.name}({name}=...) is not carried over")
     if row.name == "getitem":
         return filled("{x}[{index}]", {**operands, "index": index_text(values["index"])})

@@ -9,7 +9,7 @@ from k2t.ir.torch import Edit, Snippet
 from k2t.ir.values import Arg, Array
 from k2t.lower import text as t
 from k2t.lower.callbacks import callback, history_key
-from k2t.lower.classes import weight
+from k2t.lower.classes import looked_up, weight
 from k2t.lower.edits import (
     Edits,
     batch_option,
@@ -268,6 +268,7 @@ HANDLERS = {
     "layer_call": operation,
     "asked": operation,
     "in_place": in_place,
+    "looked_up": looked_up,
     "weight": weight,
     "trainable": freeze,
     "get_weights": get_weights,

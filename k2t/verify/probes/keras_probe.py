@@ -342,7 +342,9 @@ def build(model: Any, source: Any) -> Any:
     """
     inside = sublayers(model)[1:]
     ready = bool(inside) and all(getattr(layer, "built", True) for layer in inside)
-    if ready or getattr(model, "built", True) or source is None:
+    # build() of a subclassed model in Keras 3 may leave the layers inside without weights
+    built = getattr(model, "built", True) and bool(model.weights)
+    if ready or built or source is None:
         return source
     if hasattr(source, "shape"):
         x = source[:1]
