@@ -286,3 +286,29 @@ def test_a_layer_of_the_script_is_not_frozen_silently() -> None:
     text = text.replace("model.compile", "layer.trainable = False\nmodel.compile")
     found = errors(migrate(text.encode(), "script.py"))
     assert any("trainable of a layer of the script" in message for message in found), found
+
+
+def test_a_loop_over_tuples_keeps_the_width_before() -> None:
+    classes = """\
+class Own(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.parts, self.norms = [], []
+        for kernel, filters in [(3, 8), (1, 6), (3, 5)]:
+            self.parts.append(layers.Conv1D(filters, kernel, padding="same"))
+            self.norms.append(layers.LayerNormalization(epsilon=1e-6))
+
+    def call(self, x):
+        for part, norm in zip(self.parts, self.norms):
+            x = norm(part(x))
+        return x
+"""
+    classes = classes.replace(
+        "self.parts, self.norms = [], []", "self.parts = []\n        self.norms = []"
+    )
+    text = carried(layer(classes, "layers.Flatten()(Own()(x))", "(9, 4)"))
+    assert "self.parts = nn.ModuleList()" in text
+    assert "before = in_features for kernel, filters in" in text
+    assert "nn.Conv1d(before, filters, kernel" in text
+    assert "nn.LayerNorm(filters, eps=1e-6)" in text
+    assert "before = filters" in text

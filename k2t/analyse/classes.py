@@ -12,7 +12,7 @@ from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.sources import is_docstring
 from k2t.analyse.state import Event, GraphNode, statements
 from k2t.analyse.statements import Layout
-from k2t.analyse.widening import loops_of, widening
+from k2t.analyse.widening import loops_of, same_round, widening
 from k2t.ir.custom import CustomLayer, Method, Site
 from k2t.ir.nodes import Node
 from k2t.ir.source import Span
@@ -236,9 +236,15 @@ class Classes:
                 return (), ("a layer that is made elsewhere is called in it", place)
             found.setdefault(layer.span, []).append(self.node(event, makers))
         inside = {s: nodes for s, nodes in found.items() if s in whole}
-        loops = loops_of(makers, self.spans)
+        loops, interp = loops_of(makers, self.spans), self.interp
         return tuple(
-            Site(s, tuple(n), alone.get(s), widening(self.interp, loops.get(s), n))
+            Site(
+                s,
+                tuple(n),
+                alone.get(s),
+                widening(interp, loops.get(s), n),
+                same_round(interp, loops.get(s), n),
+            )
             for s, n in inside.items()
         ), None
 

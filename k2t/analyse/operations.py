@@ -68,8 +68,8 @@ def drawn(interp: Interpreter, args: dict[str, Arg], frame: Frame) -> dict[str, 
     items = shape.items if isinstance(shape, Tuple) else ()
     if not items or not isinstance(items[0], Samples):
         return None
-    like = custom.without_batch(interp.graph[items[0].node])
-    same = like is not None and items[1:] == like
+    known = custom.without_batch(interp.graph[items[0].node])
+    same = known is not None and items[1:] == known
     size = NONE if same else Tuple(items[1:])
     tensor = Tensor(items[0].node)
     names = [name for name, value in frame.names.items() if value == tensor]

@@ -31,25 +31,31 @@ class Widening:
     """A loop that makes layers one after the other, each as wide as its variable says.
 
     ``target`` and ``source`` are those of ``for target in source``; ``first`` is the width of what
-    the first layer gets.
+    the first layer gets. Where the loop is a ``statement`` about more than that, ``variable`` is
+    the one that says the width, and ``last`` the end of its body.
     """
 
     target: Span
     source: Span
     first: Dim
+    variable: str | None = None
+    statement: Span | None = None
+    last: Span | None = None
 
 
 @dataclass(frozen=True)
 class Site:
     """Where a layer is made, and each application of one that was made there.
 
-    ``alone``: its statement, where that only binds it to an attribute.
+    ``alone``: its statement, where that only binds it to an attribute. ``width``: the variable of
+    a loop around it that says how wide is what it gets.
     """
 
     span: Span
     seen: tuple[Node, ...]
     alone: Span | None = None
     loop: Widening | None = None
+    width: str | None = None
 
 
 @dataclass(frozen=True)

@@ -58,10 +58,12 @@ def edit_layer(edits: Edits, found: LayerDraft) -> None:
     for read in layer.phases:
         edits.edits.append(Edit(read, ("self.training",)))
     for span in layer.lists:
-        edits.edits.append(Edit(span, code("nn.ModuleList(", span, ")")))
+        empty = edits.program.source.slice(span) == "[]"
+        made = code("nn.ModuleList()") if empty else code("nn.ModuleList(", span, ")")
+        edits.edits.append(Edit(span, made))
     for site in layer.sites:
         edit_site(edits, site)
-        if site.loop is not None:
+        if site.loop is not None and site.width is None:
             edit_loop(edits, layer, site.loop)
     gone = sorted(
         {name for name in layer.methods if name in ("get_config", "compute_output_shape")}
@@ -109,9 +111,24 @@ def edit_loop(edits: Edits, layer: CustomLayer, loop: Widening) -> None:
     first = str(dim_text(loop.first))
     if not layer.whole:
         first = first.replace(f"{layer.shape}[-1]", WIDTH)
+    if loop.statement is not None and loop.last is not None:
+        column = edits.program.source.column_of(loop.last.start) - 1
+        start = (loop.statement, (f"{BEFORE} = {first}",))
+        end = after(edits, loop.last, f"{' ' * column}{BEFORE} = {loop.variable}\n")
+        if start not in edits.inserted and any(s == loop.statement for s, _ in edits.inserted):
+            raise NotMigrated(CODE, "layers of several widths in one loop", loop.statement)
+        edits.inserted += [start] if start not in edits.inserted else []
+        edits.edits += [end] if end not in edits.edits else []
+        return
     pairs = code(f"zip([{first}, *", loop.source, "], ", loop.source, ")")
     edits.edits.append(Edit(loop.source, pairs))
     edits.edits.append(Edit(loop.target, code(f"{BEFORE}, ", loop.target)))
+
+
+def after(edits: Edits, statement: Span, text: str) -> Edit:
+    """A line behind the line in which a statement ends."""
+    end = edits.program.source.text.index("\n", statement.end) + 1
+    return Edit(Span(end, end), (text,))
 
 
 def edit_site(edits: Edits, site: Site) -> None:

@@ -63,7 +63,8 @@ def draft_layer(ctx: Context, layer: CustomLayer) -> LayerDraft:
     made: list[Made] = []
     for site in layer.sites:
         ops = operations(ctx, layer, site, f"{layer.shape}[-1]")
-        first = dim_text(site.loop.first) if site.loop is not None else ""
+        widens = site.loop if site.width is None else None
+        first = dim_text(widens.first) if widens is not None else ""
         wanted = wanted or reads_width(layer, ops) or first == f"{layer.shape}[-1]"
         makers = [m.span for m in (layer.init, layer.build) if m is not None]
         if any(op.module is not None for op in ops) and not any(site.span in m for m in makers):

@@ -11,7 +11,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.ir.program import Leaf, Use
 from k2t.ir.source import Span
-from k2t.ir.values import Obj, as_int
+from k2t.ir.values import Arg, Const, Obj, Sym, as_int
 from k2t.lower import text as t
 from k2t.lower.brackets import bracketed, filled, operand_text
 from k2t.lower.chain import lower_site, widths
@@ -63,10 +63,45 @@ def parts(ctx: Context, cls: CustomLayer, site: Site, taken: str) -> list[tuple[
         leaf = Leaf(nodes)
         texts = widths(leaf)
         width = texts.pop() if len(texts) == 1 else None
-        width = BEFORE if site.loop is not None else width
-        ops = lower_site(ctx, leaf, width)
+        width = site.width or (BEFORE if site.loop is not None else width)
+        ops = lowered(ctx, leaf, width)
         found += [(renamed(op, cls, taken), layer_of(nodes[0])) for op in ops]
     return found
+
+
+def lowered(ctx: Context, leaf: Leaf, width: str | None) -> list[Op]:
+    """The operations of a place: by the values that it has, or by what is written if they vary."""
+    try:
+        return lower_site(ctx, leaf, width)
+    except NotMigrated as error:
+        if error.code != "K2T115":
+            raise
+        return lower_site(ctx, Leaf(varied(leaf.seen)), width)
+
+
+def varied(seen: Sequence[Node]) -> tuple[Node, ...]:
+    """Applications of layers with the numbers that differ between them as they are written."""
+    layers = [layer_of(node) for node in seen]
+    written: dict[str, Sym] = {}
+    for name, arg in layers[0].args.items():
+        values = [layer.args[name].value for layer in layers if name in layer.args]
+        texts = {v.expr.text for v in values if isinstance(v, Const) and v.expr is not None}
+        kinds = {type(v.value) for v in values if isinstance(v, Const)}
+        number = len(kinds) == 1 and kinds <= {bool, int, float} and len(texts) == 1
+        if number and len({v.value for v in values if isinstance(v, Const)}) > 1:
+            expr = arg.value.expr  # type: ignore[union-attr]
+            written[name] = Sym(expr, kinds.pop().__name__)
+    return tuple(
+        replace(
+            node,
+            layer=replace(
+                layer,
+                args={n: Arg(written.get(n, a.value), a.span) for n, a in layer.args.items()},
+            ),
+            in_shapes=tuple((None,) * len(s) if s is not None else None for s in node.in_shapes),
+        )
+        for node, layer in zip(seen, layers, strict=True)
+    )
 
 
 def in_one(ops: Sequence[Op], span: Span) -> Op:
