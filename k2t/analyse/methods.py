@@ -26,6 +26,8 @@ CONSTANTS = {
     "keras.backend.backend": "tensorflow",
     "keras.config.backend": "tensorflow",
     "keras.backend.epsilon": 1e-7,
+    "keras.config.epsilon": 1e-7,
+    "keras.config.floatx": "float32",
     "keras.backend.floatx": "float32",
 }
 

@@ -160,6 +160,20 @@ def matmul(given: Given) -> Shape:
     return (*together([one[:-2], two[:-2]]), one[-2], two[-2] if turned else two[-1])
 
 
+def einsum(given: Given) -> Shape:
+    """Each axis by its letter."""
+    text = given.args["subscripts"]
+    equation = str(text.value).replace(" ", "") if known(text, str) else ""  # type: ignore[union-attr]
+    ins, arrow, out = equation.partition("->")
+    letters = ins.split(",")
+    fits = [len(one) == len(shape) for one, shape in zip(letters, given.shapes, strict=False)]
+    if not arrow or len(letters) != len(given.shapes) or not all(fits) or "." in equation:
+        raise Unclear("an equation that is not known")
+    sizes = {c: d for one, shape in zip(letters, given.shapes, strict=True)
+             for c, d in zip(one, shape, strict=True)}  # fmt: skip
+    return tuple(sizes[c] for c in out)
+
+
 def dot(given: Given) -> Shape:
     """Keras sums over the last axis but one of the second: with a matrix, a plain product."""
     if len(given.shapes) != 2 or len(given.shapes[1]) != 2 or given.shapes[1][0] == BATCH:
@@ -246,6 +260,6 @@ RULES: dict[str, Callable[[Given], Shape]] = {
     rule.__name__: rule
     for rule in (
         same, broadcast, reduce, concatenate, stack, expand_dims, squeeze, reshape, transpose,
-        flatten, matmul, dot, repeat, one_hot, getitem, drawn, flat,
+        flatten, matmul, dot, einsum, repeat, one_hot, getitem, drawn, flat,
     )
 }  # fmt: skip

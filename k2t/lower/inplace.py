@@ -93,10 +93,11 @@ def operation_text(edits: Edits, use: Use, made: Obj) -> str:
     if section == "losses":
         return loss_text(edits, row, made, use)
     if section:
-        axis = made.args.get("axis")
-        if axis is not None and as_int(axis.value) != -1:
-            raise NotMigrated("K2T301", f"{name} over another axis is not carried over", use.call)
+        axis = as_int(made.args["axis"].value) if "axis" in made.args else -1
         call = str(row.for_dialect(edits.ctx.dialect, "call"))
+        if axis is None or (axis != -1 and "-1" not in call):
+            raise NotMigrated("K2T301", f"{name} over another axis is not carried over", use.call)
+        call = call.replace("-1", str(axis))
         return filled(call, {"x": operand(edits, made, "x", use)})
     wanted = [row.data["list"]] if row.get("list") else row.get("tensors", [row.params[0].name])
     operands = {n: operand(edits, made, n, use) for n in wanted}
