@@ -43,3 +43,24 @@ def limit(arguments: dict[str, Any], prefix: str, counted: float, most: int) -> 
     arrays = all(hasattr(part, "shape") or part is None for part in data.values())
     if arrays and not arguments.get(prefix + "batch_size"):
         arguments[prefix + "batch_size"] = arguments.get("batch_size") or 32
+
+
+def shorten(arguments: dict[str, Any], most: int) -> None:
+    """The same for `fit_generator`, which cannot be told a batch size: fewer rows, or steps."""
+    data = arguments.get("validation_data")
+    if not most or data is None or validation(arguments) <= most:
+        return
+    parts = list(leaves(data).values())
+    if isinstance(data, list | tuple) and all(hasattr(part, "shape") for part in parts):
+        arguments["validation_data"] = tuple(cut(part, 32 * most) for part in data)
+    else:
+        arguments["validation_steps"] = min(arguments.get("validation_steps") or most, most)
+
+
+def cut(value: Any, rows: int) -> Any:
+    """The first rows of an array, or of those in a list or dict."""
+    if isinstance(value, dict):
+        return {key: cut(part, rows) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(cut(part, rows) for part in value)
+    return value[:rows]

@@ -37,7 +37,7 @@ from k2t.verify.probes.keras_chance import (
     switch_off_dropout,
 )
 from k2t.verify.probes.keras_drawn import Drawn
-from k2t.verify.probes.keras_limits import batches, limit, validation
+from k2t.verify.probes.keras_limits import batches, limit, shorten, validation
 from k2t.verify.probes.keras_trace import Tracer, read_facts
 from k2t.verify.probes.keras_weights import draw_entries, read_model, sublayers
 from k2t.verify.recording import Entry, Fit, Output, Recording, Trace
@@ -152,7 +152,10 @@ class Probe:
             arguments["shuffle"] = False
             if self.options.epochs:
                 arguments["epochs"] = min(arguments["epochs"], self.options.epochs)
-            limit(arguments, "validation_", validation(arguments), self.most)
+            if "validation_batch_size" in signature.parameters:
+                limit(arguments, "validation_", validation(arguments), self.most)
+            else:
+                shorten(arguments, self.most)
             watcher = self.watcher(model)
             arguments["callbacks"] = [*(arguments.get("callbacks") or []), watcher]
             self.register(model)

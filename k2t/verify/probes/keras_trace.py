@@ -70,7 +70,7 @@ class Tracer:
 
         def seen(*values: Any) -> Any:
             if self.batch is None or self.keep:
-                packed = tf.nest.pack_sequence_as(parts, [np.array(value) for value in values])
+                packed = tf.nest.pack_sequence_as(parts, [as_computed(value) for value in values])
                 self.batches.append(packed)
             if self.batch is None:
                 self.batch = (*packed, {}, None)[:3] if len(packed) < 3 else tuple(packed)
@@ -237,3 +237,9 @@ def read_facts(model: Any, created: dict[int, int]) -> Facts:
         metrics=[described(metric) for metric in getattr(model, "metrics", [])],
         loss=loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__),
     )
+
+
+def as_computed(value: Any) -> Array:
+    """Data as both programs take them, in double precision too: rounded to float32."""
+    array = np.array(value)
+    return array.astype("float32").astype("float64") if array.dtype == np.float64 else array
