@@ -312,3 +312,47 @@ class Own(layers.Layer):
     assert "nn.Conv1d(before, filters, kernel" in text
     assert "nn.LayerNorm(filters, eps=1e-6)" in text
     assert "before = filters" in text
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        ("'sparse_categorical_crossentropy'", "warning"),
+        ("keras.losses.SparseCategoricalCrossentropy(from_logits=True)", "error"),
+        ("'binary_crossentropy'", "error"),
+        ("'mse'", None),
+    ],
+)
+@pytest.mark.parametrize("where", ["functional", "sequential", "model"])
+def test_keras_finds_the_logits_of_a_class(loss: str, said: str | None, where: str) -> None:
+    """It takes what is before the softmax; a port that took it twice would train on."""
+    body = "        return self.d(x)"
+    made = "        self.d = layers.Dense(3, activation='softmax')"
+    classes = own(body, made)
+    if where == "model":
+        text = MODEL.format(classes=classes.replace("Own(layers.Layer)", "Net(keras.Model)"))
+    else:
+        text = LAYER.format(classes=classes, call="x", shape="(4,)", front="inputs")
+        text = text.replace("layers.Dense(1)(x)", "Own()(x)")
+    if where == "sequential":
+        text = text.replace("keras.Model(inputs, outputs)", "keras.Sequential([inputs, Own()])")
+        text = text.replace("outputs = Own()(x)\n", "")
+    text = text.replace('loss="mse"', f"loss={loss}").replace("(8, 1)", "8")
+    found = [f for f in migrate(text.encode(), "script.py").findings if f.code == "K2T302"]
+    assert [f.severity.value for f in found] == ([said] if said else [])
+
+
+def test_types_and_decorators_of_keras_go() -> None:
+    classes = """\
+class Own(layers.Layer):
+    def __init__(self, units: int = 4, start: "str" = "zeros"):
+        super().__init__()
+        self.dense = layers.Dense(units)
+
+    @tf.function
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.dense(x)
+"""
+    text = carried(layer(classes))
+    assert 'def __init__(self, in_features, units: int = 4, start: "str" = "zeros"):' in text
+    assert "def forward(self, x): return self.dense(x)" in text

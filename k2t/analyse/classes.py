@@ -28,6 +28,7 @@ UNASKED = {
     "build_from_config",
 }
 """Methods that Keras calls to describe and save a layer."""
+DECORATORS = ("register_keras_serializable", "tf.function")
 FLAGS = {"built", "supports_masking", "input_spec"}
 DROPPED = {"training", "mask"}
 STEPS = {"train_step", "test_step", "predict_step", "compile", "fit", "metrics"}
@@ -97,19 +98,30 @@ class Classes:
             given = number - len(parameters) + len(node.args.defaults)
             default = node.args.defaults[given] if given >= 0 else argument
             if argument.arg not in drop:
-                kept.append(Span(self.spans.of(argument).start, self.spans.of(default).end))
+                kept.append(self.parameter(argument, default))
         gone = [s for s in node.body if is_docstring(s) or is_flag(s) or is_built(s)]
         body = [s for s in node.body if s not in gone] or node.body
         closing = text.index(")", max(ends, default=opening))
+        gives = node.returns
+        foreign = gives is not None and self.interp.keras.mentions(gives, self.interp.module)
         return Method(
             span,
             Span(name, name + len(node.name)),
             Span(opening, closing),
             tuple(kept),
-            text.index(":", closing) + 1,
+            text.index(":", self.spans.of(gives).end if gives is not None else closing) + 1,
             self.layout.with_comments(body[0]),
             self.spans.of(body[-1]),
+            Span(closing + 1, self.spans.of(gives).end) if gives is not None and foreign else None,
         )
+
+    def parameter(self, argument: ast.arg, default: ast.expr | ast.arg) -> str:
+        """A parameter as it is written, without a type of Keras's."""
+        source, home = self.interp.source, self.interp.module
+        if argument.annotation is None or not self.interp.keras.mentions(argument.annotation, home):
+            return source.slice(Span(self.spans.of(argument).start, self.spans.of(default).end))
+        given = f"={source.slice(self.spans.of(default))}" if default is not argument else ""
+        return argument.arg + given
 
     def takes_training(self, index: int) -> bool:
         found = calls.method_of(self.interp, index, "call")
@@ -153,9 +165,12 @@ class Classes:
             for stmt in statements(method.body):
                 if is_built(stmt) or is_flag(stmt):
                     yield self.layout.with_comments(stmt)
-        for decorator in node.decorator_list:
+        for decorator in (
+            *node.decorator_list,
+            *(d for m in own.values() for d in m.decorator_list),
+        ):
             span = self.spans.of(decorator)
-            if "register_keras_serializable" in self.interp.source.slice(span):
+            if any(name in self.interp.source.slice(span) for name in DECORATORS):
                 yield Span(span.start - 1, span.end)
 
     def lists(self, index: int, makers: list[ast.FunctionDef]) -> Iterator[Span]:

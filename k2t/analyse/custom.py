@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k2t.analyse import arguments, calls, graph
 from k2t.analyse.state import Custom, Event, Frame, GraphNode, versions_of
+from k2t.analyse.tails import tail_of, with_tail
 from k2t.analyse.tensor_shapes import BATCH
 from k2t.ir.values import (
     NONE,
@@ -161,9 +163,7 @@ def apply(
         return interp.unsupported(f"{name} called like this", node, frame)
     made = [interp.graph[t.node] for t in tensors]
     form = "list" if listed is not None else "args"
-    layer = Obj(
-        layer.id, layer.row, {**layer.args, "form": Arg(Const(form))}, layer.span, layer.stmt
-    )
+    layer = replace(layer, args={**layer.args, "form": Arg(Const(form))})
     shapes = [without_batch(m) for m in made]
     result = followed(interp, layer, form, shapes, node)
     items = interp.items(result) if not isinstance(result, Tensor) else [result]
@@ -172,6 +172,9 @@ def apply(
         return interp.unsupported(f"{name} on these tensors", node, frame)
     mine = [without_batch(interp.graph[i.node]) for i in items if isinstance(i, Tensor)]
     outs = [outside(interp, index, shape, shapes[0]) for shape in mine]
+    if (ending := tail_of(interp, result)) is not None:
+        interp.tails[layer.id] = ending
+    layer = with_tail(interp, layer)
     if any(o is None for o in outs):
         refuse(interp, index, "the shape of what its call gives is not known", node)
     if isinstance(result, Tensor):

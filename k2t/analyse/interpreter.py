@@ -71,6 +71,7 @@ class Interpreter:
         self.wrapped: dict[int, int] = {}
         self.passes: list[Pass] = []
         self.starts: dict[int, int] = {}
+        self.tails: dict[int, str] = {}
         self.chains: dict[int, ModelState] = {}
         self.bodies: dict[int, list[tuple[Obj, Shape | None, Shape | None]]] = {}
         self.events: list[Event] = []

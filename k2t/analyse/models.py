@@ -15,6 +15,7 @@ from k2t.analyse.loops import movable, round_names, stored, targets
 from k2t.analyse.scope import ClassScope, value_text
 from k2t.analyse.sources import all_comments, comments_above, comments_between, is_docstring
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, statements, versions_of
+from k2t.analyse.tails import with_tail
 from k2t.analyse.trace import Tangled, lasting, settled
 from k2t.ir.nodes import Node, Parameter
 from k2t.ir.program import Branch, Home, Item, Leaf, Loop, Model, Plain
@@ -74,7 +75,7 @@ class Builder:
             nodes.append(
                 Node(
                     number,
-                    self.scope.clean_layer(layer, entry.versions),
+                    self.scope.clean_layer(with_tail(self.interp, layer), entry.versions),
                     (number - 1,),
                     (self.scope.clean_shape(shape, entry.versions),),
                     self.scope.clean_shape(out, entry.versions),

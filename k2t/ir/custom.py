@@ -11,19 +11,21 @@ from k2t.ir.values import Dim
 
 @dataclass(frozen=True)
 class Method:
-    """A method: ``arguments`` is what stands between its brackets, ``kept`` those that stay.
+    """A method: ``arguments`` is what stands between its brackets, ``kept`` those that stay, as
+    they are written but for types of Keras's.
 
     ``first`` and ``last`` are statements: where the body begins (after the docstring) and ends;
-    ``header`` is where the line of ``def`` ends.
+    ``header`` is where the line of ``def`` ends, ``gives`` a type of Keras's that it says to give.
     """
 
     span: Span
     name: Span
     arguments: Span
-    kept: tuple[Span, ...]
+    kept: tuple[str, ...]
     header: int
     first: Span
     last: Span
+    gives: Span | None = None
 
 
 @dataclass(frozen=True)

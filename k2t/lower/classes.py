@@ -81,7 +81,9 @@ def without_star(text: str) -> str:
 
 def signature(edits: Edits, method: Method, takes: str | None) -> None:
     source = edits.program.source
-    wanted = ["self", *([takes] if takes else []), *map(source.slice, method.kept)]
+    wanted = ["self", *([takes] if takes else []), *method.kept]
+    if method.gives is not None:
+        edits.edits.append(Edit(method.gives, ("",)))
     text = ", ".join(wanted)
     if " ".join(source.slice(method.arguments).split()) != text:
         edits.edits.append(Edit(method.arguments, (text,)))

@@ -221,10 +221,10 @@ def model_output(ctx: Context, model: Model, number: int = 0) -> Output:
     tail = tail_of(ctx, node) if node is not None else None
     # torchmetrics wants an int, and what the script computes may be one of numpy's
     known = bool(shape) and as_int(shape[-1]) is not None  # type: ignore[index]
+    known = known and not any(n.name in model.local_names for n in names_in(shape))
     classes = dim_text(shape[-1]) if shape and known else None
-    if classes is not None and any(n.name in model.local_names for n in names_in(shape)):
-        classes = None
-    return Output(shape, tail, classes)
+    given = node.layer.args.get("tail") if node is not None and node.layer is not None else None
+    return Output(shape, tail, classes, str(t.data(given.value)) if given is not None else None)
 
 
 def names_in(shape: Shape | None) -> list[NameUse]:

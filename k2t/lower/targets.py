@@ -9,17 +9,22 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.torch import Raw
 from k2t.ir.values import Arg, Array, Const, Function, Obj, Ref, Shape, Tuple, Value, as_int
 from k2t.lower import text as t
+from k2t.lower.logits import note_inner, note_padding
 from k2t.lower.ops import Context
 from k2t.table import Row
 
 
 @dataclass(frozen=True)
 class Output:
-    """The model's output: shape without the batch, the activation it ends in, folded or not."""
+    """The model's output: shape without the batch, and the activation it ends in.
+
+    ``inner``: the one that a class of the script ends in, which stays there.
+    """
 
     shape: Shape | None
     tail: str | None
     classes: str | None
+    inner: str | None = None
 
     @property
     def units(self) -> int | None:
@@ -80,6 +85,8 @@ def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
     prediction = "y_pred"
     call, each = str(row.data["call"]), str(row.data["each"])
     if tail is not None:
+        if output.inner is not None and ctx.dialect != "keras2":
+            note_inner(ctx, output.inner, str(tail), logits, row)
         recovered = output.tail in ("softmax", "sigmoid") and ctx.dialect != "keras2"
         if logits and output.tail in ("softmax", "sigmoid"):
             if not recovered:
@@ -118,24 +125,6 @@ def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
         if row.name == "categorical_crossentropy" and folded == "softmax":
             note_padding(ctx)
     return Loss(row, call, each, str(row.data["target"]), folded, prediction)
-
-
-def note_padding(ctx: Context) -> None:
-    """TensorFlow's gradient is softmax - target, which is only right where a row sums to one."""
-    if ctx.dialect == "keras2":
-        ctx.note(
-            "K2T307",
-            "info",
-            "steps with targets of zeros (padding) train nothing, as in Keras 2.2; in later "
-            "versions of Keras on TensorFlow they do",
-        )
-        return
-    ctx.note(
-        "K2T307",
-        "warning",
-        "steps with targets of zeros (padding) train nothing; Keras on TensorFlow takes each row "
-        "of the targets to sum to one, and lowers all logits there",
-    )
 
 
 def at_every_position(target: str, call: str) -> str:
