@@ -1,7 +1,5 @@
 """Layers and models that are classes of the script: what is written, and what is refused where."""
 
-import ast
-
 import pytest
 
 from k2t.ir.finding import Severity
@@ -55,7 +53,7 @@ def errors(result) -> list[str]:
 
 def carried(result) -> str:
     assert errors(result) == []
-    ast.parse(result.text)
+    compile(result.text, "script_lightning.py", "exec")
     return " ".join(result.text.split())
 
 
@@ -356,3 +354,39 @@ class Own(layers.Layer):
     text = carried(layer(classes))
     assert 'def __init__(self, in_features, units: int = 4, start: "str" = "zeros"):' in text
     assert "def forward(self, x): return self.dense(x)" in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from keras.engine.topology import Layer",
+        "from keras.engine import Layer",
+        "from keras.engine.base_layer import Layer",
+        "from keras.layers.core import Layer",
+        "from tensorflow.python.keras.layers import Layer",
+        "Layer = tf.keras.layers.Layer",
+        "from keras import Layer",
+    ],
+)
+@pytest.mark.parametrize(
+    ("size", "takes"), [("input_shape[-1]", "in_features"), ("input_shape[1]", "input_shape")]
+)
+def test_a_layer_by_any_name_that_only_has_build(line: str, size: str, takes: str) -> None:
+    classes = f"""\
+{line}
+
+
+class Own(Layer):
+    def build(self, input_shape):
+        self.w = self.add_weight(name="w", shape=({size},), initializer="ones", trainable=True)
+        super(Own, self).build(input_shape)
+
+    def call(self, x):
+        return x * self.w
+"""
+    text = carried(layer(classes))
+    compile(layer(classes).text, "script_lightning.py", "exec")
+    assert (
+        f"def __init__(self, {takes}): super().__init__() self.w = nn.Parameter(torch.ones(" in text
+    )
+    assert "Layer =" not in text

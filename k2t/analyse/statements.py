@@ -57,22 +57,24 @@ class Layout:
         return consumed | {id(stmt) for stmt in self.aliases(consumed)}
 
     def aliases(self, consumed: set[int]) -> Iterator[ast.Assign]:
-        """``RNN = layers.LSTM`` where the name is only called, in statements that go."""
+        """``RNN = layers.LSTM`` where the name is only called, in statements that go, or is the
+        base of a class."""
         names = {id(node): value for node, _, value in self.interp.loads.values()}
         for stmt in statements(self.interp.tree.body):
             match stmt:
-                case ast.Assign(
-                    targets=[ast.Name(id=name)], value=ast.Attribute(value=ast.Name()) as path
-                ):
-                    ref = names.get(id(path.value))
-                    if not isinstance(ref, Ref) or not ref.path.startswith("keras"):
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Attribute() as path):
+                    ref = names.get(id(root(path)))
+                    if not isinstance(ref, Ref):
                         continue
                     loads = self.loads(name)
                     calls = [self.parents.get(id(node)) for node in loads]
                     if loads and all(
-                        isinstance(call, ast.Call)
-                        and call.func is node
-                        and id(self.statement(call)) in consumed
+                        isinstance(call, ast.ClassDef)
+                        or (
+                            isinstance(call, ast.Call)
+                            and call.func is node
+                            and id(self.statement(call)) in consumed
+                        )
                         for node, call in zip(loads, calls, strict=True)
                     ):
                         yield stmt
@@ -215,3 +217,10 @@ class Layout:
         while current is not None and not isinstance(current, ast.FunctionDef):
             current = self.parents.get(id(current))
         return self.spans.of(current) if current is not None else None
+
+
+def root(path: ast.expr) -> ast.expr:
+    """The name that a dotted path begins with."""
+    while isinstance(path, ast.Attribute):
+        path = path.value
+    return path

@@ -95,7 +95,9 @@ def merge_build(edits: Edits, layer: CustomLayer, build: Method, takes: str | No
     indent = " " * (edits.program.source.column_of(build.first.start) - 1)
     if layer.init is None:
         edits.edits.append(Edit(build.name, ("__init__",)))
-        signature(edits, build, takes)
+        edits.edits.append(
+            Edit(build.arguments, (", ".join(["self", *([takes] if takes else [])]),))
+        )
         start = (f"\n{indent}super().__init__()\n{indent}",)
         edits.edits.append(Edit(Span(build.header, build.first.start), start))
         return
