@@ -5,6 +5,8 @@ import pytest
 from k2t.ir.finding import Severity
 from k2t.pipeline import migrate
 
+pytestmark = pytest.mark.quick
+
 LAYER = """\
 import keras
 import numpy as np

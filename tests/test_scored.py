@@ -6,6 +6,8 @@ import pytest
 
 from k2t.pipeline import migrate
 
+pytestmark = pytest.mark.quick
+
 SCRIPT = """\
 import keras
 import numpy as np

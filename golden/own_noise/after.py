@@ -16,8 +16,6 @@ class Sampling(nn.Module):
 
     def forward(self, inputs):
         mean, log_var = inputs
-        batch = mean.shape[0]
-        size = mean.shape[1]
         noise = torch.randn_like(mean)
         return mean + (0.5 * log_var).exp() * noise
 

@@ -18,6 +18,7 @@ from k2t.ir.nodes import Node
 from k2t.ir.source import Span
 from k2t.ir.values import Const, Dim, ListRef, ModelRef, NameUse, Obj, Ref, Shape, Tuple
 
+NO_ROW: dict[str, str] = {}
 UNASKED = {
     "compute_output_shape",
     "compute_output_spec",
@@ -165,13 +166,31 @@ class Classes:
             for stmt in statements(method.body):
                 if is_built(stmt) or is_flag(stmt):
                     yield self.layout.with_comments(stmt)
-        for decorator in (
-            *node.decorator_list,
-            *(d for m in own.values() for d in m.decorator_list),
-        ):
+            yield from (self.spans.of(stmt) for stmt in self.spent_sizes(method))
+        inside = (d for method in own.values() for d in method.decorator_list)
+        for decorator in (*node.decorator_list, *inside):
             span = self.spans.of(decorator)
             if any(name in self.interp.source.slice(span) for name in DECORATORS):
                 yield Span(span.start - 1, span.end)
+
+    def spent_sizes(self, method: ast.FunctionDef) -> Iterator[ast.Assign]:
+        """``batch = ops.shape(x)[0]`` that only says how many random numbers to draw."""
+        rows = self.interp.table.rows["ops"]
+        events = [e for e in self.interp.events if e.kind in ("operation", "asked")]
+        asked = {id(e.node) for e in events if e.kind == "asked"}
+        draws = [
+            e.node for e in events
+            if e.kind == "operation" and rows.get(e["operation"].row, NO_ROW).get("random")
+        ]  # fmt: skip
+        drawn = {id(n) for draw in draws for n in ast.walk(draw)}
+        for stmt in statements(method.body):
+            if not isinstance(stmt, ast.Assign) or not isinstance(stmt.targets[0], ast.Name):
+                continue
+            name, sizes = stmt.targets[0].id, {id(n) for n in ast.walk(stmt.value)}
+            reads = [n for n in ast.walk(method) if isinstance(n, ast.Name) and n.id == name]
+            reads = [n for n in reads if isinstance(n.ctx, ast.Load)]
+            if sizes & asked and reads and all(id(n) in drawn for n in reads):
+                yield stmt
 
     def lists(self, index: int, makers: list[ast.FunctionDef]) -> Iterator[Span]:
         """Lists of layers that are bound to an attribute."""
@@ -196,6 +215,8 @@ class Classes:
             return why, self.spans.of(node)
         if found is None or not found.called:
             why = "nothing calls it on tensors whose shapes are known"
+            if found is not None and found.waiting:
+                why = "what it is called on is not known"
             return why, self.spans.of(self.interp.definitions[index][0])
         for name in STEPS & own.keys():
             return f"it has a {name} of its own", self.spans.of(own[name])

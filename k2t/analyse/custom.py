@@ -27,6 +27,7 @@ from k2t.ir.values import (
     Sym,
     Tensor,
     Tuple,
+    Unknown,
     Value,
     known,
 )
@@ -159,6 +160,10 @@ def apply(
     flat = listed if listed is not None else values
     tensors = [v for v in flat if isinstance(v, Tensor)]
     name = getattr(interp.definitions[index][0], "name", "a layer")
+    unknown = next((v for v in flat if isinstance(v, Unknown) and v.why is not None), None)
+    if unknown is not None:
+        state(interp, index).waiting = True
+        return unknown
     if rest or not tensors or len(tensors) < len(flat) or "time_distributed" in layer.args:
         return interp.unsupported(f"{name} called like this", node, frame)
     made = [interp.graph[t.node] for t in tensors]

@@ -108,12 +108,16 @@ class ModelState:
 
 @dataclass
 class Custom:
-    """A class of the script that is a layer: which instances are built, what stands in the way."""
+    """A class of the script that is a layer: which instances are built, what stands in the way.
+
+    ``waiting``: it is called on something that is not known.
+    """
 
     index: int
     made: list[int] = field(default_factory=list)
     built: set[int] = field(default_factory=set)
     called: bool = False
+    waiting: bool = False
     problem: tuple[str, ast.AST] | None = None
 
 
