@@ -392,3 +392,43 @@ class Own(Layer):
         f"def __init__(self, {takes}): super().__init__() self.w = nn.Parameter(torch.ones(" in text
     )
     assert "Layer =" not in text
+
+
+@pytest.mark.parametrize(
+    ("init", "body", "reason"),
+    [
+        ("        self.d = {'a': layers.Dense(4)}", "        return self.d['a'](x)", "layers that"),
+        ("        self.d = [[layers.Dense(4)]]", "        return self.d[0][0](x)", "layers that"),
+        (
+            "        dense = layers.Dense(4)\n        self.f = lambda x: dense(x)",
+            "        return self.f(x)",
+            "layers that",
+        ),
+        (
+            "        self.w = [self.add_weight(shape=(4,)) for _ in range(2)]",
+            "        return x * self.w[0] + self.w[1]",
+            "weights that",
+        ),
+    ],
+)
+def test_what_torch_would_not_find_is_refused(init: str, body: str, reason: str) -> None:
+    found = errors(layer(own(body, init)))
+    assert any(f"torch finds only {reason}" in message for message in found), found
+
+
+def test_a_method_that_makes_layers_is_not_enough() -> None:
+    classes = """\
+class Own(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.parts = list(layers.Dense(4) for _ in range(2))
+        others = [layers.Dense(4), layers.Dense(4)]
+        self.others = others
+
+    def call(self, x):
+        for part in self.others:
+            x = part(x)
+        return x
+"""
+    text = layer(classes).text
+    assert "self.others = nn.ModuleList(others)" in text

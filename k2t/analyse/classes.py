@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from k2t.analyse import calls, custom
+from k2t.analyse.held import held, lists, loose_weight
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.sources import is_docstring
 from k2t.analyse.state import Event, GraphNode, statements
@@ -16,7 +17,7 @@ from k2t.analyse.widening import loops_of, same_round, widening
 from k2t.ir.custom import CustomLayer, Method, Site
 from k2t.ir.nodes import Node
 from k2t.ir.source import Span
-from k2t.ir.values import Const, Dim, ListRef, ModelRef, NameUse, Obj, Ref, Shape, Tuple
+from k2t.ir.values import Const, Dim, NameUse, Ref, Shape
 
 NO_ROW: dict[str, str] = {}
 UNASKED = {
@@ -56,7 +57,7 @@ class Classes:
         shape = custom.shape_name(self.interp, index)
         reads, whole = self.shape_reads(own.get("build"), shape)
         bases = [b for b in node.bases if isinstance(self.interp.eval(b, home), Ref)]
-        sites, problem = self.sites(node, makers)
+        sites, problem = self.sites(index, node, makers)
         return CustomLayer(
             index,
             node.name,
@@ -72,7 +73,7 @@ class Classes:
             else (),
             tuple(self.spans.of(c) for c in parent_calls(makers)),
             tuple(self.gone(node, own)),
-            tuple(self.lists(index, makers)),
+            tuple(lists(self.interp, index, makers)),
             sites,
             shape,
             whole,
@@ -192,22 +193,6 @@ class Classes:
             if sizes & asked and reads and all(id(n) in drawn for n in reads):
                 yield stmt
 
-    def lists(self, index: int, makers: list[ast.FunctionDef]) -> Iterator[Span]:
-        """Lists of layers that are bound to an attribute."""
-        wanted = set()
-        for number in self.interp.customs[index].made if index in self.interp.customs else ():
-            for name, value in self.interp.attributes.get(number, {}).items():
-                items = self.interp.items(value) if isinstance(value, ListRef | Tuple) else None
-                if items and any(isinstance(i, Obj | ModelRef) for i in items):
-                    wanted.add(name)
-        for maker in makers:
-            for stmt in statements(maker.body):
-                if not isinstance(stmt, ast.Assign) or isinstance(stmt.value, ast.Call):
-                    continue
-                target = stmt.targets[0]
-                if isinstance(target, ast.Attribute) and target.attr in wanted:
-                    yield self.spans.of(stmt.value)
-
     def problem(self, index: int, own: dict[str, ast.FunctionDef]) -> tuple[str, Span] | None:
         found = self.interp.customs.get(index)
         if found is not None and found.problem is not None:
@@ -252,7 +237,7 @@ class Classes:
     # ------------------------------------------------------------------ layers inside
 
     def sites(
-        self, cls: ast.ClassDef, makers: list[ast.FunctionDef]
+        self, index: int, cls: ast.ClassDef, makers: list[ast.FunctionDef]
     ) -> tuple[tuple[Site, ...], tuple[str, Span] | None]:
         """The layers that a class makes, and why one cannot be carried over."""
         whole = self.spans.of(cls)
@@ -272,6 +257,13 @@ class Classes:
                 return (), ("a layer that is made elsewhere is called in it", place)
             found.setdefault(layer.span, []).append(self.node(event, makers))
         inside = {s: nodes for s, nodes in found.items() if s in whole}
+        registered = held(self.interp, index)
+        for span, nodes in inside.items():
+            loose = any(n.layer is not None and n.layer.id not in registered for n in nodes)
+            if loose and any(span in self.spans.of(maker) for maker in makers):
+                return (), ("torch finds only layers that an attribute or its list holds", span)
+        if (weight := loose_weight(self.interp, makers)) is not None:
+            return (), ("torch finds only weights that an attribute holds", weight)
         loops, interp = loops_of(makers, self.spans), self.interp
         return tuple(
             Site(
