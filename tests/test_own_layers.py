@@ -432,3 +432,31 @@ class Own(layers.Layer):
 """
     text = layer(classes).text
     assert "self.others = nn.ModuleList(others)" in text
+
+
+NET = """\
+class Net(keras.Model):
+    def __init__(self, units=1):
+        super().__init__()
+        self.d = layers.Dense(units)
+
+    def call(self, x):
+        return self.d(x)
+"""
+
+
+def test_a_builder_of_a_model_called_in_a_loop() -> None:
+    text = MODEL.format(classes=NET + "\n\ndef make(units):\n    return Net(units)\n")
+    text = text.replace("model = Net()", "for _ in range(2):\n    model = make(1)")
+    text = text.replace("\nmodel.", "\n    model.")
+    made = carried(migrate(text.encode(), "script.py"))
+    assert "def __init__(self, units): super().__init__() self.net = Net(4, units)" in made
+    assert "for _ in range(2): model = LitNet(1)" in made
+
+
+def test_a_model_that_is_a_layer_of_another_one_too_is_refused() -> None:
+    text = MODEL.format(classes=NET)
+    text += "x = keras.Input((4,))\nboth = keras.Model(x, layers.Dense(2)(model(x)))\n"
+    text += "both.compile(loss='mse')\nboth.fit(np.zeros((8, 4)), np.zeros((8, 2)))\n"
+    found = errors(migrate(text.encode(), "script.py"))
+    assert any("a model itself and a layer of another" in message for message in found), found

@@ -10,7 +10,7 @@ from k2t.analyse.sources import comments_above
 from k2t.analyse.state import statements
 from k2t.analyse.trace import appended
 from k2t.ir.source import Span
-from k2t.ir.values import ListRef, Ref, Tensor, Tuple
+from k2t.ir.values import ListRef, Obj, Ref, Tensor, Tuple
 
 
 class Layout:
@@ -40,6 +40,9 @@ class Layout:
         consumed: set[int] = set()
         for event in self.interp.events:
             stmt = event.stmt
+            bound = event.data.get("value")
+            if isinstance(bound, Obj) and bound.id in self.interp.wrapped:
+                continue  # a model: it stays in its variable
             if event.kind == "bind" and isinstance(
                 stmt, ast.Assign | ast.AugAssign | ast.AnnAssign
             ):

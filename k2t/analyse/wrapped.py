@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from k2t.analyse import arguments, calls, custom
+from k2t.analyse import arguments, calls, custom, nesting
 from k2t.analyse.inputs import fed_array, shape_value
 from k2t.analyse.state import Event, Frame, GraphNode, ModelState, versions_of
 from k2t.ir.values import NONE, UNKNOWN, Array, Obj, Shape, Tensor, Value
@@ -63,6 +63,12 @@ def build(interp: Interpreter, state: ModelState, node: ast.Call, frame: Frame) 
 def complete(interp: Interpreter, state: ModelState) -> None:
     """The graph of such a model, once the shape of its data is known."""
     assert state.own is not None
+    others = [m for m in interp.models.values() if m is not state]
+    sharing = [m for m in others if nesting.has_layer(interp, m, state.own)]
+    for model in (state, *sharing) if sharing else ():
+        model.broken = "an instance of a class is a model itself and a layer of another one"
+    if sharing:
+        return
     array = fed_array(interp, state.fed)
     if array is None or array.shape is None:
         state.broken = "the shape of what it is fed is not known"
