@@ -194,6 +194,13 @@ def apply(
     return Tuple(tuple(taken))
 
 
+def title(interp: Interpreter, value: Value) -> str:
+    """What something is called in a message."""
+    if isinstance(value, Obj) and value.row == "Custom":
+        return str(getattr(interp.definitions[class_of(value)][0], "name", "a layer"))
+    return str(getattr(value, "row", "object"))
+
+
 def class_of(layer: Obj) -> int:
     cls = layer.args["class"].value
     assert isinstance(cls, Class)

@@ -313,7 +313,8 @@ class Keras:
         if isinstance(owner, Obj) and attr in ("output", "name"):
             self.interp.unsupported(f"{owner.row}.{attr}", node, frame)
             return nesting.layer_member(self.interp, owner, attr)
-        return self.interp.unsupported(f"{getattr(owner, 'row', 'object')}.{attr}", node, frame)
+        what = custom.title(self.interp, owner)
+        return self.interp.unsupported(f"{what}.{attr}", node, frame)
 
     def either(self, one: Value, other: Value) -> Value | None:
         return added.either(self.interp, one, other) or custom.either(self.interp, one, other)

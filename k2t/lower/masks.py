@@ -29,6 +29,10 @@ IGNORES_MASK = {
 }
 
 
+def called(layer: Obj) -> str:
+    return "a layer of the script's own" if layer.row == "Custom" else layer.row
+
+
 def apply_masks(ctx: Context, model: Model, pieces: list[AnyPiece], chain: Chain) -> Chain:
     """Thread the mask of the first Embedding, where a layer behind it uses it.
 
@@ -51,7 +55,9 @@ def apply_masks(ctx: Context, model: Model, pieces: list[AnyPiece], chain: Chain
         if layer.row in IGNORES_MASK:
             return chain
         if layer.row not in PASSES_MASK:
-            raise NotMigrated("K2T114", f"the mask of mask_zero reaches {layer.row}", layer.span)
+            raise NotMigrated(
+                "K2T114", f"the mask of mask_zero reaches {called(layer)}", layer.span
+            )
     raise NotMigrated("K2T114", "the mask of mask_zero reaches the loss", model.span)
 
 
@@ -110,7 +116,9 @@ def mask_end(
                 raise beyond_packing(layer)
             return node
         if layer.row not in PASSES_MASK:
-            raise NotMigrated("K2T114", f"the mask of mask_zero reaches {layer.row}", layer.span)
+            raise NotMigrated(
+                "K2T114", f"the mask of mask_zero reaches {called(layer)}", layer.span
+            )
 
 
 def pushed_to_the_end(
