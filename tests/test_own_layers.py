@@ -460,3 +460,15 @@ def test_a_model_that_is_a_layer_of_another_one_too_is_refused() -> None:
     text += "both.compile(loss='mse')\nboth.fit(np.zeros((8, 4)), np.zeros((8, 2)))\n"
     found = errors(migrate(text.encode(), "script.py"))
     assert any("a model itself and a layer of another" in message for message in found), found
+
+
+def test_a_condition_on_training_in_a_layer_of_a_model_without_it() -> None:
+    """Keras 3 hands None to the layer inside, in training too."""
+    classes = own("        return 2 * x if training else x") + "\n\n\n" + NET
+    classes = classes.replace(
+        "self.d = layers.Dense(units)", "self.d = layers.Dense(units)\n        self.o = Own()"
+    )
+    classes = classes.replace("return self.d(x)", "return self.d(self.o(x))")
+    result = model(classes)
+    assert [f.code for f in result.findings] == ["K2T162"]
+    assert "self.net.eval()" in result.text or "self.model.eval()" in result.text

@@ -126,6 +126,7 @@ def in_inference_mode(ctx: Context, model: Model, made: Sequence[Made]) -> tuple
         return ()
     path, layer = next((p, layer) for p, _, layer in made if layer.row == "Custom")
     phased = any(one.row in PHASED or "Dropout" in one.row or drops(one) for _, _, one in made)
+    phased = phased or any(found.layer.phases for found in ctx.layers.values())
     if ctx.layers[class_of(layer)].layer.training or not phased:
         return ()
     return (Line(f"{path}.eval()", "as Keras 3 trains it: its call takes no training"),)
