@@ -17,6 +17,7 @@ from k2t.lower.brackets import bracketed, parenthesized
 from k2t.lower.dots import dot
 from k2t.lower.groups import Chain, fill, join_notes, to_last
 from k2t.lower.layers import lower
+from k2t.lower.merges import joined
 from k2t.lower.ops import Context, Op, dim_text, located
 from k2t.lower.parts import called_with, parts_first, shared_module, unpacked
 from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST
@@ -344,15 +345,7 @@ class Graph:
             )
         if row.name == "Concatenate":
             return self.concatenated(node, texts, layout, rank), layout, rank
-        if row.get("pairwise"):
-            text = texts[0]
-            for other in texts[1:]:
-                text = row.data["pairwise"].replace("{a}", text).replace("{b}", other)
-            return text, layout, rank
-        text = row.data["operator"].join(texts)
-        if row.get("average"):
-            text = f"({text}) / {len(texts)}"
-        return text, layout, rank
+        return joined(row, texts), layout, rank
 
     def concatenated(self, node: Node, texts: list[str], layout: str, rank: int | None) -> str:
         assert node.layer is not None

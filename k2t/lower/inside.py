@@ -13,8 +13,9 @@ from k2t.ir.program import Leaf, Use
 from k2t.ir.source import Span
 from k2t.ir.values import Arg, Const, Obj, Sym, as_int
 from k2t.lower import text as t
-from k2t.lower.brackets import bracketed, filled, operand_text
+from k2t.lower.brackets import bracketed, filled
 from k2t.lower.chain import lower_site, widths
+from k2t.lower.merges import joined
 from k2t.lower.ops import Context, Op
 from k2t.lower.own import CODE
 from k2t.lower.pieces import TO_FIRST, TO_LAST
@@ -225,13 +226,7 @@ def merged(ctx: Context, layer: Obj, text: str, rank: int | None, use: Use) -> s
     texts = elements(text)
     if row.name == "Concatenate":
         return f"torch.cat({text}, {as_int(t.get(layer.args, 'axis'))})"
-    if row.get("pairwise"):
-        result = texts[0]
-        for other in texts[1:]:
-            result = row.data["pairwise"].replace("{a}", result).replace("{b}", other)
-        return result
-    result = row.data["operator"].join(map(operand_text, texts))
-    return f"({result}) / {len(texts)}" if row.get("average") else result
+    return joined(row, texts)
 
 
 def elements(text: str) -> list[str]:

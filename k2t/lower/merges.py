@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k2t.ir.structure import Operator, Taken, Use
 from k2t.ir.values import Obj, as_int
+from k2t.lower import brackets
 from k2t.lower import text as t
 from k2t.lower.brackets import operand_text
 from k2t.lower.wires import Bundle, NotKept, Wire, aligned, concatenated_width, merged_width
+from k2t.table import Row
 
 if TYPE_CHECKING:
     from k2t.lower.unit import Unit
@@ -21,6 +24,17 @@ def layer_of(use: Use) -> Obj:
     layer = use.seen[0].layer
     assert layer is not None
     return layer
+
+
+def joined(row: Row, texts: Sequence[str]) -> str:
+    """The expressions of several tensors as one, by the row of their layer."""
+    text = texts[0]
+    for other in texts[1:]:
+        if row.get("pairwise"):
+            text = row.data["pairwise"].replace("{a}", text).replace("{b}", other)
+        else:
+            text = brackets.arithmetic(row.data["operator"], [text, other])
+    return f"({text}) / {len(texts)}" if row.get("average") else text
 
 
 def merged(unit: Unit, use: Use) -> Wire:
@@ -38,14 +52,7 @@ def merged(unit: Unit, use: Use) -> Wire:
         width = concatenated_width(widths) if axis == rank else merged_width(widths)
         place = axis if layout == "last" else 1 if axis == rank else axis + 1
         return Wire(f"torch.cat([{', '.join(texts)}], {place})", layout, rank, width)
-    if row.get("pairwise"):
-        text = texts[0]
-        for other in texts[1:]:
-            text = row.data["pairwise"].replace("{a}", text).replace("{b}", other)
-    else:
-        text = row.data["operator"].join(operand_text(x) for x in texts)
-    if row.get("average"):
-        text = f"({text}) / {len(texts)}"
+    text = joined(row, texts)
     return Wire(text, layout, rank, merged_width(widths))
 
 

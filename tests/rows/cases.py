@@ -76,7 +76,7 @@ def layer_cases() -> list[Case]:
         name = layer.partition("(")[0]
         cases += spelled(f"layers/{name}", f"layers.{layer}", (6, 4), dialect="keras2")
     cases += spelled("layers/ConvLSTM2D", "layers.ConvLSTM2D(3, 2)", (3, 5, 4, 2), dialect="keras2")
-    return [*cases, *merge_cases(), *state_cases(), *dot_cases()]
+    return [*cases, *merge_cases(), *merges_of_merges(), *state_cases(), *dot_cases()]
 
 
 def row_cases(row: Row) -> Iterator[Case]:
@@ -208,6 +208,25 @@ def merge_cases() -> Iterator[Case]:
             if name == "Concatenate":
                 for axis in range(1, len(shape) + 1):
                     yield merged(name, shape, 2, f"axis={axis}")
+
+
+def merges_of_merges() -> Iterator[Case]:
+    """Sums in products, differences of differences: written as one expression they need brackets."""
+    for shape in ((5,), (6, 5, 4)):
+        for outer, inner in (
+            ("Multiply", ("Add", "Subtract")),
+            ("Subtract", ("Subtract", "Add")),
+            ("Average", ("Multiply", "Average")),
+            ("Maximum", ("Add", "Minimum")),
+        ):
+            script = HEAD
+            for i in ("i0", "i1"):
+                script += f"{i} = keras.Input({shape})\n{i}x = {ahead(shape)}({i})\n"
+            parts = [f"layers.{name}()([i1x, i0x])" for name in inner]
+            script += f"out = layers.{outer}()([{', '.join(parts)}])\n"
+            script += "model = keras.Model([i0, i1], out)\n"
+            title = f"layers/{outer}: of {' and '.join(inner)}, {'x'.join(map(str, shape))}"
+            yield Case(title, f"layers/{outer}", script, (shape,) * 2)
 
 
 def merged(name: str, shape: tuple[int, ...], count: int, arguments: str) -> Case:
