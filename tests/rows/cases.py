@@ -211,7 +211,7 @@ def merge_cases() -> Iterator[Case]:
 
 
 def merges_of_merges() -> Iterator[Case]:
-    """Sums in products, differences of differences: written as one expression they need brackets."""
+    """Sums in products, differences of differences: in one expression they need brackets."""
     for shape in ((5,), (6, 5, 4)):
         for outer, inner in (
             ("Multiply", ("Add", "Subtract")),
