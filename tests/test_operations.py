@@ -173,3 +173,31 @@ def test_a_shape_that_changes_is_refused():
     errors = [f for f in migrated(lines).findings if f.severity is Severity.ERROR]
     assert [f.message for f in errors] == ["keras.backend.int_shape has several values here"]
     assert "(None" not in migrated(lines).text
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted"),
+    [
+        (
+            "y = layers.Multiply()([layers.Add()([x, x]), layers.Subtract()([x, z])])",
+            "(x + x) * (x - z)",
+        ),
+        ("y = layers.Subtract()([x, layers.Subtract()([z, x])])", "x - (z - x)"),
+        ("y = layers.Average()([layers.Add()([x, z]), z])", "(x + z + z) / 2"),
+        ("y = layers.Activation('hard_sigmoid')(layers.Add()([x, z]))", "(0.2 * (x + z) + 0.5)"),
+        ("y = layers.Activation('tanh')(layers.Add()([x, z]))", "(x + z).tanh()"),
+        (
+            "y = layers.GlobalMaxPooling1D()(layers.Activation('tanh')(ops.matmul(x, z)))",
+            "(x @ z).tanh()",
+        ),
+    ],
+)
+def test_layers_of_expressions_in_one_line_keep_brackets(lines, wanted):
+    square = "matmul" in lines
+    text = SCRIPT.format(
+        lines=f"z = layers.Dense(8)(x)\n{lines}",
+        shape=(8, 8) if square else (8,),
+        front="layers.Dense(8)",
+    )
+    made = migrate(text.encode(), "train.py", dialect="tf_keras").text
+    assert wanted in made

@@ -11,7 +11,7 @@ from k2t.ir.structure import Use
 from k2t.ir.torch import Raw
 from k2t.ir.values import Arg, Const, Obj, Shape, Sym
 from k2t.lower import text as t
-from k2t.lower.brackets import parenthesized
+from k2t.lower.brackets import filled
 from k2t.lower.groups import fill, join_notes, to_last
 from k2t.lower.layers import lower
 from k2t.lower.merges import layer_of
@@ -90,7 +90,7 @@ def layer(unit: Unit, use: Use, comments: tuple[str, ...]) -> tuple[Wire, str]:
             template = op.first if layout == "first" and op.first else op.call
             if reads:
                 template = unit.in_forward(template or "")
-            text = fill(template or "{x}", {"x": parenthesized(text, template or "")})
+            text = filled(template or "{x}", {"x": text})
             if op.call == "{x}.flatten(1)" and to_last(note):
                 note = "flattened in Keras's order"
             note = join_notes(note, op.comment)

@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Mapping, Sequence
 
+TOKEN = re.compile("‹[^›]*›")
+"""A module whose name is not settled yet."""
 HOLE = re.compile(r"\{(\w+)\}")
 BINDING: dict[type[ast.AST], int] = {
     ast.Pow: 8, ast.Mult: 6, ast.Div: 6, ast.MatMult: 6, ast.Add: 5, ast.Sub: 5,
@@ -15,7 +17,7 @@ BINDING: dict[type[ast.AST], int] = {
 
 def binding(text: str) -> int:
     """How tightly the outermost operator of an expression binds; 10 where there is none."""
-    node = ast.parse(text, mode="eval").body
+    node = ast.parse(TOKEN.sub("_", text), mode="eval").body
     if isinstance(node, ast.BinOp):
         return BINDING.get(type(node.op), 0)
     if isinstance(node, ast.UnaryOp):
@@ -50,18 +52,6 @@ def arithmetic(symbol: str, parts: Sequence[str]) -> str:
     left = one if binding(one) >= mine else f"({one})"
     right = two if binding(two) > mine else f"({two})"
     return f"{left}{symbol}{right}"
-
-
-def parenthesized(text: str, template: str) -> str:
-    """Brackets around an expression that a method is called on."""
-    if template.startswith("{x}.") and any(c in text for c in " +-*/"):
-        depth = 0
-        for char in text:
-            depth += char in "([{"
-            depth -= char in ")]}"
-            if depth == 0 and char in "+-*/":
-                return f"({text})"
-    return text
 
 
 def operand_text(text: str) -> str:

@@ -13,7 +13,7 @@ from k2t.ir.torch import Entry, Group, Line, Part, Raw
 from k2t.ir.values import Arg, Const, Obj, as_int
 from k2t.lower import masks, naming, several, tensors
 from k2t.lower import text as t
-from k2t.lower.brackets import bracketed, parenthesized
+from k2t.lower.brackets import bracketed, filled
 from k2t.lower.dots import dot
 from k2t.lower.groups import Chain, fill, join_notes, to_last
 from k2t.lower.layers import lower
@@ -223,7 +223,7 @@ class Graph:
                     note = join_notes(note, op.comment)
             else:
                 template = op.first if layout == "first" and op.first else op.call
-                text = fill(template or "{x}", {"x": parenthesized(text, template or "")})
+                text = filled(template or "{x}", {"x": text})
                 if op.call == "{x}.flatten(1)" and to_last(note):
                     note = "flattened in Keras's order"
                 note = join_notes(note, op.comment if not op.folds else "")

@@ -11,13 +11,13 @@ from k2t.ir.source import Code, Span
 from k2t.ir.structure import Invoke, Repeat, Step, Structure, Use
 from k2t.ir.torch import Block, Entry, Line, ModuleClass, Part, Raw
 from k2t.ir.values import Obj
+from k2t.lower.brackets import TOKEN
 from k2t.lower.liveness import flows
 from k2t.lower.merges import layer_of
 from k2t.lower.ops import Context, Op
 from k2t.lower.unit import Unit
 from k2t.lower.wires import NotKept, Wire, aligned, converted, factor, words
 
-TOKEN = re.compile(r"‹[^›]*›")
 ASSIGNED = re.compile(r"\s*(\w+) (?:[-+*/%]|//|\*\*)?= ")
 HEADER = re.compile(r"\s*(?:(?:if|elif|for) .*|else):\s*(?:#.*)?$")
 
