@@ -109,7 +109,7 @@ class Model(L.LightningModule):
     def __init__(self):
         super().__init__()
         self.embedding = nn.Embedding.from_pretrained(
-            torch.as_tensor(matrix, dtype=torch.float32)
+            torch.tensor(matrix, dtype=torch.float32)
         )
         self.features = nn.Sequential(
             nn.Conv1d(DIM, 16, 3),

@@ -95,17 +95,17 @@ class Interpreter:
 
     def run(self) -> None:
         """Interpret the module, then every function that nothing called."""
-        if (left := self.block(self.tree.body, self.module)) is None or left[0] != "raise":
-            self.raised = None
+        left = self.block(self.tree.body, self.module) or ("", NONE)
+        ended = self.raised if left[0] == "raise" else None
         self.keras.complete()
         for node, frame in list(self.definitions):
-            if isinstance(node, ast.ClassDef):
-                for item in node.body:
-                    if isinstance(item, ast.FunctionDef):
-                        self.function(item, frame)
+            for item in node.body if isinstance(node, ast.ClassDef) else ():
+                if isinstance(item, ast.FunctionDef):
+                    self.function(item, frame)
         for index, (node, _) in enumerate(list(self.definitions)):
             if index not in self.called and isinstance(node, ast.FunctionDef):
                 calls.call_function(self, index, [], {})
+        self.raised = ended  # a function that nothing called ends nothing
 
     def fresh(self) -> int:
         self.counter += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.values import Obj, Shape, Sym, as_int
+from k2t.ir.values import Const, Obj, Shape, Sym, as_int
 from k2t.lower import text as t
 from k2t.lower.activations import activation, activation_layer, prelu, relu, softmax
 from k2t.lower.convolutions import conv, conv_transpose, pool, upsample, zero_padding
@@ -96,17 +96,25 @@ def pretrained(layer: Obj) -> str | None:
         return None
     given = layer.args.get("weights")
     start = t.get(layer.args, "embeddings_initializer")
-    if given is not None and given.span is not None:
-        found = given.value
+    if given is not None and given.span is not None and given.value != Const(None):
+        found, where, what = given.value, given.span, "weights=..."
+    elif isinstance(start, Obj) and start.row == "Constant":
+        found, where, what = t.get(start.args, "value"), layer.span, "Constant(...)"
     else:
-        found = t.get(start.args, "value") if isinstance(start, Obj) else start
-    return t.text(found) if isinstance(found, Sym) and found.type == "array" else None
+        return None
+    if isinstance(found, Sym) and found.type == "array":
+        return t.text(found)
+    if what == "Constant(...)" and isinstance(t.data(found), int | float):
+        return None
+    # never left out in silence: the layer would start from other numbers
+    raise NotMigrated("K2T100", f"Embedding({what}): what it starts from is not known", where)
 
 
 def looked_up(row: Row, layer: Obj, matrix: str) -> Op:
     """An Embedding made from an array."""
     fixed = t.data(t.get(layer.args, "trainable")) is False if "trainable" in layer.args else False
-    array = f"torch.as_tensor({matrix}, dtype=torch.float32)"
+    # a copy: as_tensor would train the script's own array, and the next model would start from it
+    array = f"torch.tensor({matrix}, dtype=torch.float32)"
     module = f"nn.Embedding.from_pretrained({array}{'' if fixed else ', freeze=False'})"
     return Op(module=module, layout="any", out="last", stem=stem(row.name), widens=True)
 
