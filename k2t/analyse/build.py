@@ -53,6 +53,7 @@ USES = (
     *custom.EVENTS,
     *generators.EVENTS,
     "application",
+    "training_said",
 )
 
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from k2t.analyse import arguments
+from k2t.analyse import applications, arguments
 from k2t.analyse.state import Frame
 from k2t.ir.values import (
     NONE,
@@ -28,11 +28,9 @@ from k2t.table import Row
 
 
 def call(interp: Any, row: Row, path: str, node: ast.Call, frame: Frame) -> Value:
-    """A data set, a data utility, or a network of ``keras.applications``, which is refused."""
+    """A data set, a data utility, or a network of ``keras.applications``."""
     if row.section == "applications":
-        arguments.evaluated(interp, node, frame)
-        interp.event("application", node, frame, row=row.name)
-        return Unknown(path)
+        return applications.call(interp, row, path, node, frame)
     args = arguments.bind_row(interp, row, node, frame)
     is_dataset = row.section == "datasets"
     interp.event("util", node, frame, row=row.name, args=args, dataset=is_dataset)

@@ -166,6 +166,11 @@ def apply(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> Valu
     if layer.row == "Custom":
         return custom.apply(interp, layer, values, keywords, node, frame)
     keywords = {k: v for k, v in keywords.items() if not custom.is_training(v)}
+    many = interp.items(values[0]) if values else None
+    tensors = [v for v in many or values[:1] if isinstance(v, Tensor)]
+    if unheeded(interp, keywords.get("training", NONE), tensors):
+        del keywords["training"]
+        interp.event("training_said", node, frame, what=layer.row)
     inputs = values[0] if values else UNKNOWN
     keeps_states = recurrent.state_count(interp, layer) > 0
     carried = {"initial_state"} if keeps_states else set()
@@ -176,6 +181,13 @@ def apply(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> Valu
         given = keywords.get("initial_state", values[1] if len(values) > 1 else NONE)
         return recurrent.apply(interp, layer, inputs, given, node, frame)
     return apply_to(interp, layer, inputs, node, frame)
+
+
+def unheeded(interp: Interpreter, training: Value, inputs: list[Tensor]) -> bool:
+    """Whether ``training=`` of a call comes to nothing: in a functional model of Keras 3, which
+    hands its own to every layer; in a class of the script (tensors with their batch) it counts."""
+    functional = inputs and not any(interp.graph[t.node].whole for t in inputs)
+    return training != NONE and interp.dialect == "keras3" and bool(functional)
 
 
 def apply_to(interp: Interpreter, layer: Obj, inputs: Value, node: ast.AST, frame: Frame) -> Value:

@@ -17,7 +17,7 @@ def input_shape(interp: Interpreter, model: ModelState, added: Sequence[Added]) 
     first = added[0].layer
     if first.row == "Input":
         return interp.graph[first.id].shape
-    given = declared_shape(interp, first)
+    given = part_shape(interp, first) if first.row == "Model" else declared_shape(interp, first)
     if given is not None:
         return given
     if model.called is not None:
@@ -36,6 +36,14 @@ def output_shape(interp: Interpreter, shape: Shape | None, added: Sequence[Added
             row = rows[entry.layer.row]
             shape = shapes.result(row, entry.layer, [shape], interp.items)
     return shape
+
+
+def part_shape(interp: Interpreter, layer: Obj) -> Shape | None:
+    """The input shape of a model that stands first in another."""
+    part = interp.models[layer.id]
+    if part.kind == "functional":
+        return interp.graph[part.inputs[0]].shape
+    return input_shape(interp, part, part.added)
 
 
 def declared_shape(interp: Interpreter, layer: Obj) -> Shape | None:

@@ -288,7 +288,7 @@ class Keras:
                 if attr in ("input", "output", "inputs", "outputs", "layers"):
                     # an error but where it goes into a model that is made from it
                     self.interp.unsupported(f"model.{attr}", node, frame)
-                    return nesting.member(self.interp, self.interp.models[owner.id], attr)
+                    return nesting.member(self.interp, self.interp.models[owner.id], attr, node)
                 return Bound(owner, attr)
             case History(model=model, fit=fit):
                 if attr == "history":
@@ -339,11 +339,7 @@ class Keras:
             return chains.apply(self.interp, chain, values, node, frame)
         parts = self.interp.items(values[0]) if values else None
         if any(isinstance(v, Tensor) for v in (*values, *(parts or ()))):
-            state = self.interp.models[model]
-            if len(values) > 1:
-                state.broken = "it is called with several arguments"
-                return self.interp.unsupported("a model called with keywords", node, frame)
-            return nesting.apply(self.interp, state, values[0], node, frame)
+            return nesting.apply(self.interp, self.interp.models[model], values, node, frame)
         trains = any(k.arg != "training" or values[-1] != Const(False) for k in node.keywords)
         if trains or len(node.args) != 1:
             return self.interp.unsupported("a model called with keywords", node, frame)

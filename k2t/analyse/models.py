@@ -363,7 +363,7 @@ class Builder:
 
     def structure(self) -> tuple[Structure | None, str | None]:
         """The structure of a functional model, or why it is not kept."""
-        if self.first.kind != "functional":
+        if self.first.kind != "functional" or self.first.network is not None:
             return None, None
         whole = self.home_class is not None
         try:

@@ -45,6 +45,8 @@ def as_layer(interp: Interpreter, state: ModelState, node: ast.AST, frame: Frame
         "model": Arg(ModelRef(state.id)),
         "name": Arg(Const(use.name)),
     }
+    if state.inference:
+        args["inference"] = Arg(Const(True))
     shapes = output_shapes(interp, state)
     args["outputs"] = Arg(Const(len(shapes)))
     if len(shapes) == 1 and shapes[0] is not None:
@@ -55,11 +57,29 @@ def as_layer(interp: Interpreter, state: ModelState, node: ast.AST, frame: Frame
 
 
 def apply(
-    interp: Interpreter, state: ModelState, inputs: Value, node: ast.Call, frame: Frame
+    interp: Interpreter, state: ModelState, values: list[Value], node: ast.Call, frame: Frame
 ) -> Value:
-    """``encoder(x)``: one tensor, or one for each output of the model."""
-    many = interp.items(inputs)
-    tensors = [v for v in (many if many is not None else [inputs]) if isinstance(v, Tensor)]
+    """``encoder(x)``: one tensor, or one for each output of the model.
+
+    With ``training=False`` it is called in inference mode, whatever trains.
+    """
+    said = {k.arg: v for k, v in zip(node.keywords, values[len(node.args) :], strict=True)}
+    training = said.pop("training", NONE)
+    many = interp.items(values[0]) if values else None
+    tensors = [v for v in (many if many is not None else values[:1]) if isinstance(v, Tensor)]
+    if graph.unheeded(interp, training, tensors):
+        interp.event("training_said", node, frame, what="a model")
+        training = NONE
+    inference = training == Const(False)
+    known = training in (NONE, Const(False)) and not said and len(node.args) == 1
+    if not known or state.inference is (not inference):
+        state.broken = "it is called with several arguments, or in several ways"
+        return interp.unsupported("a model called with keywords", node, frame)
+    state.inference, inputs = inference, values[0]
+    alone = state.network
+    if alone is not None and variable_of(frame, state.id, state.variable) is None:
+        del interp.models[state.id]
+        return graph.apply_to(interp, alone, inputs, node, frame)
     if state.kind == "sequential" and state.called is None and tensors:
         state.called = interp.graph[tensors[0].node].shape
     layer = as_layer(interp, state, node.func, frame)
@@ -95,6 +115,13 @@ def add(
     if part.kind == "sequential" and part.called is None and state.added:
         before = input_shape(interp, state, state.added)
         part.called = output_shape(interp, before, state.added)
+    alone = part.network
+    if alone is not None and variable_of(frame, part.id, part.variable) is None:
+        del interp.models[part.id]
+        return alone
+    if part.inference:
+        return None
+    part.inference = False
     return as_layer(interp, part, node, frame)
 
 
@@ -149,13 +176,17 @@ def has_layer(interp: Interpreter, state: ModelState, layer: Obj) -> bool:
     return any(other.id == layer.id for other in layers_of(interp, state))
 
 
-def member(interp: Interpreter, state: ModelState, attr: str) -> Value:
+def member(interp: Interpreter, state: ModelState, attr: str, node: ast.Attribute) -> Value:
     """``model.input``, ``model.output`` and ``model.layers``, where they are certain."""
     ends = {"input": state.inputs, "output": state.outputs}.get(attr, ())
     if len(ends) == 1:
         return Tensor(ends[0])
     if attr in ("inputs", "outputs") and state.kind == "functional":
         return Tuple(tuple(Tensor(i) for i in getattr(state, attr)))
+    network = state.network
+    if network is not None and attr == "layers":  # torchvision's layers have other numbers
+        every = isinstance(interp.stmt, ast.For) and interp.stmt.iter is node
+        return Tuple((network,)) if every else UNKNOWN
     return Tuple(tuple(layer_list(interp, state))) if attr == "layers" else UNKNOWN
 
 

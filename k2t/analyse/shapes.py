@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from k2t.ir.values import (
     Arg,
@@ -335,6 +336,23 @@ def part(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | No
     return tuple(None if d == Const(None) else dim(d) for d in dims) if dims is not None else None
 
 
+def network(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    """What a network of ``keras.applications`` makes of images before its classifier."""
+    channels, windows = value(args, "channels"), value(args, "windows")
+    assert isinstance(channels, Const)
+    assert isinstance(windows, Const)
+    if value(args, "top") == Const(True):
+        return (dim(value(args, "classes")),)
+    if value(args, "pooling") != Const(None):
+        return (channels,)
+    image = shapes[0] if shapes[0] is not None and len(shapes[0]) == 3 else (None, None, None)
+    sizes = [as_int(d) for d in image[:2]]
+    steps: Any = windows.value
+    for kernel, stride in steps:
+        sizes = [None if s is None else (s - kernel) // stride + 1 for s in sizes]
+    return (*(None if s is None else Const(s) for s in sizes), channels)
+
+
 def result(row: Row, layer: Obj, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
     """The shape that comes out of a layer; inside TimeDistributed each step goes in alone."""
     rule = RULES[row.get("shape", "same")]
@@ -348,6 +366,7 @@ def result(row: Row, layer: Obj, shapes: Sequence[Shape | None], items: Items) -
 
 RULES: dict[str, Rule] = {
     "part": part,
+    "network": network,
     "same": same,
     "units": units,
     "conv": conv,

@@ -101,9 +101,11 @@ class ModelState:
     output_keys: tuple[str | None, ...] = ()
     fed: Value = UNKNOWN
     called: Shape | None = None
+    inference: bool | None = None
     owners: dict[int, tuple[int, str]] = field(default_factory=dict)
     broken: str | None = None
     own: Obj | None = None
+    network: Obj | None = None
 
 
 @dataclass

@@ -57,3 +57,17 @@ def goes_on(use: Use) -> bool:
     states = use.data.get("states", ())
     loops = bool(use.data.get("repeated")) and len(use.models) == 1
     return "on" in states or (loops and not {"afresh", "first in its round"} & set(states))
+
+
+def refreshes(use: Use) -> bool:
+    """Whether the data of a fit is a Sequence that wants to hear of the end of an epoch."""
+    return use.kind == "fit" and bool(use.data.get("on_epoch_end"))
+
+
+def validates(use: Use) -> bool:
+    return use.kind == "fit" and any(
+        n in use.args
+        and not t.is_none(use.args[n].value)
+        and not t.same_value(use.args[n].value, 0.0)
+        for n in ("validation_data", "validation_split")
+    )

@@ -11,8 +11,9 @@ from k2t.ir.source import Code, Span, code
 from k2t.ir.torch import Edit
 from k2t.ir.values import Obj
 from k2t.lower import text as t
+from k2t.lower.asked import validates
 from k2t.lower.edits import Edits, emit_before
-from k2t.lower.model import Draft, validates
+from k2t.lower.model import Draft
 from k2t.table import Row, Table
 
 CODE = "K2T706"

@@ -9,11 +9,13 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.program import Change, Use
 from k2t.ir.torch import Edit, Snippet
 from k2t.ir.values import Obj
+from k2t.lower import text as t
+from k2t.lower.applications import NETWORK
 from k2t.lower.edits import Edits
 from k2t.lower.initial import torch_class
 from k2t.lower.model import Draft
 from k2t.lower.ops import Op
-from k2t.lower.parts import leaves
+from k2t.lower.parts import leaves, parts_of
 
 NORM = "BatchNormalization"
 RECURRENT = ("nn.LSTM", "nn.GRU", "nn.RNN")
@@ -49,8 +51,11 @@ def statements(edits: Edits, use: Use, draft: Draft | None, changes: Sequence[Ch
         why = "in Keras 2 a layer that was made with trainable=False stays frozen in its model"
         raise NotMigrated("K2T721", why, use.call)
     form = "{}.requires_grad_({})"
-    if any(layer.row == NORM for _, layer, _ in affected(edits, draft, wanted)):
-        edits.training["set_trainable"] = edits.name("set_trainable")
+    stays = called_in_inference(edits)
+    if any(normalises(edits, layer) for _, layer, _ in affected(edits, draft, wanted)) and (
+        draft.model.id not in stays
+    ):
+        emit_set_trainable(edits, use)
         form = edits.name("set_trainable") + "({}, {})"
     if changes[-1].layer is None:
         return [form.format(variable, changes[-1].trainable)]
@@ -106,7 +111,7 @@ def modules(
 
 def has_weights(edits: Edits, draft: Draft, op: Op, layer: Obj) -> bool:
     """Whether a module has parameters: the activation of a layer or its padding has none."""
-    wraps = layer.row == "Model" or "layer" in layer.args
+    wraps = layer.row in ("Model", NETWORK) or "layer" in layer.args
     if not wraps and "weights" not in edits.ctx.row(layer).data:
         return False
     beside = [o for _, o, one in draft.made if one.id == layer.id and (o.params or o.widens)]
@@ -158,12 +163,40 @@ def check(edits: Edits, draft: Draft, wanted: Mapping[int, bool], use: Use) -> N
             why = f"{layer.row} is trained again: it has parameters that Keras does not have"
         elif op.penalties and dialect == "keras3":
             why = f"{layer.row} is frozen: Keras 3 leaves its penalty out of the loss"
-        elif layer.row == NORM and dialect == "keras2":
+        elif normalises(edits, layer) and dialect == "keras2":
             why = f"a frozen {NORM}: Keras 2 goes on to normalise by the batch, later ones do not"
-        elif layer.row == NORM and any(looks(edits, other) for other in edits.program.uses):
+        elif normalises(edits, layer) and parts_of(draft.model).keys() & called_in_inference(edits):
+            why = "a frozen model with a part that is called with training=False"
+        elif normalises(edits, layer) and any(looks(edits, other) for other in edits.program.uses):
             why = f"a frozen {NORM} beside a model that is run without being compiled"
         if why is not None:
             raise NotMigrated("K2T721", why, use.call)
+
+
+def emit_set_trainable(edits: Edits, use: Use) -> None:
+    """The helper, above its first use: a part may be frozen before the next class begins."""
+    starts = [(d.model.anchor or d.model.span).start for d in edits.drafts.values()]
+    early = not edits.classes or use.stmt.start < max(starts)
+    helpers = edits.data if early else edits.training
+    if helpers is edits.data:
+        edits.data_uses.append(use.stmt)
+        edits.training.pop("set_trainable", None)
+    if "set_trainable" not in edits.data:
+        helpers["set_trainable"] = edits.name("set_trainable")
+
+
+def called_in_inference(edits: Edits) -> set[int]:
+    """The models that others call with ``training=False``."""
+    made = [layer for d in edits.drafts.values() for _, _, layer in d.made]
+    return {one.id for one in made if one.row == "Model" and "inference" in one.args}
+
+
+def normalises(edits: Edits, layer: Obj) -> bool:
+    """Whether a layer is, or has, BatchNormalization."""
+    if layer.row != NETWORK:
+        return layer.row == NORM
+    network = str(t.data(layer.args["network"].value))
+    return bool(edits.ctx.table.rows["applications"][network].get("norm"))
 
 
 def looks(edits: Edits, use: Use) -> bool:

@@ -27,6 +27,7 @@ def util(edits: Edits, use: Use) -> None:
         "Tokenizer": tokenizer,
         "imdb_word_index": lambda e, u: word_index(e, u, "imdb"),
         "reuters_word_index": lambda e, u: word_index(e, u, "reuters"),
+        "preprocess_input": preprocess_input,
     }
     handlers[name](edits, use)
     return None
@@ -167,9 +168,11 @@ def sequences_to_matrix(edits: Edits, use: Use) -> None:
 
 
 def application(edits: Edits, use: Use) -> None:
-    """A network of ``keras.applications``: refused, and told what stands nearest to it."""
-    name = str(use.data["row"])
+    """A network of ``keras.applications`` that is refused: why, and what stands nearest to it."""
+    name, problem = str(use.data["row"]), str(use.data["problem"])
     row = edits.ctx.table.rows["applications"][name]
+    if problem:
+        raise NotMigrated("K2T150", f"keras.applications.{name}: {problem}", use.call)
     what = f"keras.applications.{name} is not carried over"
     if "torchvision" in row.data:
         near = f"torchvision.models.{row.data['torchvision']} differs in {row.data['differs']}"
@@ -177,6 +180,22 @@ def application(edits: Edits, use: Use) -> None:
     timm = row.data["timm"]
     near = f"timm.create_model({timm!r}) is near to it" if timm else "timm has none either"
     raise NotMigrated("K2T154", f"{what}: torchvision has none; {near}", use.call)
+
+
+def preprocess_input(edits: Edits, use: Use) -> None:
+    """Images for a network: as torchvision's weights want them, as Keras's did without weights."""
+    mode, x = str(use.data["mode"]), need(use, "x")
+    assert x.span is not None
+    if t.data(use.args["data_format"].value) not in (None, "channels_last"):
+        raise NotMigrated("K2T150", "preprocess_input of channels first", use.call)
+    if mode == "":
+        edits.edits.append(Edit(use.call, code(x.span)))
+        return
+    if edits.ctx.imagenet:
+        mode = "torch"
+    edits.edits.append(
+        Edit(callee(edits, use), (emit(edits, f"preprocess_{mode}", "preprocess_input", use),))
+    )
 
 
 def seed(edits: Edits, use: Use) -> None:

@@ -284,7 +284,8 @@ class Graph:
         assert op.module is not None
         taken = shared_module(self.ctx, self.model, layer, op)
         if taken is not None and not self.has(attribute):
-            self.groups.append(Group(attribute, (Entry(taken, comments),)))
+            outside = self.model.owners[layer.id][0] in self.ctx.outside
+            self.groups.append(Group(attribute, (Entry(taken, () if outside else comments),)))
         elif taken is None and not known:
             extra = (f"# {op.comment}",) if op.comment and op.stem == "pad" else ()
             self.groups.append(Group(attribute, (Entry(op.module, (*comments, *extra)),)))
@@ -295,7 +296,8 @@ class Graph:
         many = len(node.inputs) > 1 or layer.args.get("form", Arg(Const("args"))).value == Const(
             "list"
         )
-        if layer.row != "Model" and not (layer.row == "Custom" and many):
+        part = layer.row == "Model" and layer.id not in self.ctx.outside
+        if not part and not (layer.row == "Custom" and many):
             return self.flows[node.inputs[0]]
         texts = []
         for flow in (self.flows[i] for i in node.inputs):

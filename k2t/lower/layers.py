@@ -8,6 +8,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.values import Const, Obj, Shape, Sym, as_int
 from k2t.lower import text as t
 from k2t.lower.activations import activation, activation_layer, prelu, relu, softmax
+from k2t.lower.applications import network, preprocess
 from k2t.lower.convolutions import conv, conv_transpose, pool, upsample, zero_padding
 from k2t.lower.norms import batch_norm, layer_norm
 from k2t.lower.ops import GENERAL, Context, Lowering, Op, fill, stem, used, with_options
@@ -167,4 +168,6 @@ CODE: dict[str, Lowering] = {
     "bidirectional": bidirectional,
     "part": part,
     "custom": custom,
+    "network": network,
+    "preprocess": preprocess,
 }

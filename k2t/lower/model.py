@@ -14,7 +14,8 @@ from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
 from k2t.ir.values import NONE, Array, NameUse, Shape, Value, as_int
 from k2t.lower import heads, initial
 from k2t.lower import text as t
-from k2t.lower.asked import fitted_again
+from k2t.lower.applications import convolutions, pretrained_parts
+from k2t.lower.asked import fitted_again, refreshes, validates
 from k2t.lower.chain import conversion, lower_items, simplified
 from k2t.lower.custom import in_inference_mode, made_of, note_inference_mode
 from k2t.lower.groups import Chain, assemble
@@ -27,6 +28,7 @@ from k2t.lower.optimizers import lasting, lower_optimizer, optimizer_row
 from k2t.lower.parts import (
     check_parts,
     handed_in,
+    in_inference,
     layers_of,
     own_starts,
     part_name,
@@ -139,6 +141,7 @@ def draft(
         own_tail = loss is None or loss.row.get("tail") == folded
         chain = lower_chain(ctx, model, folded, own_tail)
     chain.paths += made_of(ctx, layers_of(model))
+    chain.paths += convolutions(ctx, model, chain.paths)
     note_inference_mode(ctx, model, chain.paths)
     if passed := (*chain.passed, *handed_in(model)):
         model = replace(
@@ -293,7 +296,8 @@ def finish(
     params = {p.name: f"self.{p.name}" for p in model.parameters}
     check_parts(made, drafts)
     parts = parts_of(model)
-    alone = not parts and not model.owners
+    settled = pretrained_parts(ctx, made.made)
+    alone = not parts and not model.owners and not settled
     penalty = with_penalties(initial.penalty_lines(made.made, params, alone), made, drafts)
     trained = made.loss is not None
     validating = any(validates(u) for u in uses)
@@ -320,7 +324,8 @@ def finish(
         )
     predicts = any(u.kind in ("predict", "call") for u in uses)
     starting = starts(common, made)
-    own = () if alone else own_starts(starting)
+    others = [path for path, _, layer in made.made if layer.row == "Model"]
+    own = () if alone else own_starts(starting, [*others, *settled])
     return ModuleClass(
         name=made.name,
         parameters=tuple(parameter_code(p.name, p.default) for p in model.parameters),
@@ -334,6 +339,7 @@ def finish(
             *own,
             *initial.special_lines(ctx, common, made.made, model.local_names),
             *in_inference_mode(ctx, model, made.made),
+            *in_inference(made, drafts, uses),
         ),
         lazy=lazy,
         applies=bool(starting) and alone,
@@ -352,11 +358,6 @@ def finish(
     )
 
 
-def refreshes(use: Use) -> bool:
-    """Whether the data of a fit is a Sequence that wants to hear of the end of an epoch."""
-    return use.kind == "fit" and bool(use.data.get("on_epoch_end"))
-
-
 def starts(common: initial.Plan, made: Draft) -> list[str]:
     """The modules that ``init_weights`` is about."""
     return [
@@ -368,15 +369,6 @@ def starts(common: initial.Plan, made: Draft) -> list[str]:
 
 def parameter_code(name: str, default: object) -> Code:
     return (f"{name}=", default) if isinstance(default, Span) else (name,)
-
-
-def validates(use: Use) -> bool:
-    return use.kind == "fit" and any(
-        n in use.args
-        and not t.is_none(use.args[n].value)
-        and not t.same_value(use.args[n].value, 0.0)
-        for n in ("validation_data", "validation_split")
-    )
 
 
 def forward_arguments(model: Model) -> str:

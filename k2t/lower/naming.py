@@ -8,6 +8,7 @@ from k2t.ir.nodes import Node
 from k2t.ir.program import Model
 from k2t.ir.values import Obj
 from k2t.lower import text as t
+from k2t.lower.applications import NETWORK
 from k2t.lower.ops import Context, snake, stem
 from k2t.lower.own import class_name
 
@@ -97,7 +98,10 @@ def attribute_names(ctx: Context, model: Model, nodes: Sequence[Node]) -> dict[i
     given: dict[int, str] = {}
     for layer in layers.values():
         named = t.data(t.get(layer.args, "name"))
-        for name in (named, model.held.get(layer.id)):
+        owner = (
+            model.owners[layer.id][1] if layer.row == NETWORK and layer.id in model.owners else None
+        )
+        for name in (owner, named, model.held.get(layer.id)):
             usable = isinstance(name, str) and name.isidentifier() and name not in RESERVED
             if usable and name not in given.values():
                 given.setdefault(layer.id, str(name))
@@ -118,4 +122,6 @@ def kind_stem(ctx: Context, layer: Obj) -> str:
     inner = t.get(layer.args, "layer")
     if layer.row == "Custom":
         return snake(class_name(ctx, layer))
+    if layer.row == NETWORK:
+        return str(t.data(layer.args["name"].value))
     return stem(inner.row) if isinstance(inner, Obj) else stem(layer.row)

@@ -74,7 +74,9 @@ class Context:
     because callbacks change its learning rate; ``layers`` are the script's own (see
     ``custom.LayerDraft``), ``sites`` the operations of the layers that they make,
     ``plain`` those of them that are called where others are; ``left`` the classes that are left to
-    the user, and why; ``behind`` statements that are left with the model that they make, and why.
+    the user, and why; ``behind`` statements that are left with the model that they make, and why;
+    ``outside`` the modules that are models of the script as they are, ``bound`` the names that
+    the script binds; ``imagenet``: networks of torchvision start from its weights.
     """
 
     table: Table
@@ -96,6 +98,9 @@ class Context:
     left: dict[Span, Finding] = field(default_factory=dict)
     plain: set[Span] = field(default_factory=set)
     behind: dict[Span, Finding] = field(default_factory=dict)
+    outside: dict[int, Op] = field(default_factory=dict)
+    bound: frozenset[str] = frozenset()
+    imagenet: bool = False
 
     def source_text(self, span: Span) -> str:
         assert self.source is not None

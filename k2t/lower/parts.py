@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k2t.ir.finding import Finding, NotMigrated, Severity
-from k2t.ir.program import Branch, Item, Leaf, Loop, Model
+from k2t.ir.program import Branch, Item, Leaf, Loop, Model, Use
 from k2t.ir.torch import Entry, Group, Line, ModuleClass, Part
 from k2t.ir.values import Const, ModelRef, Obj, Shape
-from k2t.lower.ops import Context, Op, stem
+from k2t.lower.ops import Context, Op
 from k2t.lower.wires import Lost
 from k2t.table import Row
 
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 def part(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
     """A model as a layer: the module that the constructor was given."""
-    return [Op(module=part_name(layer), layout="last", out="last", stem=stem(row.name))]
+    found = ctx.outside.get(layer.id)
+    name = part_name(layer)
+    if found is not None:
+        return [replace(found, module=name, stem=name)]
+    return [Op(module=name, layout="last", out="last", stem=name)]
 
 
 def part_name(layer: Obj) -> str:
@@ -86,6 +91,8 @@ def shared_module(ctx: Context, model: Model, layer: Obj, op: Op) -> str | None:
         raise NotMigrated("K2T134", "a regularizer in a layer of two models", layer.span)
     if found is None:
         raise NotMigrated("K2T134", f"{name} has another form of this layer", layer.span)
+    if found == "self":
+        return name
     if not found.startswith("self.") or found.endswith("[?]"):
         raise Lost(owner, "another model takes single layers from it")
     return name + found.removeprefix("self")
@@ -130,8 +137,14 @@ def check_parts(made: Draft, drafts: Mapping[int, Draft]) -> None:
             )
 
 
-def own_starts(starting: Sequence[str]) -> tuple[Line, ...]:
-    """The initialisation of a model's own layers: its parts keep the weights they have."""
+def own_starts(starting: Sequence[str], others: Sequence[str]) -> tuple[Line, ...]:
+    """The initialisation of a model's own layers: its parts keep the weights they have.
+
+    A group of layers is named as a whole where none of the parts (``others``) is in it.
+    """
+    kept = {path.partition("[")[0] for path in others}
+    whole = [p if (base := p.partition("[")[0]) in kept or "[?]" in p else base for p in starting]
+    starting = list(dict.fromkeys(whole))
     if any("[?]" in path or ":" in path for path in starting):
         raise NotMigrated("K2T134", "a model used as a layer beside a loop or function of layers")
     if len(starting) < 2:
@@ -140,6 +153,24 @@ def own_starts(starting: Sequence[str]) -> tuple[Line, ...]:
         Line(f"for layer in ({', '.join(starting)}):"),
         Line("    layer.apply(init_weights)"),
     )
+
+
+def in_inference(made: Draft, drafts: Mapping[int, Draft], uses: Sequence[Use]) -> tuple[Line, ...]:
+    """The parts that are called with ``training=False``: they stay as Lightning finds them.
+
+    Raises:
+        NotMigrated: something else would set them to train.
+    """
+    lines = []
+    for path, _, layer in made.made:
+        if layer.row != "Model" or "inference" not in layer.args:
+            continue
+        tried = any(u.kind == "call" or (u.kind == "predict" and made.loss is None) for u in uses)
+        if tried or drafts[layer.id].loss is not None:
+            why = f"{part_name(layer)} is called with training=False, and trained or tried beside"
+            raise NotMigrated("K2T134", why, layer.span)
+        lines.append(Line(f"{path}.eval()", "called with training=False"))
+    return tuple(lines)
 
 
 def with_penalties(

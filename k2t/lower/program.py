@@ -12,6 +12,7 @@ from k2t.ir.torch import Edit, ModuleClass, Proof, Snippet, TorchProgram
 from k2t.lower import initial
 from k2t.lower import text as t
 from k2t.lower.added import with_added_loss
+from k2t.lower.applications import differences, stays_outside, trained
 from k2t.lower.asked import batch_size, targets, weighted
 from k2t.lower.callbacks import rate_class
 from k2t.lower.classes import edit_layers
@@ -56,6 +57,7 @@ def lower_models(
     drafts: dict[int, Draft] = {}
     kept: list[Model] = []
     names = ClassNames(program)
+    ctx.bound, ctx.imagenet = program.bound_names, trained(program)
     ctx.library = Library(ctx, dict(program.functions), names.for_function)
     draft_layers(ctx, program, findings)
     for model in sorted(program.models, key=lambda m: m.id):
@@ -76,8 +78,14 @@ def lower_models(
             made_by = [model.span, *(n.stmt for i in leaves(model.body) for n in i.seen)]
             ctx.behind.update(dict.fromkeys(made_by, findings[-1]))
             continue
-        made.name = names.for_model(model)
+        outside = stays_outside(ctx, program, model)
+        if outside:
+            ctx.outside.update(dict.fromkeys(model.instances, made.made[0][1]))
+            made.chain.paths[:] = [("self", *made.made[0][1:])]
+        else:
+            made.name = names.for_model(model)
         findings += [Finding(c, Severity(s), m, model.span) for c, s, m in ctx.notes]
+        findings += differences(ctx, model)
         kept.append(model)
         for instance in model.instances:
             drafts[instance] = made
@@ -88,7 +96,8 @@ def lower_models(
     for made in modules:
         uses = [u for u in program.uses if set(u.models) & set(made.model.instances)]
         try:
-            classes[made.model.id] = finish(ctx, made, common, uses, drafts)
+            if made.model.id not in ctx.outside:
+                classes[made.model.id] = finish(ctx, made, common, uses, drafts)
         except NotMigrated as error:
             if made.chain.reference is not None:
                 raise Lost(made.model.id, error.message) from None
@@ -102,7 +111,11 @@ def lower_models(
     refused = lower_uses(edits, findings)
     removed = removed_statements(program, drafts)
     for made in modules:
-        if made.model.id in classes:
+        if made.model.id in ctx.outside:
+            module = ctx.outside[made.model.id].module
+            removed[:] = [s for s in removed if made.model.span not in s]
+            edits.edits.append(Edit(made.model.span, (module or "",)))
+        elif made.model.id in classes:
             create(edits, made, classes[made.model.id], removed)
             recompiled(edits.edits, made.settings, removed)
     references(edits, table)
@@ -283,7 +296,7 @@ def assemble(
     helpers = [(h, h) for h in ctx.helpers]
     return TorchProgram(
         classes=tuple(placed),
-        init=common.cases() if any(c.applies for _, c in placed) else (),
+        init=common.cases() if any(starts_layers(c) for _, c in placed) else (),
         init_words=common.words(),
         tables=tuple((name, tuple(rows.items())) for name, rows in ctx.tables.items()),
         helpers=tuple(helpers),
@@ -296,6 +309,11 @@ def assemble(
         imports=tuple(m.imports for made in modules for m in made.metrics if m.imports),
         proofs=proofs(program, modules, classes),
     )
+
+
+def starts_layers(cls: ModuleClass) -> bool:
+    """Whether a class calls ``init_weights``."""
+    return cls.applies or any("init_weights" in line.text for line in cls.after)
 
 
 def place_classes(

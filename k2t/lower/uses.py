@@ -244,6 +244,13 @@ def count_params(edits: Edits, use: Use) -> None:
     )
 
 
+def training_said(edits: Edits, use: Use) -> None:
+    """``layer(x, training=False)`` in a functional model: Keras 3 does not heed it."""
+    text = f"Keras 3 runs {use.data['what']} as fit or predict does, whatever training= says in a "
+    text += "functional model (tf.keras heeds it), and so does this"
+    edits.note("K2T163", Severity.WARNING, text, use.call)
+
+
 HANDLERS = {
     "fit": fit,
     "evaluate": evaluate,
@@ -262,6 +269,7 @@ HANDLERS = {
     "constant": constant,
     "static_if": static_if,
     "callback": callback,
+    "training_said": training_said,
     "history_key": history_key,
     "class": sequence,
     "operation": operation,

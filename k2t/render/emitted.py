@@ -10,6 +10,9 @@ HERE = Path(__file__).parent / "helpers"
 
 RENAMED = {
     "pad_sequences_full": "pad_sequences",
+    "preprocess_caffe": "preprocess_input",
+    "preprocess_tf": "preprocess_input",
+    "preprocess_torch": "preprocess_input",
     "make_dict_loader": "make_loader",
     "make_list_loader": "make_loader",
     "make_mixed_loader": "make_loader",
