@@ -36,8 +36,8 @@ class BaseModel(nn.Module):
         self.apply(init_weights)
 
     def forward(self, x):
-        x1 = self.densenet121(x.permute(0, 3, 1, 2))  # NHWC -> NCHW
-        return x1.permute(0, 2, 3, 1)
+        x = self.densenet121(x.permute(0, 3, 1, 2))  # NHWC -> NCHW
+        return x.permute(0, 2, 3, 1)
 
 
 base_model = BaseModel()

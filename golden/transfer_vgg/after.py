@@ -68,8 +68,8 @@ class ConvBase(nn.Module):
         self.apply(init_weights)
 
     def forward(self, x):
-        x1 = self.vgg16(x.permute(0, 3, 1, 2))  # NHWC -> NCHW
-        return x1.permute(0, 2, 3, 1)
+        x = self.vgg16(x.permute(0, 3, 1, 2))  # NHWC -> NCHW
+        return x.permute(0, 2, 3, 1)
 
 
 # only the head is trained

@@ -65,6 +65,9 @@ def connect(interp: Interpreter, model: ModelState, args: dict[str, Arg]) -> Non
             kind, values, keys = "dict", list(content.values()), [str(k) for k in content]
         elif interp.items(value) is not None:
             kind, values = "list", interp.items(value) or []
+        inner = [interp.items(v) for v in values]
+        if end == "inputs" and len(values) == 1 and inner[0] is not None:
+            values = inner[0]  # [model.inputs] of a model with one input
         ids = tuple(v.node for v in values if isinstance(v, Tensor))
         if len(ids) != len(values):
             model.broken = f"its {end} are not known"

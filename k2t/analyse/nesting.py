@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from k2t.analyse import arguments, graph
+from k2t.analyse import arguments, graph, shapes
 from k2t.analyse.inputs import input_shape, output_shape
 from k2t.analyse.interpreter import Interpreter
-from k2t.analyse.state import Frame, ModelState
+from k2t.analyse.state import Frame, GraphNode, ModelState
 from k2t.ir.values import (
     NONE,
     UNKNOWN,
@@ -178,6 +178,10 @@ def has_layer(interp: Interpreter, state: ModelState, layer: Obj) -> bool:
 
 def member(interp: Interpreter, state: ModelState, attr: str, node: ast.Attribute) -> Value:
     """``model.input``, ``model.output`` and ``model.layers``, where they are certain."""
+    if state.kind == "sequential" and attr != "layers":
+        chain = tensors_of(interp, state)
+        end = Tensor(chain[0 if attr.startswith("input") else -1]) if chain else UNKNOWN
+        return Tuple((end,)) if chain and attr.endswith("s") else end
     ends = {"input": state.inputs, "output": state.outputs}.get(attr, ())
     if len(ends) == 1:
         return Tensor(ends[0])
@@ -188,6 +192,43 @@ def member(interp: Interpreter, state: ModelState, attr: str, node: ast.Attribut
         every = isinstance(interp.stmt, ast.For) and interp.stmt.iter is node
         return Tuple((network,)) if every else UNKNOWN
     return Tuple(tuple(layer_list(interp, state))) if attr == "layers" else UNKNOWN
+
+
+def tensors_of(interp: Interpreter, state: ModelState) -> tuple[int, ...]:
+    """The input of a Sequential and what comes out of each of its layers, as nodes of the graph;
+    none where a layer makes more than one node."""
+    layers = [entry for entry in state.added if entry.layer.row != "Input"]
+    if len(state.tensors) == 1 + len(layers) or not state.added:
+        return state.tensors
+    rows = interp.table.rows["layers"]
+    if any(entry.layer.row in ("Lambda", "Custom", "Model") for entry in layers) or state.broken:
+        return ()
+    shape = input_shape(interp, state, state.added)
+    first, entry = state.added[0].layer, state.added[0]
+    if first.row == "Input":
+        made = [first.id]
+    else:
+        node = GraphNode(
+            interp.fresh(), None, (), shape, entry.stmt, entry.frame, (), entry.versions
+        )
+        interp.graph[node.id] = node
+        made = [node.id]
+    for entry in layers:
+        shape = shapes.result(rows[entry.layer.row], entry.layer, [shape], interp.items)
+        node = GraphNode(
+            interp.fresh(),
+            entry.layer,
+            (made[-1],),
+            shape,
+            entry.stmt,
+            entry.frame,
+            entry.iteration,
+            entry.versions,
+        )
+        interp.graph[node.id] = node
+        made.append(node.id)
+    state.tensors = tuple(made)
+    return state.tensors
 
 
 def layer_list(interp: Interpreter, state: ModelState) -> list[Value]:
@@ -250,6 +291,9 @@ def layer_member(interp: Interpreter, layer: Obj, attr: str) -> Value:
 
 def output_of(interp: Interpreter, layer: Obj) -> Value:
     """``layer.output``: of several applications Keras 3 gives the first, older ones none."""
+    for state in interp.models.values():
+        if state.kind == "sequential" and has_layer(interp, state, layer):
+            tensors_of(interp, state)
     made = [n.id for n in interp.graph.values() if n.layer is not None and n.layer.id == layer.id]
     first = len(made) == 1 or (made and interp.dialect == "keras3")
     return Tensor(min(made)) if first else UNKNOWN

@@ -101,6 +101,7 @@ class ModelState:
     output_keys: tuple[str | None, ...] = ()
     fed: Value = UNKNOWN
     called: Shape | None = None
+    tensors: tuple[int, ...] = ()
     inference: bool | None = None
     owners: dict[int, tuple[int, str]] = field(default_factory=dict)
     broken: str | None = None

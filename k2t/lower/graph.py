@@ -68,6 +68,9 @@ class Graph:
         names = naming.tensor_names(self.model, nodes, stems, skipped)
         self.named = {*names.values(), *self.input_names()}
         self.start()
+        only = self.model.inputs[0].id if len(self.model.inputs) == 1 else None
+        if only is not None and len(readers[only]) == 1:
+            self.spares |= {*self.input_names()} - {*names.values()}
         self.padded = masks.followed(self.model, nodes, readers)
         self.sort_padding()
         self.attributes = naming.attribute_names(self.ctx, self.model, nodes)
@@ -177,9 +180,9 @@ class Graph:
 
     def spare(self, node: Node) -> str:
         """A variable for a tensor without one, that no tensor still to be read is in."""
-        before = [self.flows[i].text for i in node.inputs if self.flows[i].text in self.spares]
-        if before:
-            return before[0]  # it is read here, and only here
+        before = [words(self.flows[i].text) & self.spares for i in node.inputs]
+        if len(before) == 1 and before[0]:
+            return min(before[0])  # it is read here, and only here
         name, number = "x", 1
         while name in self.named or name in self.spares:
             name, number = f"x{number}", number + 1
