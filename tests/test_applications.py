@@ -94,15 +94,72 @@ def test_a_loop_over_all_its_layers_freezes_it() -> None:
     assert not codes(done)
 
 
+EACH = "for layer in base.layers[{}]:\n    layer.trainable = {}"
+SLICES = {
+    EACH.format(":15", False): "base[:22].requires_grad_(False)",
+    EACH.format("-4:", True): "base[24:].requires_grad_(True)",
+    "base.get_layer('block5_conv1').trainable = False": "base[24].requires_grad_(False)",
+    """switch = False
+for layer in base.layers:
+    if layer.name == 'block5_conv1':
+        switch = True
+    layer.trainable = switch""": "base[:22].requires_grad_(False)\nbase[24:].requires_grad_(True)",
+}
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("some", SLICES)
+def test_some_of_its_layers_are_frozen(some: str) -> None:
+    base = "base = keras.applications.VGG16(include_top=False, input_shape=(64, 64, 3))\n"
+    done = migrated(base + some + HEAD)
+    assert SLICES[some] in (done.text or "")
+    assert not codes(done)
+
+
+@pytest.mark.quick
+def test_parts_of_a_block_are_frozen() -> None:
+    base = "base = keras.applications.MobileNetV2(include_top=False, input_shape=(64, 64, 3))\n"
+    done = migrated(base + "for layer in base.layers[:100]:\n    layer.trainable = False" + HEAD)
+    for part in ("base[:12]", "base[12].conv[0][0]", "base[12].conv[0][1]"):
+        assert f"set_trainable({part}, False)\n" in (done.text or "")
+
+
 @pytest.mark.quick
 @pytest.mark.parametrize(
     "some",
-    ["for layer in base.layers[:15]:\n    layer.trainable = False", "print(len(base.layers))"],
+    [
+        "for layer in base.layers[:15]:\n    layer.trainable = False",
+        "print(len(base.layers))",
+        "print(base.get_layer('conv1_conv').output)",
+    ],
 )
-def test_some_of_its_layers_are_refused(some: str) -> None:
-    """torchvision's layers have other numbers: no guess."""
-    base = "base = keras.applications.VGG16(include_top=False, input_shape=(64, 64, 3))\n"
+def test_layers_whose_place_is_not_known_are_refused(some: str) -> None:
+    base = "base = keras.applications.ResNet50(include_top=False, pooling='avg')\n"
     assert codes(migrated(base + some + HEAD))
+
+
+@pytest.mark.quick
+def test_layers_of_a_model_built_on_a_network_are_counted_as_keras_counts_them() -> None:
+    built = """
+h = layers.Dense(8)(layers.Flatten()(base.output))
+model = keras.Model(base.input, h)
+for layer in model.layers[:15]:
+    layer.trainable = False
+model.compile("sgd", "mse")
+model.fit(np.zeros((8, 64, 64, 3), "float32"), np.zeros((8, 8), "float32"))
+"""
+    network = "base = keras.applications.{}(include_top=False, input_shape=(64, 64, 3))"
+    assert "\nbase[:22].requires_grad_(False)\n" in (
+        migrated(network.format("VGG16") + built).text or ""
+    )
+    assert codes(migrated(network.format("ResNet50") + built))
+
+
+@pytest.mark.quick
+def test_an_inner_output_of_a_network_is_refused() -> None:
+    base = "base = keras.applications.VGG16(include_top=False, input_shape=(64, 64, 3))\n"
+    inner = "base = keras.Model(base.input, base.get_layer('block4_pool').output)"
+    assert codes(migrated(base + inner + HEAD))
 
 
 @pytest.mark.quick
@@ -321,3 +378,44 @@ def test_shapes_are_those_of_keras_and_of_torchvision(names: list[str]) -> None:
     expected = ours(names)
     assert child(TORCH_SHAPES, json.dumps(modules(names))) == expected
     assert child(KERAS_SHAPES, " ".join(names)) == expected
+
+
+PLACES = """
+import json, sys
+import keras
+found = {}
+for name in sys.argv[1].split():
+    network = getattr(keras.applications, name)
+    made = network(include_top=False, weights=None, input_shape=(96, 96, 3))
+    shapes = [list(layer.weights[0].shape) if layer.weights else [] for layer in made.layers]
+    found[name] = [[layer.name, shape] for layer, shape in zip(made.layers, shapes)]
+print(json.dumps(found))
+"""
+TORCH_PLACES = (
+    TORCH_SHAPES.partition("found = {}")[0]
+    + """
+found = {}
+for name, module, places in json.loads(sys.argv[1]):
+    with torch.device("meta"):
+        made = eval(module)
+    found[name] = [list(made.get_submodule(place).weight.shape) for place in places]
+print(json.dumps(found))
+"""
+)
+
+
+def test_the_layers_of_networks_are_where_they_are_said_to_be() -> None:
+    if importlib.util.find_spec("torchvision") is None and "K2T_TORCHVISION" not in os.environ:
+        pytest.skip("torchvision is not installed")
+    known = {n: str(r.data["layers"]).split() for n, r in NETWORKS.items() if "layers" in r.data}
+    keras = child(PLACES, " ".join(known))
+    written = {name: module for name, module, _ in modules(list(known))}
+    asked = [[n, written[n], [x.split("=")[1] for x in known[n] if "=" in x]] for n in known]
+    torch = child(TORCH_PLACES, json.dumps(asked))
+    for name, items in known.items():
+        theirs: list[tuple[str, list[int]]] = keras[name]  # type: ignore[assignment]
+        assert [item.split("=")[0] for item in items[1:]] == [layer for layer, _ in theirs[1:]]
+        shapes = [shape for _, shape in theirs if shape]
+        turned = [s if len(s) == 1 else [s[3], s[2], s[0], s[1]] for s in shapes]
+        depthwise = [[s[1], s[0], *s[2:]] if s[0] == 1 and len(s) == 4 else s for s in turned]
+        assert depthwise == torch[name]

@@ -14,9 +14,10 @@ images = rng.uniform(0, 255, (96, IMAGE_SIZE, IMAGE_SIZE, 3))
 images[np.arange(96), 8 * labels] = 255  # a bright row for each class
 train_images, test_images = preprocess_input(images[:80]), preprocess_input(images[80:])
 
-# only the head is trained
+# only the head and the last block are trained
 conv_base = VGG16(weights=None, include_top=False, input_shape=(IMAGE_SIZE, IMAGE_SIZE, 3))
-conv_base.trainable = False
+for layer in conv_base.layers[:-4]:
+    layer.trainable = False
 
 model = models.Sequential()
 model.add(conv_base)
@@ -25,7 +26,7 @@ model.add(layers.Dense(32, activation="relu"))
 model.add(layers.Dense(NUM_CLASSES, activation="softmax"))
 model.compile(
     loss="sparse_categorical_crossentropy",
-    optimizer=optimizers.RMSprop(learning_rate=2e-5),
+    optimizer=optimizers.SGD(learning_rate=1e-4, momentum=0.9),
     metrics=["accuracy"],
 )
 history = model.fit(train_images, labels[:80], epochs=4, batch_size=16)

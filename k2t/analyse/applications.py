@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
 
 NETWORK = "Application"
+INNER = "ApplicationLayer"
 
 
 def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame) -> Value:
@@ -75,6 +76,21 @@ def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame)
     interp.models[state.id] = state
     interp.event("model", node, frame, model=state.id)
     return ModelRef(state.id)
+
+
+def inner_layers(interp: Interpreter, network: Obj) -> tuple[Obj, ...]:
+    """Keras's layers of a network, where it is known which of torchvision's they are. They have the
+    number of the network, whose weights they have."""
+    name, top = network.args["network"].value, network.args["top"].value
+    assert isinstance(name, Const)
+    names = str(interp.table.rows["applications"][str(name.value)].get("layers", "")).split()
+    if not names or top == Const(True):
+        return ()
+    if network.args["pooling"].value != NONE:
+        names.append("pooling")
+    given = [{"name": Arg(Const(n.split("=")[0])), "place": Arg(Const(n))} for n in names]
+    given[-1]["last"] = Arg(Const(True))
+    return tuple(Obj(network.id, INNER, args, network.span, network.stmt) for args in given)
 
 
 def refused(row: Row, args: dict[str, Arg]) -> str | None:

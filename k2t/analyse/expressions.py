@@ -35,7 +35,7 @@ from k2t.ir.values import (
 if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
 
-MAX_ITERATIONS = 64
+MAX_ITERATIONS = 256
 PURE = {"len", "int", "float", "max", "min", "round", "abs", "sum", "str", "range", "sorted"}
 """Builtins that an expression may call and still be repeated in another place."""
 

@@ -49,7 +49,7 @@ def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:
     events = [e for e in interp.events if e.kind == "trainable"]
     places: dict[int, tuple[ast.stmt, list[Event]]] = {}
     for event in events:
-        place = outermost_loop(layout, event.stmt)
+        place = outermost_loop(interp, layout, event.stmt)
         places.setdefault(id(place), (place, []))[1].append(event)
     late = too_late(interp) | in_frozen(interp)
     for place, seen in places.values():
@@ -78,21 +78,40 @@ def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:
         )
 
 
-def outermost_loop(layout: Layout, stmt: ast.stmt) -> ast.stmt:
+def outermost_loop(interp: Interpreter, layout: Layout, stmt: ast.stmt) -> ast.stmt:
     """The loop around an assignment that does nothing but set ``trainable``."""
     found = stmt
     current = layout.parents.get(id(stmt))
     while isinstance(current, ast.For | ast.If) and all(map(only_freezes, current.body)):
-        if isinstance(current, ast.For):
+        if isinstance(current, ast.For) and not read_elsewhere(interp, current):
             found = current
         current = layout.parents.get(id(current))
     return found
+
+
+def read_elsewhere(interp: Interpreter, loop: ast.For) -> bool:
+    """Whether something outside a loop reads what it assigns, its own variable apart."""
+    inside = list(ast.walk(loop))
+    names = {
+        n.id
+        for stmt in loop.body
+        for n in ast.walk(stmt)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
+    outside = {id(n) for n in ast.walk(interp.tree)} - {id(n) for n in inside}
+    return any(
+        isinstance(n, ast.Name) and n.id in names and isinstance(n.ctx, ast.Load)
+        for n in ast.walk(interp.tree)
+        if id(n) in outside
+    )
 
 
 def only_freezes(stmt: ast.stmt) -> bool:
     match stmt:
         case ast.Assign(targets=[ast.Attribute(attr="trainable")]):
             return True
+        case ast.Assign(targets=[ast.Name()], value=ast.Constant()):
+            return True  # a switch that the loop turns over
         case ast.If(body=body, orelse=orelse) | ast.For(body=body, orelse=orelse):
             return all(map(only_freezes, [*body, *orelse]))
         case ast.Pass() | ast.Continue():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from k2t.analyse import arguments, graph, shapes
+from k2t.analyse import applications, arguments, graph, shapes
 from k2t.analyse.inputs import input_shape, output_shape
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame, GraphNode, ModelState
@@ -189,8 +189,9 @@ def member(interp: Interpreter, state: ModelState, attr: str, node: ast.Attribut
         return Tuple(tuple(Tensor(i) for i in getattr(state, attr)))
     network = state.network
     if network is not None and attr == "layers":  # torchvision's layers have other numbers
+        inner = applications.inner_layers(interp, network)
         every = isinstance(interp.stmt, ast.For) and interp.stmt.iter is node
-        return Tuple((network,)) if every else UNKNOWN
+        return Tuple(inner or (network,)) if inner or every else UNKNOWN
     return Tuple(tuple(layer_list(interp, state))) if attr == "layers" else UNKNOWN
 
 
@@ -241,7 +242,12 @@ def layer_list(interp: Interpreter, state: ModelState) -> list[Value]:
         made = interp.graph[current]
         if made.layer is None or len(made.inputs) != 1 or made.layer in found:
             return []
-        found.insert(0, made.layer)
+        inner = [made.layer]
+        if made.layer.row == applications.NETWORK:  # Keras has its layers among those of the model
+            inner = [*applications.inner_layers(interp, made.layer)[1:]]
+            if not inner:
+                return []
+        found[:0] = inner
         current = made.inputs[0]
     return [UNKNOWN, *found] if current in state.inputs else []
 
@@ -275,6 +281,9 @@ def predicted(interp: Interpreter, state: ModelState) -> Value:
 
 def named_layer(interp: Interpreter, state: ModelState, name: Value) -> Value:
     """``model.get_layer("name")`` of a layer that the script named."""
+    if state.network is not None:
+        inner = applications.inner_layers(interp, state.network)
+        return next((one for one in inner if one.args["name"].value == name), UNKNOWN)
     for layer in layers_of(interp, state):
         given = layer.args.get("name")
         if given is not None and given.value == name and layer.row != "Model":
@@ -285,7 +294,8 @@ def named_layer(interp: Interpreter, state: ModelState, name: Value) -> Value:
 def layer_member(interp: Interpreter, layer: Obj, attr: str) -> Value:
     """``layer.output``, and ``layer.name`` where the script says it: both only to go on with."""
     if attr == "output":
-        return output_of(interp, layer)
+        inside = layer.row == applications.INNER
+        return UNKNOWN if inside and "last" not in layer.args else output_of(interp, layer)
     return layer.args["name"].value if "name" in layer.args and layer.row != "Model" else UNKNOWN
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 from k2t.ir.finding import Finding, NotMigrated, Severity
-from k2t.ir.program import Model, Program
+from k2t.ir.program import Change, Model, Program
 from k2t.ir.values import Const, Obj, Shape, as_int
 from k2t.lower import text as t
 from k2t.lower.initial import Made
@@ -14,7 +15,7 @@ from k2t.lower.parameters import initializer
 from k2t.lower.parts import layers_of
 from k2t.table import Row
 
-NETWORK = "Application"
+NETWORK, INNER = "Application", "ApplicationLayer"
 IMAGENET = ("[123.675, 116.28, 103.53]", "[58.395, 57.12, 57.375]")
 """Mean and standard deviation of the images that torchvision's weights were trained on."""
 POOLS = {"avg": "nn.AdaptiveAvgPool2d(1)", "max": "nn.AdaptiveMaxPool2d(1)"}
@@ -125,6 +126,56 @@ def convolutions(ctx: Context, model: Model, made: Sequence[Made]) -> list[Made]
             dense = Obj(-layer.id, "Dense", {}, layer.span, layer.stmt)
             found.append((f"{path}[?]", Op(module="nn.Linear()", params=starts), dense))
     return found
+
+
+def places(ctx: Context, network: Obj) -> dict[str, str]:
+    """Keras's layers with weights, and where they are in torchvision's ``features``."""
+    items = [item.split("=") for item in str(rule_of(ctx, network).data["layers"]).split()]
+    return {item[0]: item[1] for item in items if len(item) == 2}
+
+
+def part_of(path: str, place: str) -> str:
+    """``base[12].conv[0]`` of ``12.conv.0``."""
+    return path + "".join(f"[{p}]" if p.isdigit() else f".{p}" for p in place.split("."))
+
+
+def changed_parts(
+    root: str, known: Mapping[str, str], wanted: Mapping[str, bool]
+) -> Iterator[tuple[str, bool]]:
+    """The modules of a chain that are frozen or not: runs of its elements, or parts of one."""
+    elements: dict[int, list[tuple[str, bool | None]]] = {}
+    for name, place in known.items():
+        elements.setdefault(int(place.split(".")[0]), []).append((place, wanted.get(name)))
+
+    def said(number: int) -> bool | str | None:
+        told = {one for _, one in elements[number]}
+        return told.pop() if len(told) == 1 else f"parts of {number}"
+
+    for what, run in groupby(elements, key=said):
+        numbers = list(run)
+        if isinstance(what, str):
+            inside = elements[numbers[0]]
+            yield from ((part_of(root, place), one) for place, one in inside if one is not None)
+        elif what is not None:
+            if len(numbers) == 1 < len(elements):
+                yield f"{root}[{numbers[0]}]", what
+                continue
+            start = "" if numbers[0] == min(elements) else numbers[0]
+            end = "" if numbers[-1] == max(elements) else numbers[-1] + 1
+            yield (root if start == end == "" else f"{root}[{start}:{end}]"), what
+
+
+def network_parts(
+    ctx: Context, made: Sequence[Made], variable: str, changes: Sequence[Change]
+) -> Iterator[tuple[str, bool]]:
+    """What ``trainable`` of single layers of a network comes to, in torchvision's."""
+    asked = {str(t.data(c.layer.args["name"].value)): c.trainable for c in changes if c.layer}
+    number = next(c.layer.id for c in changes if c.layer is not None)
+    path, _, network = next(m for m in made if m[2].id == number)
+    root = variable + path.removeprefix("self")
+    if t.data(network.args["pooling"].value) is not None:
+        root += "[0]"  # the pooling stands behind it
+    yield from changed_parts(root, places(ctx, network), asked)
 
 
 def pretrained_parts(ctx: Context, made: Sequence[Made]) -> list[str]:

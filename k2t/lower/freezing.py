@@ -10,7 +10,7 @@ from k2t.ir.program import Change, Use
 from k2t.ir.torch import Edit, Snippet
 from k2t.ir.values import Obj
 from k2t.lower import text as t
-from k2t.lower.applications import NETWORK
+from k2t.lower.applications import INNER, NETWORK, network_parts
 from k2t.lower.edits import Edits
 from k2t.lower.initial import torch_class
 from k2t.lower.model import Draft
@@ -59,6 +59,12 @@ def statements(edits: Edits, use: Use, draft: Draft | None, changes: Sequence[Ch
         form = edits.name("set_trainable") + "({}, {})"
     if changes[-1].layer is None:
         return [form.format(variable, changes[-1].trainable)]
+    inner = [c for c in changes if c.layer is not None and c.layer.row == INNER]
+    if inner:
+        if len(inner) < len(changes):
+            raise NotMigrated("K2T721", "some layers of a network, and others beside", use.call)
+        parts = network_parts(edits.ctx, draft.made, variable, inner)
+        return [form.format(where, on) for where, on in parts]
     return [
         form.format(variable + path.removeprefix("self"), trainable)
         for path, trainable in modules(edits, draft, wanted, changes[0].layers, use)
