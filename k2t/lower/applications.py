@@ -94,7 +94,7 @@ def scaling(rule: Row, layer: Obj) -> list[str]:
 def differences(ctx: Context, model: Model) -> list[Finding]:
     """In what the networks differ that a model has and none before it."""
     found = []
-    for layer in layers_of(model):
+    for layer in {layer.span: layer for layer in layers_of(model)}.values():
         if layer.row != NETWORK or layer.id in model.owners:
             continue
         rule = rule_of(ctx, layer)
@@ -220,8 +220,8 @@ def preprocess(
 
 def network_of(model: Model) -> Obj | None:
     """The network that a model is, and nothing else."""
-    found = layers_of(model)
-    alone = found[0] if len(found) == 1 else None
+    found = list(layers_of(model))
+    alone = found[0] if len({layer.span for layer in found}) == 1 else None
     return (
         alone if alone is not None and alone.row == NETWORK and alone.span == model.span else None
     )

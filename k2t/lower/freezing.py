@@ -45,6 +45,8 @@ def statements(edits: Edits, use: Use, draft: Draft | None, changes: Sequence[Ch
         raise NotMigrated("K2T903", f"{variable} is not migrated", use.call)
     complete(draft, use)
     wanted = values(changes)
+    if changes[-1].layer is None:  # the layers of another instance have other numbers
+        wanted |= {layer.id: changes[-1].trainable for _, _, layer in draft.made}
     check(edits, draft, wanted, use)
     made_frozen = any(op.frozen == ("",) and on for op, _, on in affected(edits, draft, wanted))
     if made_frozen and changes[-1].layer is None and edits.ctx.dialect == "keras2":

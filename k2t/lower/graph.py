@@ -68,8 +68,8 @@ class Graph:
         names = naming.tensor_names(self.model, nodes, stems, skipped)
         self.named = {*names.values(), *self.input_names()}
         self.start()
-        only = self.model.inputs[0].id if len(self.model.inputs) == 1 else None
-        if only is not None and len(readers[only]) == 1:
+        only = self.model.inputs[0] if len(self.model.inputs) == 1 else None
+        if only is not None and len(readers[only.id]) == 1 and not only.names:
             self.spares |= {*self.input_names()} - {*names.values()}
         self.padded = masks.followed(self.model, nodes, readers)
         self.sort_padding()

@@ -19,6 +19,10 @@ KERAS = {
 }
 
 
+def install_keras(keras: Any) -> None:
+    """Keras stays as it is."""
+
+
 def install_torch() -> None:
     models = importlib.import_module("torchvision.models")
     for name, builder in list(vars(models).items()):

@@ -2,9 +2,10 @@
 
 The same in both processes: `install_keras` and `install_torch` make the loading functions of
 `keras.datasets`, `keras.utils.get_file`, `tensorflow_datasets`, torchvision and `torch.hub`, and
-the opening of files and addresses, serve them. `load_data` of Keras is its own code, run on a small
-file of the true layout, except for CIFAR, whose code has the number of images in it. A file that is
-missing and not known raises NoStandIn, which names it.
+the opening of files and addresses, serve them. Networks trained elsewhere start untrained.
+`load_data` of Keras is its own code, run on a small file of the true layout, except for CIFAR,
+whose code has the number of images in it. A file that is missing and not known raises NoStandIn,
+which names it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from k2t.verify.standins import synthetic_networks
 from k2t.verify.standins.synthetic_arrays import cifar, images
 from k2t.verify.standins.synthetic_files import NoStandIn, content
 
@@ -97,8 +99,11 @@ def install_keras(keras: Any) -> None:
     synthetic_tfds.install()
 
     def get_file(fname: Any = None, origin: Any = None, *args: Any, **kwargs: Any) -> str:
+        if synthetic_networks.is_network(str(origin)):
+            return synthetic_networks.UNTRAINED
         return stand_in(str(origin or fname))
 
+    synthetic_networks.install_keras(keras)
     datasets = keras.datasets  # imported first: its modules hold get_file by name
     exchange(keras.utils.get_file, get_file)
     exchange(datasets.cifar10.load_data, lambda: cifar("cifar10"))
@@ -134,6 +139,7 @@ def install_torch() -> None:
     else:
         declare_operators()
         torchvision = importlib.import_module("torchvision")
+        synthetic_networks.install_torch(torchvision)
     for cls, name in (("MNIST", "mnist"), ("FashionMNIST", "fashion_mnist")):
         setattr(torchvision.datasets, cls, image_class(cls, name))
     for cls, name in (("CIFAR10", "cifar10"), ("CIFAR100", "cifar100")):
