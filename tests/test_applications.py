@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -118,11 +119,29 @@ def test_parts_of_a_block_are_frozen() -> None:
 
 
 @pytest.mark.quick
+def test_batchnorm_that_is_left_out_of_a_loop_stays_as_it_is() -> None:
+    loop = """
+for layer in base.layers[-20:]:
+    if not isinstance(layer, layers.BatchNormalization):
+        layer.trainable = False"""
+    base = "base = keras.applications.{}(include_top=False, input_shape=(64, 64, 3))"
+    done = migrated(base.format("MobileNetV2") + loop + HEAD)
+    frozen = re.findall(r"^set_trainable\((.*), False\)", done.text or "", re.MULTILINE)
+    convolutions = ["conv[0][0]", "conv[1][0]", "conv[2]"]
+    blocks = [f"base[{n}].{part}" for n in (16, 17) for part in convolutions]
+    assert frozen == [*blocks, "base[18][0]"]
+    assert codes(migrated(base.format("ResNet50") + loop.replace("[-20:]", "") + HEAD))
+
+
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "some",
     [
         "for layer in base.layers[:15]:\n    layer.trainable = False",
         "print(len(base.layers))",
+        # one of them does not stand for all where something is asked
+        "for layer in base.layers:\n    layer.trainable = layer.name == 'conv5_block3_out'",
+        "n = 0\nfor layer in base.layers:\n    if n:\n        layer.trainable = False\n    n += 1",
         "print(base.get_layer('conv1_conv').output)",
     ],
 )

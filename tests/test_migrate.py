@@ -149,6 +149,28 @@ def test_names_of_the_script_that_we_use_too() -> None:
     assert migration.text == own
 
 
+def test_a_class_does_not_take_the_names_of_torch_and_lightning() -> None:
+    """``f`` gives no class F, which torch's functions go by, and ``l`` no class L."""
+    text, errors = migrated("""
+import keras
+import numpy as np
+from keras import layers
+
+def f(x, units):
+    for _ in range(2):
+        x = layers.Dense(units, activation="relu")(x)
+    return x
+
+inputs = keras.Input((4,))
+l = keras.Model(inputs, layers.Dense(1)(f(inputs, 8)))
+l.compile("sgd", "mse")
+l.fit(np.zeros((8, 4), "float32"), np.zeros((8, 1), "float32"))
+""")
+    made = {node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef)}
+    assert made == {"F2", "Model"}
+    assert not errors
+
+
 def test_a_condition_about_keras_keeps_its_branch() -> None:
     script = (
         "from keras import backend as K\n"

@@ -191,8 +191,17 @@ def member(interp: Interpreter, state: ModelState, attr: str, node: ast.Attribut
     if network is not None and attr == "layers":  # torchvision's layers have other numbers
         inner = applications.inner_layers(interp, network)
         every = isinstance(interp.stmt, ast.For) and interp.stmt.iter is node
+        every = every and all(map(sets_trainable, getattr(interp.stmt, "body", ())))
         return Tuple(inner or (network,)) if inner or every else UNKNOWN
     return Tuple(tuple(layer_list(interp, state))) if attr == "layers" else UNKNOWN
+
+
+def sets_trainable(stmt: ast.stmt) -> bool:
+    """Whether a statement sets ``trainable`` whatever the layer: then one stands for all."""
+    match stmt:
+        case ast.Assign(targets=[ast.Attribute(attr="trainable")], value=ast.Constant()):
+            return True
+    return False
 
 
 def tensors_of(interp: Interpreter, state: ModelState) -> tuple[int, ...]:

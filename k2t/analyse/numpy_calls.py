@@ -112,6 +112,16 @@ def is_layer(interp: Interpreter, layer: Obj, cls: Value) -> Value:
     """``isinstance(layer, Dense)``; unknown where the class may be a base of the layer's."""
     classes = interp.items(cls) or [cls]
     rows = [interp.table.find(one.path) if isinstance(one, Ref) else None for one in classes]
+    if layer.row in ("Model", "Application"):
+        return Sym(type="bool")
+    if layer.row == "ApplicationLayer":  # of one of Keras's networks only the name is known
+        norm = [row.name if row is not None else "" for row in rows] == ["BatchNormalization"]
+        name = layer.args["name"].value
+        return (
+            Const("bn" in str(name.value).lower())
+            if norm and isinstance(name, Const)
+            else Sym(type="bool")
+        )
     if any(row is not None and row.name == layer.row for row in rows):
         return Const(True)
     if any(row is None or row.name in layer.row for row in rows):

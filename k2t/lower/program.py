@@ -155,7 +155,7 @@ class ClassNames:
     """Names for classes: from ``name=``, else the builder function, else Model."""
 
     def __init__(self, program: Program) -> None:
-        self.taken = set(program.bound_names)
+        self.taken = {*program.bound_names, "F", "L"}  # names that torch and Lightning go by
         self.program = program
 
     def for_function(self, name: str) -> str:
@@ -167,7 +167,8 @@ class ClassNames:
             source = model.home.name
         if source is None and model.variable not in (None, "model"):
             source = model.variable
-        return self.free(camel(source) if source else "Model")
+        wanted = camel(source) if source else "Model"
+        return self.free(wanted if len(wanted) > 1 else "Model")
 
     def free(self, wanted: str) -> str:
         name, number = wanted, 2
