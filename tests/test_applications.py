@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from k2t import table
@@ -475,3 +476,61 @@ def test_without_the_net_networks_start_untrained_and_alike() -> None:
     limit = (6 / (27 + 9 * 32)) ** 0.5  # Glorot uniform
     for code in (KERAS_UNTRAINED, TORCH_UNTRAINED):
         assert child(code)["largest"] == pytest.approx(limit, rel=0.02)
+
+
+MODES = {"caffe": "vgg16", "tf": "mobilenet_v2", "torch": "densenet"}
+PREPARED = """
+import json, sys
+import numpy as np
+import keras
+images = np.random.default_rng(0).uniform(0, 255, (2, 3, 4, 3)).astype("float32")
+found = {}
+for mode, name in json.loads(sys.argv[1]).items():
+    prepare = getattr(keras.applications, name).preprocess_input
+    found[mode] = np.asarray(prepare(images.copy())).tolist()
+print(json.dumps(found))
+"""
+TORCH_PREPARED = (
+    TORCH_SHAPES.partition("found = {}")[0]
+    + """
+import numpy as np
+from k2t.render.helpers import networks
+images = np.random.default_rng(0).uniform(0, 255, (2, 3, 4, 3)).astype("float32")
+found = {}
+for mode, steps in json.loads(sys.argv[1]).items():
+    x = torch.from_numpy(images).permute(0, 3, 1, 2)
+    for module, call in steps:
+        x = eval(call, {"m": module and eval(module), "x": x})
+    array = getattr(networks, f"preprocess_{mode}")(images)
+    assert array.dtype == np.float32
+    found[mode] = [x.permute(0, 2, 3, 1).tolist(), array.tolist()]
+print(json.dumps(found))
+"""
+)
+
+
+def test_images_are_prepared_as_keras_prepares_them() -> None:
+    """``preprocess_input`` of arrays and of tensors, for networks without ImageNet's weights."""
+    from k2t.ir.source import Span
+    from k2t.ir.values import Arg, Const, Obj
+    from k2t.lower.applications import preprocess
+    from k2t.lower.ops import Context
+
+    if importlib.util.find_spec("torchvision") is None and "K2T_TORCHVISION" not in os.environ:
+        pytest.skip("torchvision is not installed")
+    ctx, nowhere = Context(table.load(), "keras3", "faithful"), Span(0, 0)
+    row = ctx.table.rows["layers"]["Preprocess"]
+    steps: dict[str, list[tuple[str | None, str]]] = {}
+    for mode in MODES:
+        layer = Obj(1, "Preprocess", {"mode": Arg(Const(mode))}, nowhere, nowhere)
+        for op in preprocess(ctx, row, layer, None, None):
+            call = op.first or op.call or "{m}({x})"
+            call = call.replace("{m}", "m").replace("{x}", "x")
+            steps.setdefault(mode, []).append((op.module, call))
+    keras = child(PREPARED, json.dumps(MODES))
+    torch = child(TORCH_PREPARED, json.dumps(steps))
+    for mode in MODES:
+        tensor, array = torch[mode]  # type: ignore[misc]
+        expected = np.array(keras[mode])
+        assert np.abs(np.array(array) - expected).max() < 1e-5 * np.abs(expected).max()
+        assert np.abs(np.array(tensor) - expected).max() < 1e-5 * np.abs(expected).max()

@@ -39,6 +39,8 @@ CASES = all_cases()
 GOLDEN = (
     "layers/Model",
     "layers/Custom",
+    "layers/Application",  # and test_applications.py
+    "layers/Preprocess",
     "layers/Chain",
     "ops/random_normal",
     "ops/random_dropout",
@@ -88,6 +90,8 @@ def test_merge_layers_are_the_rows_without_samples():
         "Dot",
         "Model",
         "Custom",
+        "Application",
+        "Preprocess",
         "Chain",
     }
 
