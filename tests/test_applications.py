@@ -284,6 +284,14 @@ def test_a_part_that_is_called_in_both_ways_is_refused() -> None:
     assert codes(migrated(both, "tf_keras"))
 
 
+@pytest.mark.quick
+def test_a_part_in_inference_mode_is_not_set_to_train_by_another_model() -> None:
+    """The emitted ``predict`` puts its model back into training mode, parts and all."""
+    other = "features = base.predict(np.zeros((8, 8, 8, 3), 'float32'))\n"
+    assert "K2T704" in codes(migrated(FLAG.format(flag=False) + other, "tf_keras"))
+    assert not codes(migrated(FLAG.format(flag=False) + other, "keras3"))
+
+
 def child(code: str, *arguments: str, **env: str) -> dict[str, object]:
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
@@ -534,3 +542,27 @@ def test_images_are_prepared_as_keras_prepares_them() -> None:
         expected = np.array(keras[mode])
         assert np.abs(np.array(array) - expected).max() < 1e-5 * np.abs(expected).max()
         assert np.abs(np.array(tensor) - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+WANTED = (
+    TORCH_SHAPES.partition("found = {}")[0]
+    + """
+found = {}
+for name in sys.argv[1].split():
+    made = torchvision.models.get_model_weights(name).IMAGENET1K_V1.transforms()
+    found[name] = [[255 * number for number in numbers] for numbers in (made.mean, made.std)]
+print(json.dumps(found))
+"""
+)
+
+
+def test_images_are_prepared_as_the_weights_of_torchvision_want_them() -> None:
+    from k2t.lower.applications import IMAGENET
+
+    if importlib.util.find_spec("torchvision") is None and "K2T_TORCHVISION" not in os.environ:
+        pytest.skip("torchvision is not installed")
+    rules = {str(row.data["torchvision"]): row for row in NETWORKS.values()}
+    ours = {n: [json.loads(t) for t in r.get("imagenet", IMAGENET)] for n, r in rules.items()}
+    theirs = child(WANTED, " ".join(rules))
+    for name, numbers in ours.items():
+        assert np.array(numbers) == pytest.approx(np.array(theirs[name])), name

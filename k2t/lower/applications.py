@@ -1,4 +1,4 @@
-"""Networks of ``keras.applications``: torchvision's, without their classifiers."""
+"""Networks of ``keras.applications``: torchvision's, with or without their classifiers."""
 
 from __future__ import annotations
 
@@ -29,11 +29,10 @@ def network(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str 
     top = t.data(layer.args["top"].value) is True
     net = f"{name}({', '.join(options(rule, layer, top, shape))})"
     pooling = None if top else t.data(layer.args["pooling"].value)
-    before = scaling(rule, layer)
     if "node" in rule.data:
-        return cut(rule, net, before, "top" if top else pooling)
+        return cut(rule, net, "top" if top else pooling)
     features = ["{net}"] if top else rule.data["features"]
-    parts = [*before, *(part.replace("{net}", net) for part in features)]
+    parts = [*scaling(rule, layer), *(part.replace("{net}", net) for part in features)]
     if pooling is not None:
         parts += [POOLS[str(pooling)], "nn.Flatten()"]
     single = len(parts) == 1 and not parts[0].startswith("*")
@@ -67,7 +66,7 @@ def is_trained(layer: Obj) -> bool:
     return t.data(layer.args["weights"].value) is not None
 
 
-def cut(rule: Row, net: str, before: Sequence[str], pooling: object) -> list[Op]:
+def cut(rule: Row, net: str, pooling: object) -> list[Op]:
     """A network whose modules are no chain, cut by torchvision's feature extraction."""
     node, ending = rule.data["node"], ""
     if pooling == "top":

@@ -21,7 +21,7 @@ from k2t.lower.edits import (
 )
 from k2t.lower.feeding import data_loader, fed_parts, floats, inputs, several
 from k2t.lower.fitting import fit
-from k2t.lower.freezing import freeze
+from k2t.lower.freezing import called_in_inference, freeze
 from k2t.lower.functions import application, constant, drop, seed, sequence, static_if, util
 from k2t.lower.images import flow, generator, generator_fit
 from k2t.lower.inplace import in_place, operation
@@ -130,6 +130,7 @@ def plain_predict(edits: Edits, use: Use, draft: Draft, x: Arg) -> None:
     """``predict`` of a model that is trained elsewhere: one pass under no_grad."""
     if x.span is None:
         raise NotMigrated("K2T704", "predict of data that are not written here", use.call)
+    check_modes(edits, use)
     name = edits.name("predict")
     if several(draft.model):
         fed_parts(edits, use, draft, x)
@@ -148,12 +149,20 @@ def plain_predict(edits: Edits, use: Use, draft: Draft, x: Arg) -> None:
     edits.edits.append(Edit(use.call, result))
 
 
+def check_modes(edits: Edits, use: Use) -> None:
+    """Refuse a model that is run by itself where it may set parts to train that stay in eval()."""
+    if called_in_inference(edits):
+        why = "a model that is run without being compiled, beside a part called with training=False"
+        raise NotMigrated("K2T704", why, use.call)
+
+
 def call(edits: Edits, use: Use) -> None:
     """``model(x)`` on an array: Keras's output in inference mode, activation included."""
     draft = edits.draft(use)
     value = use.data.get("x")
     if not isinstance(value, Array) or use.receiver is None or draft.heads:
         raise NotMigrated("K2T704", "a model called on something that is no array", use.call)
+    check_modes(edits, use)
     inner = use.data["at"]
     assert isinstance(inner, Span)
     if "predict_parts" not in edits.training:
