@@ -88,7 +88,7 @@ def inner_layers(interp: Interpreter, network: Obj) -> tuple[Obj, ...]:
         return ()
     if network.args["pooling"].value != NONE:
         names.append("pooling")
-    given = [{"name": Arg(Const(n.split("=")[0])), "place": Arg(Const(n))} for n in names]
+    given = [{"name": Arg(Const(n.split("=")[0]))} for n in names]
     given[-1]["last"] = Arg(Const(True))
     return tuple(Obj(network.id, INNER, args, network.span, network.stmt) for args in given)
 
