@@ -28,6 +28,7 @@ from k2t.table import Table
 
 USES = (
     "fit",
+    "train_on_batch",
     "evaluate",
     "predict",
     "summary",

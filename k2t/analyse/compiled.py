@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from k2t.analyse import feeding
+from k2t.analyse import feeding, freezing
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.models import Builder
 from k2t.analyse.sources import comments_above
@@ -60,6 +60,7 @@ def one_compile(interp: Interpreter, event: Event, builder: Builder) -> Compile:
         if isinstance(method, ast.Attribute) and alone
         else None,
         stmt=interp.spans.of(event.stmt),
+        frozen=freezing.frozen_at(interp, event),
     )
 
 

@@ -12,6 +12,9 @@ from k2t.analyse.statements import Layout
 from k2t.ir.program import Change, Use
 from k2t.ir.values import Const, History, ModelRef, Obj, Ref, Tensor, Value
 
+FOLLOWS = {"keras2": ("fit",), "tf_keras": ("fit",), "keras3": ("fit", "train_on_batch")}
+"""Where ``trainable`` must not have changed since compile: steps on batches are sure in Keras 2."""
+
 
 def assign(
     interp: Interpreter, owner: Value, target: ast.Attribute, value: Value, frame: Frame
@@ -65,6 +68,9 @@ def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:
             problem = "which layers of a loop are frozen is not known"
         span = interp.spans.of(place)
         changes = tuple(e["change"] for e in seen if e["change"] is not None)
+        ways = {way for change in changes for way in trained_by(interp, change)}
+        if len(ways) > 1:
+            problem = problem or "trainable of layers that fit trains, and train_on_batch too"
         yield Use(
             kind="trainable",
             call=span if looped else interp.spans.of(first.node),
@@ -73,6 +79,7 @@ def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:
             scope=layout.scope(place),
             data={
                 "changes": changes,
+                "on_batches": ways == {"train_on_batch"},
                 "problem": problem or next((late[id(e)] for e in seen if id(e) in late), None),
             },
         )
@@ -139,13 +146,42 @@ def too_late(interp: Interpreter) -> dict[int, str]:
             for other in compiled:
                 if changed & reach(interp, interp.models[other]):
                     waiting[other].append(event)
-        elif event.kind == "fit" and isinstance(model, int):
+        elif event.kind in FOLLOWS[interp.dialect] and isinstance(model, int):
             for late in waiting.get(model, ()):
-                found[id(late)] = (
-                    "trainable is set after compile: without another compile the fit does not "
-                    "follow it in Keras 2, and in Keras 3 only if it is the first"
-                )
+                found[id(late)] = LATE[event.kind]
     return found
+
+
+LATE = {
+    "fit": "trainable is set after compile: without another compile the fit does not follow it in "
+    "Keras 2, and in Keras 3 only if it is the first",
+    "train_on_batch": "trainable is set after compile: in Keras 3 train_on_batch follows it, and "
+    "trains nothing of what is frozen; in Keras 2 it does not (if that is meant, say --dialect "
+    "tf_keras)",
+}
+
+
+def frozen_at(interp: Interpreter, compiled: Event) -> frozenset[int]:
+    """The models and layers that do not train when a model is compiled."""
+    trains: dict[int, bool] = {}
+    for event in interp.events:
+        if event is compiled:
+            break
+        change = event.data.get("change")
+        if event.kind == "trainable" and change is not None and not event.hypothetical:
+            trains.update(dict.fromkeys(reach_of(interp, change), change.trainable))
+    return frozenset(one for one, on in trains.items() if not on)
+
+
+def trained_by(interp: Interpreter, change: Change) -> set[str]:
+    """How the models are trained that have what is frozen or not: fit, train_on_batch."""
+    changed = reach_of(interp, change)
+    return {
+        event.kind
+        for event in interp.events
+        if event.kind in ("fit", "train_on_batch")
+        and changed & reach(interp, interp.models[event["model"]])
+    }
 
 
 def in_frozen(interp: Interpreter) -> dict[int, str]:

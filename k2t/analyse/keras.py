@@ -18,6 +18,7 @@ from k2t.analyse import (
     freezing,
     generators,
     graph,
+    methods,
     names,
     nesting,
     operations,
@@ -364,11 +365,11 @@ class Keras:
         if name not in METHODS:
             return nesting.other_method(interp, state, name, node, frame)
         args = arguments.given(self.interp, node, frame, METHODS[name].split(), OLD_ARGUMENTS)
-        name = name.removesuffix("_generator")
+        name = methods.SAME.get(name, name)
         seen: dict[str, Any] = {"repeated": bool(interp.iteration)}
         if name == "predict_classes":  # of Sequential, until TensorFlow 2.6
             name, seen["classes"] = "predict", True
-        if name in ("fit", "evaluate", "predict"):
+        if name in methods.FED and name != "compile":
             generators.feed(interp, args, node)
             fed = generators.fed(args.get("x", Arg(UNKNOWN)).value)
             if state.fed == UNKNOWN or not isinstance(state.fed, Array | Instance):
@@ -377,6 +378,7 @@ class Keras:
         results: dict[str, Value] = {
             "fit": History(model, interp.span(node)),
             "evaluate": UNKNOWN,
+            "train_on_batch": UNKNOWN,
             "predict": nesting.predicted(interp, state),
         }
         result = results.get(name, NONE)
@@ -387,7 +389,7 @@ class Keras:
             seen["branches"] = calls.branches(interp.tree, interp.stmt)
             seen["runs"] = (callbacks.run(interp, args),)
             seen["states"] = (calls.optimizer_state(interp, model),)
-        if name in ("fit", "evaluate", "predict", "compile"):
+        if name in methods.FED:
             seen["parts"] = feeding.parts(interp, args, node)
         if name == "compile":
             seen |= {"versions": versions_of(frame), "iteration": interp.iteration}

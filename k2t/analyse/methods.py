@@ -43,6 +43,8 @@ METHODS = {
     "evaluate_generator": "x steps callbacks max_queue_size workers use_multiprocessing verbose",
     "predict_generator": "x steps callbacks max_queue_size workers use_multiprocessing verbose",
     "predict_classes": "x batch_size verbose",
+    "train_on_batch": "x y sample_weight class_weight reset_metrics return_dict",
+    "predict_on_batch": "x",
     "compile": "optimizer loss metrics loss_weights weighted_metrics run_eagerly "
     "steps_per_execution jit_compile auto_scale_loss sample_weight_mode target_tensors",
     "summary": "line_length positions print_fn expand_nested show_trainable layer_range",
@@ -52,6 +54,17 @@ METHODS = {
     "count_params": "",
 }
 """Methods of a model that are migrated, with their positional parameters."""
+
+SAME = {
+    "fit_generator": "fit",
+    "evaluate_generator": "evaluate",
+    "predict_generator": "predict",
+    "predict_on_batch": "predict",
+}
+"""Methods that do what another does."""
+
+FED = ("fit", "evaluate", "predict", "train_on_batch", "compile")
+"""Methods that are given something for each input or output."""
 
 OLD_ARGUMENTS = {
     "nb_epoch": "epochs",

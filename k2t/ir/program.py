@@ -96,7 +96,7 @@ class Compile:
 
     ``others`` are the arguments the same call had for other instances of the model, ``parts`` the
     lists and dicts among them. ``again`` are calls at other places, after it; ``receiver`` is the
-    model there.
+    model there. ``frozen`` are the layers and models that do not train then.
     """
 
     span: Span
@@ -108,6 +108,7 @@ class Compile:
     again: tuple[Compile, ...] = ()
     receiver: Span | None = None
     stmt: Span | None = None
+    frozen: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -244,6 +244,8 @@ def tail_of(ctx: Context, node: Node) -> str | None:
         return "softmax"
     if "time_distributed" in layer.args:
         return None
+    if layer.row == "Model":
+        return ctx.endings.get(layer.id)
     if "activation" in layer.args and layer.row in ENDINGS:
         from k2t.lower.activations import activation_row
 

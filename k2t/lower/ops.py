@@ -76,7 +76,8 @@ class Context:
     ``plain`` those of them that are called where others are; ``left`` the classes that are left to
     the user, and why; ``behind`` statements that are left with the model that they make, and why;
     ``outside`` the modules that are models of the script as they are, ``bound`` the names that
-    the script binds; ``imagenet``: networks of torchvision start from its weights.
+    the script binds; ``imagenet``: networks of torchvision start from its weights; ``endings``: the
+    activation that a model leaves to its loss, by model.
     """
 
     table: Table
@@ -101,6 +102,7 @@ class Context:
     outside: dict[int, Op] = field(default_factory=dict)
     bound: frozenset[str] = frozenset()
     imagenet: bool = False
+    endings: dict[int, str] = field(default_factory=dict)
 
     def source_text(self, span: Span) -> str:
         assert self.source is not None

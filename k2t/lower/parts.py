@@ -10,6 +10,7 @@ from k2t.ir.finding import Finding, NotMigrated, Severity
 from k2t.ir.program import Branch, Item, Leaf, Loop, Model, Use
 from k2t.ir.torch import Entry, Group, Line, ModuleClass, Part
 from k2t.ir.values import Const, ModelRef, Obj, Shape
+from k2t.lower.activations import activation
 from k2t.lower.ops import Context, Op
 from k2t.lower.wires import Lost
 from k2t.table import Row
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
 
 
 def part(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
-    """A model as a layer: the module that the constructor was given."""
+    """A model as a layer: the module that the constructor was given.
+
+    One that is trained itself may end in logits: its activation comes after it.
+    """
     found = ctx.outside.get(layer.id)
     name = part_name(layer)
     if found is not None:
         return [replace(found, module=name, stem=name)]
-    return [Op(module=name, layout="last", out="last", stem=name)]
+    ending = activation(ctx, Const(ctx.endings[layer.id])) if layer.id in ctx.endings else []
+    return [Op(module=name, layout="last", out="last", stem=name), *ending]
 
 
 def part_name(layer: Obj) -> str:
@@ -128,13 +133,6 @@ def check_parts(made: Draft, drafts: Mapping[int, Draft]) -> None:
             raise NotMigrated("K2T134", f"{name} takes its inputs in another form", layer.span)
         if inner.heads:
             raise NotMigrated("K2T134", f"{name} is trained itself, by several outputs", layer.span)
-        if inner.loss is not None and inner.loss.folded is not None:
-            raise NotMigrated(
-                "K2T134",
-                f"{name} is trained itself: it ends in logits, and here its {inner.loss.folded} "
-                "would be missing",
-                layer.span,
-            )
 
 
 def own_starts(starting: Sequence[str], others: Sequence[str]) -> tuple[Line, ...]:

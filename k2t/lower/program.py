@@ -90,6 +90,8 @@ def lower_models(
         for instance in model.instances:
             drafts[instance] = made
             ctx.made[instance] = made.made
+            if made.loss is not None and made.loss.folded is not None:
+                ctx.endings[instance] = made.loss.folded
     modules = [d for m in kept for d in (drafts[m.id],)]
     common = initial.plan(ctx, [m for d in modules for m in d.made])
     classes: dict[int, ModuleClass] = {}
