@@ -88,6 +88,23 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
+class Batchwise:
+    """``train_on_batch``: what makes tensors of x and y, what it gives back, and that in words.
+
+    ``counts``: it counts its steps; ``decays``: a schedule goes on with each; ``parameters`` are
+    those that train.
+    """
+
+    inputs: str
+    targets: str
+    result: str
+    words: str
+    counts: bool
+    decays: bool
+    parameters: str
+
+
+@dataclass(frozen=True)
 class ModuleClass:
     """A class to be emitted; without ``step`` it is a plain ``nn.Module``."""
 
@@ -110,6 +127,7 @@ class ModuleClass:
     tests: bool = False
     objects: tuple[tuple[str, str], ...] = ()
     epoch_hook: bool = False
+    batchwise: Batchwise | None = None
 
 
 @dataclass(frozen=True)

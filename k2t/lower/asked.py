@@ -9,6 +9,9 @@ from k2t.ir.program import Model, Program, Use
 from k2t.ir.values import Array, Value, as_int
 from k2t.lower import text as t
 
+LEARNS = ("fit", "train_on_batch", "evaluate")
+"""Uses that give a model targets."""
+
 
 def batch_size(program: Program, model: Model) -> int | None:
     """The batch size of the first fit of a model (Keras's default is 32)."""
@@ -19,9 +22,24 @@ def batch_size(program: Program, model: Model) -> int | None:
 
 
 def targets(program: Program, model: Model) -> Value | None:
-    """The targets the model is first fitted to (from y, or from a Sequence's batches)."""
+    """The targets the model is first fitted to (from y, or from a Sequence's batches).
+
+    Of targets that come in other forms from batch to batch only what they have in common is known.
+    """
+    batches = [
+        use.args["y"].value
+        for use in program.uses
+        if use.kind == "train_on_batch" and set(use.models) & set(model.instances)
+        if "y" in use.args
+    ]
+    if batches:
+        arrays = [y for y in batches if isinstance(y, Array)]
+        ranks = {len(y.shape) if y.shape is not None else None for y in arrays}
+        shape = arrays[0].shape if len(arrays) == len(batches) and len(ranks) == 1 else None
+        dtypes = {y.dtype for y in arrays} if len(arrays) == len(batches) else {None}
+        return Array(shape, dtypes.pop() if len(dtypes) == 1 else None)
     for use in program.uses:
-        if use.kind in ("fit", "evaluate") and set(use.models) & set(model.instances):
+        if use.kind in LEARNS and set(use.models) & set(model.instances):
             if "y" in use.args:
                 return use.args["y"].value
             for other in program.uses:
@@ -35,7 +53,7 @@ def weighted(program: Program, model: Model) -> bool:
     return any(
         name in use.args and not t.is_none(use.args[name].value)
         for use in program.uses
-        if use.kind in ("fit", "evaluate") and set(use.models) & set(model.instances)
+        if use.kind in LEARNS and set(use.models) & set(model.instances)
         for name in ("class_weight", "sample_weight", "validation_w")
     )
 

@@ -11,6 +11,7 @@ from k2t.ir.source import Code, code, join
 from k2t.ir.torch import Edit
 from k2t.ir.values import Arg, Array, ModelRef, Unknown, as_int
 from k2t.lower import text as t
+from k2t.lower.asked import LEARNS
 from k2t.lower.edits import Edits, cast, float_input, is_sequence, target
 from k2t.lower.images import check_order, is_flow
 from k2t.lower.model import Draft
@@ -52,7 +53,7 @@ def with_kind(program: Program, model: Model) -> str:
         return "one"
     kinds: set[str] = set()
     for use in program.uses:
-        if use.kind in ("fit", "evaluate", "predict") and set(use.models) & set(model.instances):
+        if use.kind in (*LEARNS, "predict") and set(use.models) & set(model.instances):
             parts = [fed(use, use.args[n]) for n in ("x", "validation_x") if n in use.args]
             kinds |= {part.kind if part is not None else "list" for part in parts}
     named = all(key is not None for key in model.input_keys)
@@ -252,7 +253,7 @@ def target_parts(program: Program, model: Model) -> Fed | None:
     kinds: set[str] = set()
     first: Fed | None = None
     for use in program.uses:
-        if use.kind in ("fit", "evaluate") and set(use.models) & set(model.instances):
+        if use.kind in LEARNS and set(use.models) & set(model.instances):
             kinds |= target_kinds(use)
             if first is None and "y" in use.args:
                 first = fed(use, use.args["y"])

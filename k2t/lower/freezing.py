@@ -9,15 +9,14 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.program import Change, Use
 from k2t.ir.torch import Edit, Snippet
 from k2t.ir.values import Obj
-from k2t.lower import text as t
-from k2t.lower.applications import INNER, NETWORK, network_parts
+from k2t.lower.applications import INNER, network_parts
 from k2t.lower.edits import Edits
 from k2t.lower.initial import torch_class
 from k2t.lower.model import Draft
 from k2t.lower.ops import Op
 from k2t.lower.parts import leaves, parts_of
+from k2t.lower.weighty import NORM, has_weights, normalises
 
-NORM = "BatchNormalization"
 RECURRENT = ("nn.LSTM", "nn.GRU", "nn.RNN")
 
 
@@ -25,6 +24,9 @@ def freeze(edits: Edits, use: Use) -> None:
     """A statement, or a loop, that sets ``trainable``: what it comes to, module by module."""
     if use.data["problem"] is not None:
         raise NotMigrated("K2T721", use.data["problem"], use.call)
+    if use.data["on_batches"]:
+        edits.removed.append(use.stmt)  # each optimizer was given the parameters that train
+        return
     by_model: dict[int, list[Change]] = {}
     for change in use.data["changes"]:
         by_model.setdefault(change.model, []).append(change)
@@ -54,7 +56,7 @@ def statements(edits: Edits, use: Use, draft: Draft | None, changes: Sequence[Ch
         raise NotMigrated("K2T721", why, use.call)
     form = "{}.requires_grad_({})"
     stays = called_in_inference(edits)
-    if any(normalises(edits, layer) for _, layer, _ in affected(edits, draft, wanted)) and (
+    if any(normalises(edits.ctx, layer) for _, layer, _ in affected(edits, draft, wanted)) and (
         draft.model.id not in stays
     ):
         emit_set_trainable(edits, use)
@@ -98,7 +100,7 @@ def modules(
     """The modules that are frozen or not, as few as say it: the model, a group, layers of one."""
     groups: dict[str, list[tuple[str, bool | None]]] = {}
     for path, op, layer in draft.made:
-        if has_weights(edits, draft, op, layer):
+        if has_weights(edits.ctx, draft, op, layer):
             said = asked(draft, layer, present, wanted, use)
             groups.setdefault(path.partition("[")[0], []).append((path, said))
     everything = {said for group in groups.values() for _, said in group}
@@ -115,15 +117,6 @@ def modules(
             yield base, bool(told.pop())
         else:
             yield from slices(base, group, use)
-
-
-def has_weights(edits: Edits, draft: Draft, op: Op, layer: Obj) -> bool:
-    """Whether a module has parameters: the activation of a layer or its padding has none."""
-    wraps = layer.row in ("Model", NETWORK) or "layer" in layer.args
-    if not wraps and "weights" not in edits.ctx.row(layer).data:
-        return False
-    beside = [o for _, o, one in draft.made if one.id == layer.id and (o.params or o.widens)]
-    return not beside or op in beside
 
 
 def asked(
@@ -164,18 +157,18 @@ def check(edits: Edits, draft: Draft, wanted: Mapping[int, bool], use: Use) -> N
     Raises:
         NotMigrated: see there.
     """
-    dialect = edits.ctx.dialect
+    ctx, dialect = edits.ctx, edits.ctx.dialect
     for op, layer, trainable in affected(edits, draft, wanted):
         why = "trainable of a layer of the script" if layer.row == "Custom" else None
         if why is None and trainable and (any(op.frozen) or torch_class(op) in RECURRENT):
             why = f"{layer.row} is trained again: it has parameters that Keras does not have"
         elif op.penalties and dialect == "keras3":
             why = f"{layer.row} is frozen: Keras 3 leaves its penalty out of the loss"
-        elif normalises(edits, layer) and dialect == "keras2":
+        elif normalises(ctx, layer) and dialect == "keras2":
             why = f"a frozen {NORM}: Keras 2 goes on to normalise by the batch, later ones do not"
-        elif normalises(edits, layer) and parts_of(draft.model).keys() & called_in_inference(edits):
+        elif normalises(ctx, layer) and parts_of(draft.model).keys() & called_in_inference(edits):
             why = "a frozen model with a part that is called with training=False"
-        elif normalises(edits, layer) and any(looks(edits, other) for other in edits.program.uses):
+        elif normalises(ctx, layer) and any(looks(edits, other) for other in edits.program.uses):
             why = f"a frozen {NORM} beside a model that is run without being compiled"
         if why is not None:
             raise NotMigrated("K2T721", why, use.call)
@@ -197,14 +190,6 @@ def called_in_inference(edits: Edits) -> set[int]:
     """The models that others call with ``training=False``."""
     made = [layer for d in edits.drafts.values() for _, _, layer in d.made]
     return {one.id for one in made if one.row == "Model" and "inference" in one.args}
-
-
-def normalises(edits: Edits, layer: Obj) -> bool:
-    """Whether a layer is, or has, BatchNormalization."""
-    if layer.row != NETWORK:
-        return layer.row == NORM
-    network = str(t.data(layer.args["network"].value))
-    return bool(edits.ctx.table.rows["applications"][network].get("norm"))
 
 
 def looks(edits: Edits, use: Use) -> bool:

@@ -16,6 +16,7 @@ from k2t.lower import heads, initial
 from k2t.lower import text as t
 from k2t.lower.applications import convolutions, pretrained_parts
 from k2t.lower.asked import fitted_again, refreshes, validates
+from k2t.lower.batchwise import batchwise, by_batches, stepped, without_cast
 from k2t.lower.chain import conversion, lower_items, simplified
 from k2t.lower.custom import in_inference_mode, made_of, note_inference_mode
 from k2t.lower.groups import Chain, assemble
@@ -312,7 +313,10 @@ def finish(
     elif trained:
         step = build_step(made, bool(penalty), params, validating)
     optimizer = own_optimizer(made.optimizer, params, model)
-    if optimizer is not None and fitted_again(uses):
+    on_batches = batchwise(ctx, made, step, drafts) if step and by_batches(uses) else None
+    if step and optimizer is not None and on_batches is not None:
+        step, optimizer = without_cast(step), stepped(optimizer, on_batches.parameters)
+    elif optimizer is not None and fitted_again(uses):
         optimizer = lasting(optimizer)
     texts = texts_of(step, optimizer, penalty, made)
     held = {*map(part_name, parts.values()), *(name for _, name in model.owners.values())}
@@ -350,13 +354,14 @@ def finish(
         docstring=model.home.docstring if model.home and model.home.becomes_class else None,
         penalty=penalty,
         step=step,
-        predict=predicted if predicts and trained else None,
+        predict=predicted if predicts and trained and on_batches is None else None,
         before_predict=before,
         optimizer=optimizer,
         validates=validating,
         epoch_hook=any(refreshes(u) for u in uses),
         objects=tuple((m.log, m.object) for m in made.metrics if m.object is not None),
         tests=any(u.kind == "evaluate" for u in uses),
+        batchwise=on_batches,
     )
 
 

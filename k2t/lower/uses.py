@@ -8,6 +8,7 @@ from k2t.ir.source import Code, Span, code
 from k2t.ir.torch import Edit, Snippet
 from k2t.ir.values import Arg, Array
 from k2t.lower import text as t
+from k2t.lower.batchwise import train_on_batch
 from k2t.lower.callbacks import callback, history_key
 from k2t.lower.classes import looked_up, weight
 from k2t.lower.edits import (
@@ -104,7 +105,7 @@ def predict(edits: Edits, use: Use) -> None:
     classes = use.data.get("classes")
     if classes and (draft.loss is None or draft.heads or draft.output.units is None):
         raise NotMigrated("K2T704", "predict_classes of a model without known outputs", use.call)
-    if draft.loss is None:
+    if draft.loss is None or edits.classes[draft.model.id].batchwise is not None:
         return plain_predict(edits, use, draft, x)
     made = data_loader(edits, use, draft, x, None, batch_option(use))
     trainer = trainer_for(edits, use)
@@ -145,7 +146,12 @@ def plain_predict(edits: Edits, use: Use, draft: Draft, x: Arg) -> None:
     many = draft.model.output_kind != "one"
     if draft.model.output_kind == "dict" or (many and len(draft.model.outputs) == 1):
         raise NotMigrated("K2T704", "predict of a part with its outputs in a dict", use.call)
-    result = code("[output.numpy() for output in ", call, "]") if many else code(call, ".numpy()")
+    if use.data.get("classes"):
+        raise NotMigrated(
+            "K2T704", "predict_classes of a model trained by train_on_batch", use.call
+        )
+    one = code(call, ending(draft), ".numpy()")
+    result = code("[output.numpy() for output in ", call, "]") if many else one
     edits.edits.append(Edit(use.call, result))
 
 
@@ -167,14 +173,17 @@ def call(edits: Edits, use: Use) -> None:
     assert isinstance(inner, Span)
     if "predict_parts" not in edits.training:
         edits.training["predict"] = edits.name("predict")
+    array = cast(edits, value, inner, floats(edits, draft))
+    result = code(edits.name("predict"), "(", use.receiver, ", ", array, ")", ending(draft))
+    edits.edits.append(Edit(use.call, result))
+
+
+def ending(draft: Draft) -> str:
+    """The activation that a model has left to its loss."""
     folded = draft.loss.folded if draft.loss is not None else None
     flat = draft.output.shape is not None and len(draft.output.shape) == 1
-    ending = {"softmax": ".softmax(1)" if flat else ".softmax(-1)", "sigmoid": ".sigmoid()"}.get(
-        folded or "", ""
-    )
-    array = cast(edits, value, inner, floats(edits, draft))
-    result = code(edits.name("predict"), "(", use.receiver, ", ", array, f"){ending}")
-    edits.edits.append(Edit(use.call, result))
+    softmax = ".softmax(1)" if flat else ".softmax(-1)"
+    return {"softmax": softmax, "sigmoid": ".sigmoid()"}.get(folded or "", "")
 
 
 def summary(edits: Edits, use: Use) -> None:
@@ -262,6 +271,7 @@ def training_said(edits: Edits, use: Use) -> None:
 
 HANDLERS = {
     "fit": fit,
+    "train_on_batch": train_on_batch,
     "evaluate": evaluate,
     "predict": predict,
     "call": call,

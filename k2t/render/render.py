@@ -288,6 +288,7 @@ class Writer:
             "validates": cls.validates,
             "tests": cls.tests,
             "epoch_hook": cls.epoch_hook,
+            "batchwise": cls.batchwise,
         }
         return str(environment().get_template("module.py.j2").render(values))
 

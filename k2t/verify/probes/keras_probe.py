@@ -181,11 +181,16 @@ class Probe:
                 watcher = self.loops[id(model)] = self.watcher(model)
                 watcher.set_model(model)
                 watcher.on_train_begin()
+                if len(self.loops) > 1:  # the steps of one model are looked at closely, not of two
+                    for other in self.loops.values():
+                        other.record.trace = None
             with self.working():
                 result = function(model, *args, **kwargs)
             first = next(iter(leaves(args or tuple(kwargs.values())).values()))
             values = leaves(result)
-            watcher.record.losses.append(float(next(iter(values.values()))))
+            # what Keras 3 returns is the mean of all steps so far
+            loss = self.taps.pop() if self.taps else next(iter(values.values()))
+            watcher.record.losses.append(float(loss))
             watcher.record.sizes.append(len(first))
             watcher.step_done()
             if self.options.steps and len(watcher.record.losses) >= self.options.steps:

@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.modules.lazy import LazyModuleMixin
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from k2t.verify.probes import torch_weights
 from k2t.verify.probes.blocker import block
 from k2t.verify.probes.child import (
+    EnoughSteps,
     Options,
     finish,
     fresh_sample,
@@ -34,6 +33,7 @@ from k2t.verify.probes.child import (
     prepare,
     run_script,
 )
+from k2t.verify.probes.torch_again import again, remember_arguments
 from k2t.verify.probes.torch_chance import switch_off_chance
 from k2t.verify.probes.torch_trace import make_trace, read_facts, read_gradients, running
 from k2t.verify.recording import Entry, Fit, Output, Recording, Trace, load
@@ -52,6 +52,7 @@ class Probe:
         self.names: dict[int, list[str]] = {}  # id of a model -> its layers in Keras's order
         self.started: list[nn.Module] = []  # evaluated as Keras drew them, maybe never fitted
         self.busy = False
+        self.loops: dict[int, Fit] = {}  # of models trained by train_on_batch, by id
 
     def install(self) -> None:
         trainer = self.lightning.Trainer
@@ -59,7 +60,7 @@ class Probe:
         for call, kind in (("test", "evaluate"), ("validate", "evaluate"), ("predict", "predict")):
             setattr(trainer, call, self.hook_output(kind, getattr(trainer, call)))
         self.watch_parts()
-        remember_arguments()
+        remember_arguments(self.watch_loops)
 
     def watch_parts(self) -> None:
         """Finds the ``predict(model, x)`` of a migrated script: Keras's, of a model that is a part.
@@ -77,10 +78,48 @@ class Probe:
 
         torch.no_grad.__call__ = decorated  # type: ignore[method-assign, assignment]
 
+    def watch_loops(self, cls: type[nn.Module]) -> None:
+        """Hooks the ``train_on_batch`` of a class of the script."""
+        function = vars(cls).get("train_on_batch")
+        if function is not None and not hasattr(function, "_k2t_hooked"):
+            cls.train_on_batch = self.hook_train_on_batch(function)  # type: ignore[attr-defined]
+
+    def hook_train_on_batch(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A loop of the script's own is one fit, from its first call on; it has no epochs."""
+
+        def hooked(model: Any, x: Any, y: Any) -> Any:
+            number = self.place(model)
+            record = self.loops.setdefault(id(model), Fit(number))
+            if not record.initial:
+                record.initial = self.read(model)
+            with self.working():
+                result = function(model, x, y)
+            first = next(iter(leaves(result).values()))
+            record.losses.append(float(first))
+            record.sizes.append(len(next(iter(leaves(x).values()))))
+            self.options.tell(len(record.losses))
+            if self.options.steps and len(record.losses) >= self.options.steps:
+                raise EnoughSteps
+            return result
+
+        hooked._k2t_hooked = True  # type: ignore[attr-defined]
+        return hooked
+
+    def end_loops(self) -> None:
+        """Reads what the models trained by train_on_batch have become, as the script ends."""
+        for model in self.models:
+            if id(model) in self.loops:
+                record = self.loops[id(model)]
+                record.final = self.read(model)
+                self.recording.fits.append(record)
+
     def hook_part(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def hooked(model: Any, x: Any) -> Any:
+            if not self.busy:
+                self.start(model, "predict")
             result = function(model, x)
-            if not self.busy and not isinstance(model, self.lightning.LightningModule):
+            trained = isinstance(model, self.lightning.LightningModule)
+            if not self.busy and (not trained or hasattr(model, "train_on_batch")):
                 self.recording.outputs.append(Output("predict", leaves(plain(result))))
             return result
 
@@ -277,68 +316,6 @@ def output_values(call: str, result: Any) -> dict[str, Any]:
     }
 
 
-# ------------------------------------------------------------------------- models built once more
-
-
-def remember_arguments() -> None:
-    """Notes on every module what it was constructed from, and functions applied to it later."""
-    apply = nn.Module.apply
-
-    def new(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        module = object.__new__(cls)
-        module.__dict__["_k2t_arguments"] = (args, kwargs)
-        return module
-
-    def noted(self: Any, fn: Callable[[nn.Module], None]) -> nn.Module:
-        if "_k2t_applied" not in self.__dict__:
-            self.__dict__["_k2t_applied"] = []
-        self.__dict__["_k2t_applied"].append(fn)
-        applied: nn.Module = apply(self, fn)
-        return applied
-
-    nn.Module.__new__ = new  # type: ignore[method-assign]
-    nn.Module.apply = noted  # type: ignore[assignment, method-assign]
-
-
-def again(value: Any) -> Any:
-    """A value built once more: modules from class and arguments, inside lists and dicts too."""
-    if isinstance(value, nn.Module):
-        args, kwargs = value.__dict__["_k2t_arguments"]
-        module = type(value)(*again(list(args)), **again(dict(kwargs)))
-        give_shapes(module, value)
-        # what was applied to the finished model, after its constructor
-        done = len(module.__dict__.get("_k2t_applied", []))
-        for fn in value.__dict__.get("_k2t_applied", [])[done:]:
-            module.apply(fn)
-        return module
-    if isinstance(value, list | tuple):
-        return type(value)([again(part) for part in value])
-    if isinstance(value, dict):
-        return {key: again(part) for key, part in value.items()}
-    return value
-
-
-def give_shapes(module: nn.Module, like: nn.Module) -> None:
-    """Gives lazy layers, which a script makes whole by a first call, the shapes of `like`."""
-    for name, part in module.named_modules():
-        lazy: Any = part
-        if not (isinstance(part, LazyModuleMixin) and lazy.has_uninitialized_params()):
-            continue
-        whole = like.get_submodule(name)
-        shapes = {**dict(whole.named_parameters()), **dict(whole.named_buffers())}
-        for key, tensor in [*lazy.named_parameters(recurse=False), *lazy.named_buffers()]:
-            if isinstance(tensor, UninitializedParameter | UninitializedBuffer):
-                tensor.materialize(shapes[key].shape)
-        for key in ("in_features", "in_channels", "num_features"):
-            if hasattr(whole, key):
-                setattr(lazy, key, getattr(whole, key))
-        for hook in ("_initialize_hook", "_load_hook"):
-            getattr(lazy, hook).remove()
-            delattr(lazy, hook)
-        lazy.__class__ = type(whole)
-        lazy.reset_parameters()
-
-
 def plain(value: Any) -> Any:
     """Tensors as arrays, also those inside lists."""
     if torch.is_tensor(value):
@@ -371,6 +348,7 @@ def main() -> None:
     probe.install()
     batches = source.fits[0].batches if source is not None and source.fits else []
     namespace = run_script(options, {"batches": batches} if batches else None)
+    probe.end_loops()
     probe.recording.variables = numeric_globals(namespace, plain)
     finish(probe.recording, options)
 

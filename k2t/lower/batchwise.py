@@ -1,0 +1,184 @@
+"""Models that the script trains batch by batch (``train_on_batch``): a method that takes a step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from k2t.ir.finding import NotMigrated, Severity
+from k2t.ir.program import Model, Use
+from k2t.ir.torch import Batchwise, Edit, Line, Optimizer, Step
+from k2t.ir.values import Obj
+from k2t.lower.optimizers import own
+from k2t.lower.parts import leaves, parts_of
+from k2t.lower.weighty import has_weights, normalises
+
+if TYPE_CHECKING:
+    from k2t.lower.edits import Edits
+    from k2t.lower.model import Draft
+    from k2t.lower.ops import Context
+
+CODE = "K2T731"
+TENSOR = "torch.as_tensor({}, device=self.device)"
+
+
+def by_batches(uses: Sequence[Use]) -> bool:
+    """Whether the script trains a model by ``train_on_batch``.
+
+    Raises:
+        NotMigrated: it is trained or evaluated by the batch and otherwise.
+    """
+    kinds = {use.kind for use in uses}
+    if "train_on_batch" not in kinds:
+        return False
+    if kinds & {"fit", "evaluate"}:
+        other = next(use for use in uses if use.kind in ("fit", "evaluate"))
+        raise NotMigrated(CODE, f"{other.kind} of a model that train_on_batch trains", other.call)
+    return True
+
+
+def batchwise(ctx: Context, made: Draft, step: Step, drafts: Mapping[int, Draft]) -> Batchwise:
+    """How a model takes a step on a batch.
+
+    Raises:
+        NotMigrated: it does something in a step that is not carried over.
+    """
+    model = made.model
+    assert model.compile is not None
+    if model.compile.again:
+        raise NotMigrated(CODE, "compiled again, and trained by train_on_batch", model.span)
+    if step.updates or made.heads:
+        what = "several outputs" if made.heads else "a metric that is an object"
+        raise NotMigrated(CODE, f"train_on_batch with {what}", model.compile.span)
+    values = dict((*step.logs, *step.means))
+    names = [values[name] for name in ("loss", *(m.log for m in made.metrics))]
+    items = [f"{name}.item()" for name in names]
+    first = step.lines[0].text
+    return Batchwise(
+        inputs=of_form(model.input_kind),
+        targets=TENSOR.format("y") + (first.removeprefix("y = y") if casts(step) else ""),
+        result=items[0] if len(items) == 1 else f"[{', '.join(items)}]",
+        words=" and the ".join(("loss", *(m.log for m in made.metrics))),
+        counts=made.optimizer is not None and bool(made.optimizer.hook),
+        decays=made.optimizer is not None and "decay" in made.optimizer.result,
+        parameters=parameters(ctx, made, drafts),
+    )
+
+
+def of_form(kind: str) -> str:
+    """What makes tensors of the inputs."""
+    if kind == "dict":
+        return f"{{k: {TENSOR.format('part')} for k, part in x.items()}}"
+    return f"[{TENSOR.format('part')} for part in x]" if kind == "list" else TENSOR.format("x")
+
+
+def casts(step: Step) -> bool:
+    """Whether a step begins with the form of the targets."""
+    return step.lines[0].text.startswith("y = y.")
+
+
+def without_cast(step: Step) -> Step:
+    return replace(step, lines=step.lines[1:]) if casts(step) else step
+
+
+def parameters(ctx: Context, made: Draft, drafts: Mapping[int, Draft]) -> str:
+    """The parameters that train: those of layers that were not frozen when the model was compiled.
+
+    Raises:
+        NotMigrated: a part is frozen in part, or normalises by the batch when it should not.
+    """
+    assert made.model.compile is not None
+    frozen = made.model.compile.frozen
+    for number, layer in parts_of(made.model).items():
+        if number not in frozen and frozen & inside(drafts, number):
+            raise NotMigrated("K2T721", "a part of the model is frozen in part", layer.span)
+    groups: dict[str, list[tuple[str, bool]]] = {}
+    for path, op, layer in made.made:
+        if not has_weights(ctx, made, op, layer):
+            continue
+        if layer.id in frozen and any(normalises(ctx, one) for one in every(drafts, layer)):
+            raise NotMigrated("K2T721", "a frozen BatchNormalization in a step", layer.span)
+        groups.setdefault(path.partition("[")[0], []).append((path, layer.id not in frozen))
+    if all(trains for group in groups.values() for _, trains in group):
+        return "self.parameters()"
+    trained: list[str] = []
+    for base, group in groups.items():
+        told = {trains for _, trains in group}
+        paths = [base] if told == {True} else [path for path, trains in group if trains]
+        if len(told) > 1 and any("[?]" in path or ":" in path for path in paths):
+            raise NotMigrated("K2T721", "trainable of some layers of a loop", made.model.span)
+        trained += paths
+    if len(trained) == 1:
+        return f"{trained[0]}.parameters()"
+    return f"[{', '.join(f'*{path}.parameters()' for path in trained)}]"
+
+
+def every(drafts: Mapping[int, Draft], layer: Obj) -> Iterator[Obj]:
+    """A layer, or those of a model used as one."""
+    inner = drafts.get(layer.id) if layer.row == "Model" else None
+    if inner is None:
+        yield layer
+        return
+    for one in layers(inner.model):
+        yield from every(drafts, one)
+
+
+def inside(drafts: Mapping[int, Draft], number: int) -> set[int]:
+    """The layers of a model and of its parts, by id."""
+    inner = drafts[number].model
+    found = {layer.id for layer in layers(inner)}
+    return found.union(*(inside(drafts, part) for part in parts_of(inner)))
+
+
+def layers(model: Model) -> list[Obj]:
+    return [n.layer for leaf in leaves(model.body) for n in leaf.seen if n.layer is not None]
+
+
+def stepped(optimizer: Optimizer, parameters: str) -> Optimizer:
+    """The optimizer as an attribute of the module, which counts its steps itself."""
+    lines = [*optimizer.lines, *(() if optimizer.lines else (result(optimizer),))]
+    return replace(
+        optimizer,
+        lines=tuple(replace(x, text=attribute(x.text, parameters)) for x in lines),
+        hook=tuple(replace(x, text=attribute(x.text, parameters)) for x in optimizer.hook),
+        result="",
+    )
+
+
+def result(optimizer: Optimizer) -> Line:
+    return Line(f"optimizer = {optimizer.result}")
+
+
+def attribute(text: str, parameters: str) -> str:
+    text = own(text.replace("self.parameters()", parameters))
+    return text.replace("(self.global_step + 1)", "self.steps").replace(
+        "self.global_step + 1", "self.steps"
+    )
+
+
+def train_on_batch(edits: Edits, use: Use) -> None:
+    """The call stays; its arrays get the types that the model wants.
+
+    Raises:
+        NotMigrated: an argument that is not carried over.
+    """
+    from k2t.lower.edits import check_rest, need
+    from k2t.lower.feeding import inputs
+
+    draft = edits.draft(use)
+    if draft.loss is None:
+        raise NotMigrated("K2T701", "train_on_batch of a model that is not compiled", use.call)
+    check_rest(use, {"x", "y"})
+    x = need(use, "x")
+    need(use, "y")
+    assert x.span is not None
+    edits.edits.append(Edit(x.span, inputs(edits, use, draft, x)))
+    if edits.program.dialect == "keras3" and use.how != "nothing":
+        edits.note(
+            "K2T730",
+            Severity.WARNING,
+            "train_on_batch of Keras 3 gives means since the model was compiled; here it gives "
+            "those of the batch",
+            use.call,
+        )
