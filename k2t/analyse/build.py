@@ -11,18 +11,18 @@ from k2t.analyse.added import added_losses, used, with_nodes
 from k2t.analyse.classes import Classes, layer_call
 from k2t.analyse.compiled import compile_of
 from k2t.analyse.functions import Structures
+from k2t.analyse.homes import home_class
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.keras import Keras
 from k2t.analyse.models import Builder
 from k2t.analyse.sequences import sequence_class
-from k2t.analyse.sources import is_docstring
 from k2t.analyse.state import Event, ModelState, own_names, statements
 from k2t.analyse.statements import Layout
 from k2t.analyse.trace import held, lasting, settled
 from k2t.ir.finding import Finding, Severity
 from k2t.ir.program import Home, Import, Leftover, Model, Program, Use
 from k2t.ir.source import Span
-from k2t.ir.values import History, ListRef, ModelRef, Obj, Ref, Tensor, Tuple, Value
+from k2t.ir.values import History, ListRef, Obj, Ref, Tensor, Tuple, Value
 from k2t.parse.script import Script
 from k2t.table import Table
 
@@ -120,7 +120,7 @@ class Assembly:
 
     def model(self, group: list[ModelState]) -> Model:
         interp = self.interp
-        home = self.home_class(group)
+        home = home_class(interp, self.layout, group)
         builder = Builder(
             interp,
             group,
@@ -167,39 +167,6 @@ class Assembly:
         found = [self.interp.graph[i].stmt for i in ids] + [state.stmt]
         tops = [self.layout.top_level(s) for s in found]
         return min(tops, key=lambda s: s.lineno)
-
-    def home_class(self, group: list[ModelState]) -> Home | None:
-        """The function that becomes the class: it builds this model and does no more."""
-        scope = group[0].frame.scope
-        if not isinstance(scope, ast.FunctionDef) or scope.decorator_list:
-            return None
-        if self.layout.top_level(scope) is not scope or scope.args.vararg or scope.args.kwarg:
-            return None
-        inside = {id(s) for s in statements(scope.body)}
-        made = [m for m in self.interp.models.values() if id(m.stmt) in inside]
-        if {id(m.node) for m in made} != {id(group[0].node)}:
-            return None
-        if not self.returns_model(scope, group) or not self.layout.only_called(scope):
-            return None
-        allowed = {"layer", "object", "add", "apply", "model", "compile", "bind", "constant"}
-        allowed |= {"tensor_operation"}
-        for event in self.interp.events:
-            if id(event.stmt) in inside and event.kind not in allowed:
-                return None
-        docstring = self.spans.of(scope.body[0]) if is_docstring(scope.body[0]) else None
-        return Home(scope.name, self.spans.of(scope), becomes_class=True, docstring=docstring)
-
-    def returns_model(self, scope: ast.FunctionDef, group: list[ModelState]) -> bool:
-        returns = [s for s in statements(scope.body) if isinstance(s, ast.Return)]
-        if len(returns) != 1 or returns[0] is not scope.body[-1] or returns[0].value is None:
-            return False
-        value = returns[0].value
-        if value is group[0].node:
-            return True
-        frame = group[0].frame
-        if not isinstance(value, ast.Name):
-            return False
-        return isinstance(frame.names.get(value.id), ModelRef)
 
     def variables(self) -> dict[int, tuple[str, ...]]:
         """The variables each tensor was bound to."""

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from k2t.analyse import feeding, freezing
+from k2t.analyse import feeding, trainable
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.models import Builder
 from k2t.analyse.sources import comments_above
@@ -48,19 +48,24 @@ def one_compile(interp: Interpreter, event: Event, builder: Builder) -> Compile:
         name: arg.__class__(builder.scope.clean(arg.value, versions), arg.span)
         for name, arg in event["args"].items()
     }
+    frozen = trainable.frozen_at(interp, event)
     method = node.func if isinstance(node, ast.Call) else None
     alone = isinstance(event.stmt, ast.Expr) and event.stmt.value is node
     return Compile(
         interp.spans.of(node),
         args,
-        (*object_comments(interp, event), *comments_above(interp, event.stmt)),
+        (
+            *trainable.said(interp, frozen),
+            *object_comments(interp, event),
+            *comments_above(interp, event.stmt),
+        ),
         parts=feeding.by_name(event["args"], event["parts"], builder.scope, versions),
         functions=event["functions"],
         receiver=interp.spans.of(method.value)
         if isinstance(method, ast.Attribute) and alone
         else None,
         stmt=interp.spans.of(event.stmt),
-        frozen=freezing.frozen_at(interp, event),
+        frozen=frozen,
     )
 
 

@@ -374,7 +374,8 @@ class Builder:
     def plain_home(self) -> Home | None:
         scope = self.home.scope
         if isinstance(scope, ast.FunctionDef):
-            return Home(scope.name, self.interp.spans.of(scope), becomes_class=False)
+            span = self.interp.spans.of(scope)
+            return Home(scope.name, span, span, becomes_class=False)
         return None
 
     def sequential_input(self) -> Node:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from k2t.analyse import trainable
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.sources import comments_above
 from k2t.analyse.state import statements
@@ -50,6 +51,8 @@ class Layout:
             alone = isinstance(stmt, ast.Expr) and event.kind in ("add", "compile", "add_loss")
             bound = isinstance(stmt, ast.Assign | ast.AnnAssign) and event.kind == "model"
             if (alone or bound) and getattr(stmt, "value", None) is event.node:
+                consumed.add(id(stmt))
+            if event.kind == "trainable" and trainable.spent(self.interp, event):
                 consumed.add(id(stmt))
         consumed |= self.filled_lists()
         for stmt in reversed(list(statements(self.interp.tree.body))):

@@ -58,12 +58,17 @@ Item = Leaf | Loop | Branch | Plain
 
 @dataclass(frozen=True)
 class Home:
-    """The function a model is built in; ``becomes_class`` when nothing else happens there."""
+    """The function a model is built in; ``becomes_class`` when nothing else happens there.
+
+    ``whole`` begins with the ``comments`` above it.
+    """
 
     name: str
     span: Span
+    whole: Span
     becomes_class: bool
     docstring: Span | None = None
+    comments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

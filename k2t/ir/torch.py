@@ -89,19 +89,20 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Batchwise:
-    """``train_on_batch``: what makes tensors of x and y, what it gives back, and that in words.
+    """``train_on_batch``: what makes tensors of x and y, the values it gives back, and their names.
 
     ``counts``: it counts its steps; ``decays``: a schedule goes on with each; ``parameters`` are
-    those that train.
+    those that train. ``predicts`` is what ``predict`` makes of the outputs, if there is one.
     """
 
     inputs: str
     targets: str
-    result: str
+    values: tuple[str, ...]
     words: str
     counts: bool
     decays: bool
     parameters: str
+    predicts: str | None
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ class ModuleClass:
     tests: bool = False
     objects: tuple[tuple[str, str], ...] = ()
     epoch_hook: bool = False
+    comments: tuple[str, ...] = ()
     batchwise: Batchwise | None = None
 
 

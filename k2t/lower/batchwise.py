@@ -6,16 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k2t.ir.finding import NotMigrated, Severity
+from k2t.ir.finding import NotMigrated
 from k2t.ir.program import Model, Use
-from k2t.ir.torch import Batchwise, Edit, Line, Optimizer, Step
+from k2t.ir.torch import Batchwise, Line, Optimizer, Step
 from k2t.ir.values import Obj
 from k2t.lower.optimizers import own
 from k2t.lower.parts import leaves, parts_of
 from k2t.lower.weighty import has_weights, normalises
 
 if TYPE_CHECKING:
-    from k2t.lower.edits import Edits
     from k2t.lower.model import Draft
     from k2t.lower.ops import Context
 
@@ -27,18 +26,20 @@ def by_batches(uses: Sequence[Use]) -> bool:
     """Whether the script trains a model by ``train_on_batch``.
 
     Raises:
-        NotMigrated: it is trained or evaluated by the batch and otherwise.
+        NotMigrated: it is fitted, too.
     """
     kinds = {use.kind for use in uses}
     if "train_on_batch" not in kinds:
         return False
-    if kinds & {"fit", "evaluate"}:
-        other = next(use for use in uses if use.kind in ("fit", "evaluate"))
-        raise NotMigrated(CODE, f"{other.kind} of a model that train_on_batch trains", other.call)
+    fitted = next((use for use in uses if use.kind == "fit"), None)
+    if fitted is not None:
+        raise NotMigrated(CODE, "fit of a model that train_on_batch trains", fitted.call)
     return True
 
 
-def batchwise(ctx: Context, made: Draft, step: Step, drafts: Mapping[int, Draft]) -> Batchwise:
+def batchwise(
+    ctx: Context, made: Draft, step: Step, drafts: Mapping[int, Draft], uses: Sequence[Use]
+) -> Batchwise:
     """How a model takes a step on a batch.
 
     Raises:
@@ -51,19 +52,31 @@ def batchwise(ctx: Context, made: Draft, step: Step, drafts: Mapping[int, Draft]
     if step.updates or made.heads:
         what = "several outputs" if made.heads else "a metric that is an object"
         raise NotMigrated(CODE, f"train_on_batch with {what}", model.compile.span)
+    evaluated = next((use for use in uses if use.kind == "evaluate"), None)
+    if evaluated is not None and (step.means or len(model.inputs) > 1):
+        what = "means of batches" if step.means else "several inputs"
+        raise NotMigrated(CODE, f"evaluate with {what}, beside train_on_batch", evaluated.call)
     values = dict((*step.logs, *step.means))
     names = [values[name] for name in ("loss", *(m.log for m in made.metrics))]
-    items = [f"{name}.item()" for name in names]
     first = step.lines[0].text
     return Batchwise(
         inputs=of_form(model.input_kind),
         targets=TENSOR.format("y") + (first.removeprefix("y = y") if casts(step) else ""),
-        result=items[0] if len(items) == 1 else f"[{', '.join(items)}]",
+        values=tuple(names),
         words=" and the ".join(("loss", *(m.log for m in made.metrics))),
         counts=made.optimizer is not None and bool(made.optimizer.hook),
         decays=made.optimizer is not None and "decay" in made.optimizer.result,
         parameters=parameters(ctx, made, drafts),
+        predicts=ending(made) if any(use.kind == "predict" for use in uses) else None,
     )
+
+
+def ending(made: Draft) -> str:
+    """The activation that a model has left to its loss."""
+    folded = made.loss.folded if made.loss is not None else None
+    flat = made.output.shape is not None and len(made.output.shape) == 1
+    softmax = ".softmax(1)" if flat else ".softmax(-1)"
+    return {"softmax": softmax, "sigmoid": ".sigmoid()"}.get(folded or "", "")
 
 
 def of_form(kind: str) -> str:
@@ -155,30 +168,3 @@ def attribute(text: str, parameters: str) -> str:
     return text.replace("(self.global_step + 1)", "self.steps").replace(
         "self.global_step + 1", "self.steps"
     )
-
-
-def train_on_batch(edits: Edits, use: Use) -> None:
-    """The call stays; its arrays get the types that the model wants.
-
-    Raises:
-        NotMigrated: an argument that is not carried over.
-    """
-    from k2t.lower.edits import check_rest, need
-    from k2t.lower.feeding import inputs
-
-    draft = edits.draft(use)
-    if draft.loss is None:
-        raise NotMigrated("K2T701", "train_on_batch of a model that is not compiled", use.call)
-    check_rest(use, {"x", "y"})
-    x = need(use, "x")
-    need(use, "y")
-    assert x.span is not None
-    edits.edits.append(Edit(x.span, inputs(edits, use, draft, x)))
-    if edits.program.dialect == "keras3" and use.how != "nothing":
-        edits.note(
-            "K2T730",
-            Severity.WARNING,
-            "train_on_batch of Keras 3 gives means since the model was compiled; here it gives "
-            "those of the batch",
-            use.call,
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -90,9 +91,9 @@ def cast(edits: Edits, value: Value, span: Span, floats: bool) -> Code:
 
 def method_base(edits: Edits, span: Span) -> Code:
     """An expression a method can be called on."""
-    text = edits.program.source.slice(span)
-    simple = all(c.isalnum() or c in "_.[](), :'\"-" for c in text) and " - " not in text
-    return (span,) if simple else ("(", span, ")")
+    shown = ast.parse(f"({edits.program.source.slice(span)})", mode="eval").body
+    primary = isinstance(shown, ast.Name | ast.Attribute | ast.Subscript | ast.Call)
+    return (span,) if primary else ("(", span, ")")
 
 
 def target(value: Value, span: Span) -> Code:

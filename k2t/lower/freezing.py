@@ -25,8 +25,7 @@ def freeze(edits: Edits, use: Use) -> None:
     if use.data["problem"] is not None:
         raise NotMigrated("K2T721", use.data["problem"], use.call)
     if use.data["on_batches"]:
-        edits.removed.append(use.stmt)  # each optimizer was given the parameters that train
-        return
+        return  # the optimizers get the parameters that train
     by_model: dict[int, list[Change]] = {}
     for change in use.data["changes"]:
         by_model.setdefault(change.model, []).append(change)

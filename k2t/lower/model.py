@@ -25,7 +25,7 @@ from k2t.lower.initial import Made, own_names
 from k2t.lower.lossless import added_loss
 from k2t.lower.masks import apply_masks
 from k2t.lower.ops import Context, dim_text, located
-from k2t.lower.optimizers import lasting, lower_optimizer, optimizer_row
+from k2t.lower.optimizers import lasting, lower_optimizer, note_embedding
 from k2t.lower.parts import (
     check_parts,
     handed_in,
@@ -163,24 +163,6 @@ def draft(
     return made
 
 
-SQUARES = ("Adam", "AdamW", "Nadam", "RMSprop", "Adagrad", "Adadelta")
-
-
-def note_embedding(ctx: Context, model: Model, chain: Chain) -> None:
-    """Keras 3 on TensorFlow squares the gradients of a token that occurs twice one by one."""
-    assert model.compile is not None
-    row, _ = optimizer_row(ctx, t.get(model.compile.args, "optimizer"))
-    fixed = [t.data(t.get(one.args, "trainable")) is False for _, _, one in chain.paths]
-    embeds = any(p[2].row == "Embedding" for p, f in zip(chain.paths, fixed, strict=True) if not f)
-    if embeds and ctx.dialect == "keras3" and row.name in SQUARES:
-        ctx.note(
-            "K2T406",
-            "warning",
-            f"{row.name}: Keras 3 on TensorFlow squares the gradient of each occurrence of a token "
-            "in an Embedding, torch that of their sum (23 % of a step's loss in one script)",
-        )
-
-
 def check_others(ctx: Context, model: Model, made: Draft, output: Output, y: Array | None) -> None:
     """What one compile call says for other instances of the model must come to the same."""
     assert model.compile is not None
@@ -313,7 +295,7 @@ def finish(
     elif trained:
         step = build_step(made, bool(penalty), params, validating)
     optimizer = own_optimizer(made.optimizer, params, model)
-    on_batches = batchwise(ctx, made, step, drafts) if step and by_batches(uses) else None
+    on_batches = batchwise(ctx, made, step, drafts, uses) if step and by_batches(uses) else None
     if step and optimizer is not None and on_batches is not None:
         step, optimizer = without_cast(step), stepped(optimizer, on_batches.parameters)
     elif optimizer is not None and fitted_again(uses):
@@ -331,6 +313,7 @@ def finish(
     predicts = any(u.kind in ("predict", "call") for u in uses)
     starting = starts(common, made)
     others = [path for path, _, layer in made.made if layer.row == "Model"]
+    home = model.home if model.home and model.home.becomes_class else None
     own = () if alone else own_starts(starting, [*others, *settled])
     return ModuleClass(
         name=made.name,
@@ -351,7 +334,8 @@ def finish(
         applies=bool(starting) and alone,
         forward=forward_arguments(model),
         lines=tuple(made.chain.lines),
-        docstring=model.home.docstring if model.home and model.home.becomes_class else None,
+        docstring=home.docstring if home else None,
+        comments=home.comments if home else (),
         penalty=penalty,
         step=step,
         predict=predicted if predicts and trained and on_batches is None else None,

@@ -235,7 +235,7 @@ def create(edits: Edits, made: Draft, cls: ModuleClass, removed: list[Span]) -> 
     """Where the model was complete, an instance of its class is made."""
     model = made.model
     if model.home is not None and model.home.becomes_class:
-        removed.append(model.home.span)
+        removed.append(model.home.whole)
         for span in model.renames:
             edits.edits.append(Edit(span, (cls.name,)))
         return

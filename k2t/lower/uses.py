@@ -7,8 +7,9 @@ from k2t.ir.program import Use
 from k2t.ir.source import Code, Span, code
 from k2t.ir.torch import Edit, Snippet
 from k2t.ir.values import Arg, Array
+from k2t.lower import looped
 from k2t.lower import text as t
-from k2t.lower.batchwise import train_on_batch
+from k2t.lower.batchwise import ending
 from k2t.lower.callbacks import callback, history_key
 from k2t.lower.classes import looked_up, weight
 from k2t.lower.edits import (
@@ -63,6 +64,8 @@ def evaluate(edits: Edits, use: Use) -> None:
     draft = edits.draft(use)
     if draft.loss is None or use.receiver is None:
         raise NotMigrated("K2T701", "evaluate of a model that is not compiled", use.call)
+    if looped.by_batches(edits, use):
+        return looped.evaluate(edits, use)
     check_rest(use, {"x", "y", "batch_size", "verbose", "return_dict", "sample_weight"})
     x = need(use, "x")
     made = data_loader(edits, use, draft, x, use.args.get("y"), batch_option(use))
@@ -105,8 +108,10 @@ def predict(edits: Edits, use: Use) -> None:
     classes = use.data.get("classes")
     if classes and (draft.loss is None or draft.heads or draft.output.units is None):
         raise NotMigrated("K2T704", "predict_classes of a model without known outputs", use.call)
-    if draft.loss is None or edits.classes[draft.model.id].batchwise is not None:
+    if draft.loss is None:
         return plain_predict(edits, use, draft, x)
+    if looped.by_batches(edits, use):
+        return looped.predict(edits, use)
     made = data_loader(edits, use, draft, x, None, batch_option(use))
     trainer = trainer_for(edits, use)
     if draft.heads:
@@ -176,14 +181,6 @@ def call(edits: Edits, use: Use) -> None:
     array = cast(edits, value, inner, floats(edits, draft))
     result = code(edits.name("predict"), "(", use.receiver, ", ", array, ")", ending(draft))
     edits.edits.append(Edit(use.call, result))
-
-
-def ending(draft: Draft) -> str:
-    """The activation that a model has left to its loss."""
-    folded = draft.loss.folded if draft.loss is not None else None
-    flat = draft.output.shape is not None and len(draft.output.shape) == 1
-    softmax = ".softmax(1)" if flat else ".softmax(-1)"
-    return {"softmax": softmax, "sigmoid": ".sigmoid()"}.get(folded or "", "")
 
 
 def summary(edits: Edits, use: Use) -> None:
@@ -271,7 +268,7 @@ def training_said(edits: Edits, use: Use) -> None:
 
 HANDLERS = {
     "fit": fit,
-    "train_on_batch": train_on_batch,
+    "train_on_batch": looped.train_on_batch,
     "evaluate": evaluate,
     "predict": predict,
     "call": call,

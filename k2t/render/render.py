@@ -268,6 +268,7 @@ class Writer:
         values = {
             "name": cls.name,
             "base": base,
+            "comments": cls.comments,
             "docstring": self.docstring(cls),
             "parameters": [self.text(p) for p in cls.parameters],
             "attributes": cls.attributes,

@@ -80,6 +80,7 @@ class Probe:
             model.fit_generator = self.hook_fit(model.fit_generator)
         for call in ("evaluate", "predict"):
             setattr(model, call, self.hook_output(call, getattr(model, call)))
+        model.predict_on_batch = self.hook_output("predict", model.predict_on_batch)
         model.train_on_batch = self.hook_train_on_batch(model.train_on_batch)
         if hasattr(model, "train_step"):
             self.tap_losses()

@@ -53,6 +53,7 @@ class Probe:
         self.started: list[nn.Module] = []  # evaluated as Keras drew them, maybe never fitted
         self.busy = False
         self.loops: dict[int, Fit] = {}  # of models trained by train_on_batch, by id
+        self.watched: list[type] = []  # their classes
 
     def install(self) -> None:
         trainer = self.lightning.Trainer
@@ -79,10 +80,26 @@ class Probe:
         torch.no_grad.__call__ = decorated  # type: ignore[method-assign, assignment]
 
     def watch_loops(self, cls: type[nn.Module]) -> None:
-        """Hooks the ``train_on_batch`` of a class of the script."""
-        function = vars(cls).get("train_on_batch")
-        if function is not None and not hasattr(function, "_k2t_hooked"):
-            cls.train_on_batch = self.hook_train_on_batch(function)  # type: ignore[attr-defined]
+        """Hooks ``train_on_batch`` of a class of the script, and what it has beside it."""
+        own: Any = cls
+        if "train_on_batch" not in vars(cls) or cls in self.watched:
+            return
+        self.watched.append(cls)
+        own.train_on_batch = self.hook_train_on_batch(own.train_on_batch)
+        for call in {"evaluate", "predict"} & vars(cls).keys():
+            setattr(cls, call, self.hook_own(call, getattr(cls, call)))
+
+    def hook_own(self, call: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A method of the script's own that does what one of Keras's models does."""
+
+        def hooked(model: Any, *args: Any, **kwargs: Any) -> Any:
+            self.start(model, call)
+            result = function(model, *args, **kwargs)
+            arrays = {name: np.array(value) for name, value in leaves(plain(result)).items()}
+            self.recording.outputs.append(Output(call, arrays))
+            return result
+
+        return hooked
 
     def hook_train_on_batch(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A loop of the script's own is one fit, from its first call on; it has no epochs."""
@@ -102,7 +119,6 @@ class Probe:
                 raise EnoughSteps
             return result
 
-        hooked._k2t_hooked = True  # type: ignore[attr-defined]
         return hooked
 
     def end_loops(self) -> None:
@@ -118,8 +134,7 @@ class Probe:
             if not self.busy:
                 self.start(model, "predict")
             result = function(model, x)
-            trained = isinstance(model, self.lightning.LightningModule)
-            if not self.busy and (not trained or hasattr(model, "train_on_batch")):
+            if not self.busy and not isinstance(model, self.lightning.LightningModule):
                 self.recording.outputs.append(Output("predict", leaves(plain(result))))
             return result
 
