@@ -110,7 +110,6 @@ class History(L.Callback):
 
 model = Model()
 
-
 hist = History()
 trainer = L.Trainer(
     max_epochs=4,

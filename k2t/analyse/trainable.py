@@ -75,7 +75,7 @@ def said(interp: Interpreter, frozen: Set[int]) -> tuple[str, ...]:
     found = [
         comments_above(interp, event.stmt)
         for event in interp.events
-        if spent(interp, event) and event["change"].model in frozen
+        if spent(interp, event) and reach_of(interp, event["change"]) & frozen
     ]
     return tuple(dict.fromkeys(line for lines in found for line in lines))
 

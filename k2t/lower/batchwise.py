@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k2t.ir.finding import NotMigrated
-from k2t.ir.program import Model, Use
+from k2t.ir.finding import Finding, NotMigrated, Severity
+from k2t.ir.program import Model, Program, Use
 from k2t.ir.torch import Batchwise, Line, Optimizer, Step
 from k2t.ir.values import Obj
+from k2t.lower import text as t
 from k2t.lower.optimizers import own
 from k2t.lower.parts import leaves, parts_of
 from k2t.lower.weighty import has_weights, normalises
@@ -77,6 +78,21 @@ def ending(made: Draft) -> str:
     flat = made.output.shape is not None and len(made.output.shape) == 1
     softmax = ".softmax(1)" if flat else ".softmax(-1)"
     return {"softmax": softmax, "sigmoid": ".sigmoid()"}.get(folded or "", "")
+
+
+def shared_optimizers(program: Program) -> Iterator[Finding]:
+    """A warning for each optimizer that several models were compiled with."""
+    seen: dict[int, Model] = {}
+    stepped = {m for use in program.uses if use.kind == "train_on_batch" for m in use.models}
+    for model in program.models:
+        made = t.get(model.compile.args, "optimizer") if model.compile is not None else None
+        if not isinstance(made, Obj) or not stepped & set(model.instances):
+            continue
+        if seen.setdefault(made.id, model) is not model:
+            assert model.compile is not None
+            text = "two models are compiled with one optimizer: Keras 2 counts the steps of both "
+            text += "together (10 % of a loss after 50 steps of Adam), here each counts its own"
+            yield Finding("K2T730", Severity.WARNING, text, model.compile.span)
 
 
 def of_form(kind: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from k2t.ir.finding import NotMigrated, Severity
+from k2t.ir.finding import NotMigrated
 from k2t.ir.program import Use
 from k2t.ir.source import code
 from k2t.ir.torch import Edit
@@ -62,12 +62,3 @@ def train_on_batch(edits: Edits, use: Use) -> None:
     need(use, "y")
     assert x.span is not None
     edits.edits.append(Edit(x.span, inputs(edits, use, draft, x)))
-    told = any(found.code == "K2T730" for found in edits.findings)
-    if edits.program.dialect == "keras3" and use.how != "nothing" and not told:
-        edits.note(
-            "K2T730",
-            Severity.WARNING,
-            "train_on_batch of Keras 3 gives means since the model was compiled; here it gives "
-            "those of the batch",
-            use.call,
-        )

@@ -14,6 +14,7 @@ from k2t.lower import text as t
 from k2t.lower.added import with_added_loss
 from k2t.lower.applications import differences, stays_outside, trained
 from k2t.lower.asked import batch_size, targets, weighted
+from k2t.lower.batchwise import shared_optimizers
 from k2t.lower.callbacks import rate_class
 from k2t.lower.classes import edit_layers
 from k2t.lower.custom import draft_layers
@@ -107,6 +108,7 @@ def lower_models(
             for instance in made.model.instances:
                 del drafts[instance]
     without_parts(modules, drafts, classes, findings)
+    findings += shared_optimizers(program)
     edits = Edits(program, ctx, drafts, classes)
     add_losses(edits, modules, classes, findings)
     edit_layers(edits)

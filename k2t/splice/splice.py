@@ -48,9 +48,10 @@ def splice(
     """
     source = program.source
     gone = on_one_line(source, outer(list(removed)))
-    needed = emptied(source, gone)
+    needed, runs = emptied(source, gone), run_starts(source, gone)
     pieces = [
-        filled(source, span) if span.start in needed else deletion(source, span) for span in gone
+        filled(source, span) if span.start in needed else deletion(source, span, runs[span])
+        for span in gone
     ]
     for span, text, block in changes:
         if any(span in g for g in gone):
@@ -120,8 +121,21 @@ def line_start(source: Source, offset: int) -> int:
     return source.text.rfind("\n", 0, offset) + 1
 
 
-def deletion(source: Source, span: Span) -> Piece:
-    """Delete a statement: whole lines where it stands alone, with a comment at its end."""
+def run_starts(source: Source, gone: Sequence[Span]) -> dict[Span, int]:
+    """Where the statements begin that are deleted line by line down to each."""
+    starts: dict[Span, int] = {}
+    for span in gone:
+        start = line_start(source, span.start)
+        above = next((s for s in starts if source.text[s.end : start].strip(" \t") == "\n"), None)
+        starts[span] = starts[above] if above is not None else start
+    return starts
+
+
+def deletion(source: Source, span: Span, run: int) -> Piece:
+    """Delete a statement: whole lines where it stands alone, with a comment at its end.
+
+    ``run`` is where the deleted lines begin that it is the last of.
+    """
     text = source.text
     start = line_start(source, span.start)
     end = text.find("\n", span.end)
@@ -130,9 +144,9 @@ def deletion(source: Source, span: Span) -> Piece:
     if not head.strip() and (not tail or tail.startswith("#")):
         stop = min(end + 1, len(text))
         # a paragraph that goes takes the fewer of the blank lines around it along
-        above = len(text[:start]) - len(text[:start].rstrip("\n")) - 1
+        above = len(text[:run]) - len(text[:run].rstrip("\n")) - 1
         below = len(text[stop:]) - len(text[stop:].lstrip("\n"))
-        gone = below if start == 0 else min(above, below)
+        gone = below if run == 0 else min(above, below)
         return Piece(start, stop + gone, "")
     if tail.startswith(";"):
         return Piece(

@@ -189,9 +189,7 @@ class Probe:
                 result = function(model, *args, **kwargs)
             first = next(iter(leaves(args or tuple(kwargs.values())).values()))
             values = leaves(result)
-            # what Keras 3 returns is the mean of all steps so far
-            loss = self.taps.pop() if self.taps else next(iter(values.values()))
-            watcher.record.losses.append(float(loss))
+            watcher.record.losses.append(float(next(iter(values.values()))))
             watcher.record.sizes.append(len(first))
             watcher.step_done()
             if self.options.steps and len(watcher.record.losses) >= self.options.steps:
