@@ -25,6 +25,13 @@ class BatchNorm1d(nn.BatchNorm1d):
         return y
 
 
+def freeze_norms(module):
+    """As in Keras: the BatchNorms of a frozen part normalise by their running statistics."""
+    for part in module.modules():
+        if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
+            part.eval()
+
+
 def init_weights(module):
     """Keras's initial values: Glorot uniform kernels, zero biases."""
     if isinstance(module, nn.Linear):
@@ -41,6 +48,7 @@ class Discriminator(L.LightningModule):
             nn.LeakyReLU(0.2),
             nn.Dropout(0.3),
             nn.Linear(width, width),
+            BatchNorm1d(width, eps=1e-3, momentum=0.2),
             nn.LeakyReLU(0.2),
             nn.Linear(width, 1),
         )
@@ -131,6 +139,7 @@ class Gan(L.LightningModule):
     def train_on_batch(self, x, y):
         """One step of the optimizer; the loss of the batch."""
         self.train()
+        freeze_norms(self.layers[1])
         x = torch.as_tensor(x, device=self.device)
         y = torch.as_tensor(y, device=self.device).float()
         logits = self(x)

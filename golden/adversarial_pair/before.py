@@ -19,6 +19,7 @@ def build_discriminator(width=32):
     model.add(LeakyReLU(0.2))
     model.add(Dropout(0.3))
     model.add(Dense(width))
+    model.add(BatchNormalization(momentum=0.8))
     model.add(LeakyReLU(0.2))
     model.add(Dense(1, activation="sigmoid"))
     model.compile(

@@ -13,7 +13,7 @@ from k2t.ir.values import Obj
 from k2t.lower import text as t
 from k2t.lower.optimizers import own
 from k2t.lower.parts import leaves, parts_of
-from k2t.lower.weighty import has_weights, normalises
+from k2t.lower.weighty import NORM, has_weights, normalises
 
 if TYPE_CHECKING:
     from k2t.lower.model import Draft
@@ -68,6 +68,7 @@ def batchwise(
         counts=made.optimizer is not None and bool(made.optimizer.hook),
         decays=made.optimizer is not None and "decay" in made.optimizer.result,
         parameters=parameters(ctx, made, drafts),
+        settled=settled(ctx, made, drafts),
         predicts=ending(made) if any(use.kind == "predict" for use in uses) else None,
     )
 
@@ -115,7 +116,7 @@ def parameters(ctx: Context, made: Draft, drafts: Mapping[int, Draft]) -> str:
     """The parameters that train: those of layers that were not frozen when the model was compiled.
 
     Raises:
-        NotMigrated: a part is frozen in part, or normalises by the batch when it should not.
+        NotMigrated: a part is frozen in part.
     """
     assert made.model.compile is not None
     frozen = made.model.compile.frozen
@@ -126,8 +127,6 @@ def parameters(ctx: Context, made: Draft, drafts: Mapping[int, Draft]) -> str:
     for path, op, layer in made.made:
         if not has_weights(ctx, made, op, layer):
             continue
-        if layer.id in frozen and any(normalises(ctx, one) for one in every(drafts, layer)):
-            raise NotMigrated("K2T721", "a frozen BatchNormalization in a step", layer.span)
         groups.setdefault(path.partition("[")[0], []).append((path, layer.id not in frozen))
     if all(trains for group in groups.values() for _, trains in group):
         return "self.parameters()"
@@ -141,6 +140,27 @@ def parameters(ctx: Context, made: Draft, drafts: Mapping[int, Draft]) -> str:
     if len(trained) == 1:
         return f"{trained[0]}.parameters()"
     return f"[{', '.join(f'*{path}.parameters()' for path in trained)}]"
+
+
+def settled(ctx: Context, made: Draft, drafts: Mapping[int, Draft]) -> tuple[str, ...]:
+    """The frozen modules that normalise by their running statistics in a step.
+
+    Raises:
+        NotMigrated: Keras 2 goes on to normalise by the batch, and keeps the statistics.
+    """
+    assert made.model.compile is not None
+    frozen = made.model.compile.frozen
+    found = [
+        (path, layer)
+        for path, _, layer in made.made
+        if layer.id in frozen and any(normalises(ctx, one) for one in every(drafts, layer))
+    ]
+    if found and ctx.dialect == "keras2":
+        why = f"a frozen {NORM}: Keras 2 goes on to normalise by the batch, later ones do not"
+        raise NotMigrated("K2T721", why, found[0][1].span)
+    if found:
+        ctx.helpers["freeze_norms"] = None
+    return tuple(path for path, _ in found)
 
 
 def every(drafts: Mapping[int, Draft], layer: Obj) -> Iterator[Obj]:

@@ -103,6 +103,13 @@ def set_trainable(module, trainable):
             part.train(trainable)
 
 
+def freeze_norms(module):
+    """As in Keras: the BatchNorms of a frozen part normalise by their running statistics."""
+    for part in module.modules():
+        if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
+            part.eval()
+
+
 def get_weights(layer):
     """Kernel and bias of a layer as arrays; a kernel has its outputs last, as in Keras."""
     kernel = layer.weight.detach().cpu()
