@@ -154,7 +154,10 @@ decoder = Decoder()
 autoencoder = Autoencoder(encoder, decoder)
 
 trainer = L.Trainer(
-    logger=False, enable_checkpointing=False, enable_model_summary=False
+    logger=False,
+    enable_checkpointing=False,
+    enable_progress_bar=False,
+    enable_model_summary=False,
 )
 before = np.square(
     torch.cat(trainer.predict(autoencoder, make_loader(noisy_test))).numpy()

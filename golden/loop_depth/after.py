@@ -107,6 +107,7 @@ class History(L.Callback):
 
 
 # output
+# ------------------------------------------------------------------ model
 model = Model()
 
 if verbose:

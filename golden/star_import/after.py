@@ -107,6 +107,7 @@ class History(L.Callback):
             self.history.setdefault(name, []).append(value.item())
 
 
+# net
 net = Net()
 
 split = int(len(X_train) * (1 - 0.15))

@@ -16,6 +16,7 @@ from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.keras import Keras
 from k2t.analyse.models import Builder
 from k2t.analyse.sequences import sequence_class
+from k2t.analyse.sources import comments_above
 from k2t.analyse.state import Event, ModelState, own_names, statements
 from k2t.analyse.statements import Layout
 from k2t.analyse.trace import held, lasting, settled
@@ -145,6 +146,7 @@ class Assembly:
             renames=self.renames(home),
             owners=first.owners,
             own=first.own is not None,
+            comments=comments_above(interp, first.stmt),
             held=held(interp),
             added=with_nodes(builder, self.added.get(first.id), model),
         )
@@ -263,6 +265,7 @@ class Assembly:
             targets=count,
             how=self.layout.how(node, stmt),
             scope=self.layout.scope(node),
+            branch=self.layout.branch(node),
             data=data,
         )
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from k2t.analyse.interpreter import Interpreter
-from k2t.analyse.nesting import has_layer, layers_of, variable_of
+from k2t.analyse.nesting import has_layer, holder_of, layers_of
 from k2t.analyse.state import Event, Frame
 from k2t.analyse.statements import Layout
 from k2t.analyse.trainable import reach, too_late, trained_by
@@ -40,9 +40,9 @@ def holders(interp: Interpreter, thing: ModelRef | Obj, frame: Frame) -> Iterato
     """The models that have a layer (or are the model), with a variable that holds them here."""
     for state in interp.models.values():
         if state.id == thing.id or (isinstance(thing, Obj) and has_layer(interp, state, thing)):
-            use = variable_of(frame, state.id, state.variable)
-            if use is not None:
-                yield state.id, use.name
+            held = holder_of(interp, frame, state)
+            if held is not None:
+                yield state.id, held.text
 
 
 def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from k2t.analyse import custom, shapes
 from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.scope import ClassScope
 from k2t.analyse.sequences import batch
-from k2t.analyse.state import Added, ModelState
+from k2t.analyse.state import Added, ModelState, versions_of
+from k2t.ir.nodes import Node
 from k2t.ir.values import NONE, Array, Const, Instance, Obj, Shape, Sym, Value, known
 
 
@@ -80,3 +82,17 @@ def fed_array(interp: Interpreter, fed: Value) -> Array | None:
         if items and isinstance(items[0], Array):
             return items[0]
     return None
+
+
+def sequential_input(interp: Interpreter, scope: ClassScope, first: ModelState) -> Node:
+    """What a Sequential is given, as a node of its class."""
+    added = first.added
+    shape = input_shape(interp, first, added)
+    dtype = None
+    if added and added[0].layer.row == "Input":
+        dtype = interp.graph[added[0].layer.id].dtype
+    elif added and "dtype" in added[0].layer.args:
+        given = added[0].layer.args["dtype"].value
+        dtype = str(given.value) if isinstance(given, Const) else None
+    shape = scope.clean_shape(shape, versions_of(interp.module))
+    return Node(-1, None, (), (), shape, interp.spans.of(first.stmt), ("x",), dtype=dtype)

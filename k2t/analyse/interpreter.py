@@ -259,6 +259,7 @@ class Interpreter:
                 receiver = self.eval(owner, frame)
                 if isinstance(receiver, Instance):
                     self.attributes.setdefault(receiver.id, {})[attr] = value
+                    self.keras.held(target, value)
                 else:
                     self.keras.assign(receiver, target, value, frame)
             case ast.Subscript(value=owner, slice=index):
@@ -277,9 +278,7 @@ class Interpreter:
             return items
         if isinstance(value, Array) and value.shape:
             return [Array(value.shape[1:], value.dtype)] * count
-        if isinstance(value, Unknown):
-            return [value] * count
-        return [UNKNOWN] * count
+        return [value if isinstance(value, Unknown) else UNKNOWN] * count
 
     def items(self, value: Value) -> list[Value] | None:
         """The elements of a sequence, if they are known."""

@@ -100,14 +100,15 @@ class Keras:
     def bound(self, name: str, value: Value) -> None:
         """A variable was assigned: models and layers remember the name they are known by."""
         interp = self.interp
-        if isinstance(value, ModelRef) and value.id in interp.models:
-            model = interp.models[value.id]
-            model.variable = model.variable or name
+        self.held(name, value)
         stays = generators.stays(value) or datasets.stays(interp, value)
         if stays or callbacks.holds_callbacks(interp, value):
             return
         if isinstance(value, Tensor | Obj) or self.holds_keras(value):
             interp.event("bind", interp.stmt, interp.module, name=name, value=value)
+
+    def held(self, by: str | ast.Attribute, value: Value) -> None:
+        nesting.held(self.interp, by, value)
 
     def holds_keras(self, value: Value) -> bool:
         """Whether a list or tuple is made of layers, tensors, metrics and their names only."""

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 
 from k2t.analyse.added import beyond_a_model
 from k2t.analyse.functions import Structures, parameters
-from k2t.analyse.inputs import fed_array, input_shape
+from k2t.analyse.inputs import fed_array, input_shape, sequential_input
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.lambdas import check_closures, result_of
 from k2t.analyse.loops import movable, round_names, stored, targets
 from k2t.analyse.scope import ClassScope, value_text
 from k2t.analyse.sources import all_comments, comments_above, comments_between, is_docstring
-from k2t.analyse.state import Added, Frame, GraphNode, ModelState, statements, versions_of
+from k2t.analyse.state import Added, Frame, GraphNode, ModelState, statements
 from k2t.analyse.tails import with_tail
 from k2t.analyse.trace import Tangled, lasting, settled
 from k2t.ir.nodes import Node, Parameter
 from k2t.ir.program import Branch, Home, Item, Leaf, Loop, Model, Plain
 from k2t.ir.source import Span
 from k2t.ir.structure import Structure
-from k2t.ir.values import Const, Value
+from k2t.ir.values import Value
 
 
 @dataclass
@@ -49,7 +49,9 @@ class Builder:
         )
         functional = self.first.kind == "functional"
         gone = targets(self.home_body(), self.consumed) if functional else frozenset()
-        self.scope = ClassScope(self.interp, frames, whole, rounds, gone)
+        self.scope = ClassScope(
+            self.interp, frames, self.home_class is not None, whole, rounds, gone
+        )
         self.find_moved()
 
     @property
@@ -131,6 +133,7 @@ class Builder:
             elif isinstance(stmt, ast.If) and here and self.settled(stmt, body):
                 yield from self.walk(self.taken(stmt), sites, False)
             elif isinstance(stmt, ast.If) and here:
+                self.scope.carry(stmt.test, self.home)
                 head = self.interp.spans.of(stmt.test)
                 yield Branch(
                     head,
@@ -143,6 +146,7 @@ class Builder:
                     raise Tangled
                 yield from self.leaves(stmt, here, sites)
             elif inside and self.plain(stmt):
+                self.scope.carry(stmt, self.home)
                 yield Plain(span, comments_above(self.interp, stmt))
 
     def settled(self, stmt: ast.If, body: list[ast.stmt]) -> bool:
@@ -173,6 +177,7 @@ class Builder:
     def loop(self, stmt: ast.For, sites: Mapping[Span, list[Node]]) -> Loop:
         if self.home_class is None and not movable(self.interp, stmt, self.consumed):
             raise Tangled
+        self.scope.carry(stmt.iter, self.home)
         header = Span(self.interp.spans.of(stmt).start, self.interp.spans.of(stmt.iter).end)
         body = tuple(self.walk(stmt.body, sites, True))
         return Loop(header, body, comments_above(self.interp, stmt))
@@ -320,7 +325,7 @@ class Builder:
                 problem = ("K2T901", f"the model is not migrated: {broken}", span)
             elif model.kind == "sequential":
                 body = self.sequential_body()
-                inputs = (self.sequential_input(),)
+                inputs = (sequential_input(self.interp, self.scope, self.first),)
             else:
                 body, inputs, outputs = self.functional_body()
         except Tangled as error:
@@ -378,22 +383,9 @@ class Builder:
             return Home(scope.name, span, span, becomes_class=False)
         return None
 
-    def sequential_input(self) -> Node:
-        added = self.first.added
-        shape = input_shape(self.interp, self.first, added)
-        end = versions_of(self.interp.module)
-        dtype = None
-        if added and added[0].layer.row == "Input":
-            dtype = self.interp.graph[added[0].layer.id].dtype
-        elif added and "dtype" in added[0].layer.args:
-            given = added[0].layer.args["dtype"].value
-            dtype = str(given.value) if isinstance(given, Const) else None
-        shape, span = self.scope.clean_shape(shape, end), self.interp.spans.of(self.first.stmt)
-        return Node(-1, None, (), (), shape, span, ("x",), dtype=dtype)
-
     def signature(self) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
         """Constructor parameters; of a class that is not a function's, with what to pass."""
         scope = self.home.scope
         if self.home_class is not None and isinstance(scope, ast.FunctionDef):
             return tuple(parameters(self.interp, scope)), ()
-        return tuple(Parameter(n) for n in self.scope.used), tuple(self.scope.used)
+        return tuple(Parameter(n) for n in self.scope.used), tuple(self.scope.used.values())

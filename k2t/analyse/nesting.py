@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
 
 from k2t.analyse import applications, arguments, graph, shapes
 from k2t.analyse.inputs import input_shape, output_shape
@@ -14,6 +15,7 @@ from k2t.ir.values import (
     Arg,
     Array,
     Const,
+    Instance,
     ModelRef,
     NameUse,
     Obj,
@@ -22,6 +24,32 @@ from k2t.ir.values import (
     Tuple,
     Value,
 )
+
+
+@dataclass(frozen=True)
+class Holder:
+    """What holds a model: an expression, and the name it has inside the class that takes it."""
+
+    text: str
+    name: str
+
+
+def holder_of(interp: Interpreter, frame: Frame, state: ModelState) -> Holder | None:
+    """A variable that holds a model where a frame stands, or an attribute of the object there."""
+    use = variable_of(frame, state.id, state.variable)
+    if use is not None:
+        return Holder(use.name, use.name)
+    own = frame.lookup("self")
+    stored = interp.attributes.get(own.id, {}) if isinstance(own, Instance) else {}
+    names = [name for name, value in stored.items() if value == ModelRef(state.id)]
+    return Holder(f"self.{names[0]}", names[0]) if names else None
+
+
+def held(interp: Interpreter, by: str | ast.Attribute, value: Value) -> None:
+    """A model remembers the variable or attribute that it was first bound to."""
+    if isinstance(value, ModelRef) and value.id in interp.models:
+        model = interp.models[value.id]
+        model.variable = model.variable or (by if isinstance(by, str) else ast.unparse(by))
 
 
 def variable_of(frame: Frame, model: int, wanted: str | None = None) -> NameUse | None:
@@ -38,12 +66,13 @@ def variable_of(frame: Frame, model: int, wanted: str | None = None) -> NameUse 
 
 def as_layer(interp: Interpreter, state: ModelState, node: ast.AST, frame: Frame) -> Obj | None:
     """A model as a layer; None where no variable holds it."""
-    use = variable_of(frame, state.id, state.variable)
-    if use is None:
+    held = holder_of(interp, frame, state)
+    if held is None:
         return None
     args = {
         "model": Arg(ModelRef(state.id)),
-        "name": Arg(Const(use.name)),
+        "name": Arg(Const(held.name)),
+        "holder": Arg(Const(held.text)),
     }
     if state.inference:
         args["inference"] = Arg(Const(True))
@@ -51,8 +80,8 @@ def as_layer(interp: Interpreter, state: ModelState, node: ast.AST, frame: Frame
     args["outputs"] = Arg(Const(len(shapes)))
     if len(shapes) == 1 and shapes[0] is not None:
         args["output"] = Arg(Tuple(tuple(NONE if d is None else d for d in shapes[0])))
-    found = (n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id == use.name)
-    place = interp.span(next(found, node))
+    places = (n for n in ast.walk(node) if isinstance(n, ast.Name | ast.Attribute))
+    place = interp.span(next((n for n in places if ast.unparse(n) == held.text), node))
     return Obj(state.id, "Model", args, place, interp.span(interp.stmt))
 
 
@@ -144,11 +173,11 @@ def check_parts(interp: Interpreter, state: ModelState) -> None:
     for layer in layers_of(interp, state):
         if layer.row != "Model":
             continue
-        part = layer.args["model"].value
-        name = layer.args["name"].value
-        assert isinstance(name, Const)
-        if state.frame.lookup(str(name.value)) != part:
-            state.broken = f"the model {name.value} inside it is not at hand where it is made"
+        part = interp.models[layer.id]
+        held = holder_of(interp, state.frame, part)
+        name = str(layer.args["holder"].value.value)  # type: ignore[union-attr]
+        if held is None or (held.text != name and state.frame.lookup(name) != ModelRef(part.id)):
+            state.broken = f"the model {name} inside it is not at hand where it is made"
 
 
 def check_shared(interp: Interpreter, state: ModelState) -> None:

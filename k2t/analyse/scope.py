@@ -7,41 +7,106 @@ import re
 from dataclasses import dataclass, field, replace
 
 from k2t.analyse.interpreter import Interpreter
-from k2t.analyse.state import Versions, still_bound
-from k2t.ir.values import Arg, Const, Dim, Expr, ListRef, NameUse, Obj, Shape, Sym, Tuple, Value
+from k2t.analyse.state import Frame, Versions, still_bound
+from k2t.analyse.trace import Tangled
+from k2t.ir.values import (
+    Arg,
+    Class,
+    Const,
+    Dim,
+    Expr,
+    Function,
+    Instance,
+    ListRef,
+    NameUse,
+    Obj,
+    Ref,
+    Shape,
+    Sym,
+    Tuple,
+    Value,
+)
+
+ATTRIBUTE = -1
+"""The binding of a variable of the class that is an attribute of the object that makes it."""
 
 
 @dataclass
 class ClassScope:
     """The names that a model class can see, and those it turned out to use.
 
-    ``frames`` are the calls the model is built in; ``whole``: the function becomes the class.
-    Variables in ``moved`` are bound by statements that move into the class; those in ``rounds``
-    by a loop around the whole model: they are handed to the constructor. Those in ``gone`` were
-    bound by loops of layers that are not there any more.
+    ``frames`` are the calls the model is built in; ``named``: the function becomes the class,
+    ``whole``: with its statements in their order.
+    ``used`` has what each is handed over by. Variables in ``moved`` are bound by statements that
+    move into the class; those in ``rounds`` by a loop around the whole model: they are handed to
+    the constructor. Those in ``gone`` were bound by loops of layers that are not there any more.
     """
 
     interp: Interpreter
     frames: frozenset[int]
+    named: bool
     whole: bool
     rounds: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
     moved: set[str] = field(default_factory=set)
-    used: dict[str, None] = field(default_factory=dict)
+    used: dict[str, str] = field(default_factory=dict)
 
     def usable(self, expr: Expr | None, versions: Versions) -> bool:
         """Whether an expression means the same inside the class as where the script has it."""
         if expr is None:
             return False
-        if not still_bound(expr.names, versions):
+        variables = [use for use in expr.names if use.version != ATTRIBUTE]
+        if not still_bound(variables, versions):
             return False
-        if not all(self.reaches(use) for use in expr.names):
+        if not all(self.reaches(use) for use in variables):
             return False
         for use in expr.names:
             own = use.frame != 0 or use.name in self.rounds
             if own and use.name not in self.moved:
-                self.used[use.name] = None
+                self.used[use.name] = use.name if use.version != ATTRIBUTE else f"self.{use.name}"
         return True
+
+    def without_self(self, value: Value, versions: Versions) -> Value:
+        """The value as a class other than that of the method it was made in has it.
+
+        ``self.width`` of an object that holds models becomes the constructor's ``width``.
+        """
+        expr = getattr(value, "expr", None)
+        if not isinstance(value, Const | Sym | Tuple | ListRef) or expr is None:
+            return value
+        own = next((use for use in expr.names if self.is_self(use)), None)
+        return value if own is None else replace(value, expr=self.by_attribute(expr, own, versions))
+
+    def is_self(self, use: NameUse) -> bool:
+        """Whether a variable is the object whose method builds the model."""
+        frame = self.interp.frames.get(use.frame)
+        return use.name == "self" and frame is not None and isinstance(frame.scope, ast.FunctionDef)
+
+    def by_attribute(self, expr: Expr, own: NameUse, versions: Versions) -> Expr | None:
+        """The expression with the object's attributes as variables; None where that is not sure."""
+        tree = ast.parse(f"({expr.text})", mode="eval")
+        owners = [n.value for n in ast.walk(tree) if isinstance(n, ast.Attribute)]
+        selves = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == "self"]
+        called = [n.func for n in ast.walk(tree) if isinstance(n, ast.Call)]
+        if any(not any(n is owner for owner in owners) for n in selves):
+            return None
+        read = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.value in selves]
+        names = {n.attr for n in read}
+        others = [use for use in expr.names if use is not own]
+        scope = self.interp.frames[own.frame].scope
+        assert isinstance(scope, ast.FunctionDef)
+        set_here = [
+            n.attr
+            for n in ast.walk(scope)
+            if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
+        ]
+        once = {n.attr for s in scope.body for n in targets_of(s) if set_here.count(n.attr) == 1}
+        taken = {use.name for use in others} | {n for n, text in self.used.items() if n == text}
+        unsure = any(n in called for n in read) or names & ({*set_here} - once | taken)
+        if unsure or not still_bound([own], versions) or not self.reaches(own):
+            return None
+        text = re.sub(r"(?<![\w.\"'])self\s*\.\s*(?=\w)", "", expr.text)
+        return Expr(text, (*others, *(NameUse(n, own.frame, ATTRIBUTE) for n in sorted(names))))
 
     def reaches(self, use: NameUse) -> bool:
         """Whether a variable still has, where the class stands, the value an expression read."""
@@ -57,6 +122,7 @@ class ClassScope:
 
     def clean(self, value: Value, versions: Versions) -> Value:
         """The value with source text only where that text may be used inside the class."""
+        value = self.without_self(value, versions)
         if isinstance(value, Const | Sym | Tuple | ListRef):
             expr = getattr(value, "expr", None)
             if isinstance(value, Tuple):
@@ -74,6 +140,27 @@ class ClassScope:
         if isinstance(value, Obj):
             return self.clean_layer(value, versions)
         return value
+
+    def carry(self, moving: ast.AST, home: Frame) -> None:
+        """Code that moves into the class as it stands: what it reads of a call is handed over.
+
+        Raises:
+            Tangled: something that it reads cannot be.
+        """
+        if self.named:
+            return
+        for node in ast.walk(moving):
+            if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+                continue
+            owner = home.owner(node.id)
+            if owner is None or owner.id == 0 or node.id in self.moved | self.rounds:
+                continue
+            value = owner.names[node.id]
+            if isinstance(value, Ref | Function | Class):
+                continue
+            if isinstance(value, Instance) or owner.versions.get(node.id) != 1:
+                raise Tangled
+            self.used[node.id] = node.id
 
     def in_forward(self, value: Value, versions: Versions) -> Value:
         """The value for ``forward``, where the constructor's parameters are ``self``'s."""
@@ -118,14 +205,24 @@ class ClassScope:
         return replace(layer, args=args)
 
     def clean_dim(self, dim: Dim, versions: Versions) -> Dim:
-        if dim is None or self.usable(dim.expr, versions):
-            return dim
+        here = self.without_self(dim, versions) if dim is not None else None
+        if isinstance(here, Const | Sym) and self.usable(here.expr, versions):
+            return here
         if isinstance(dim, Const):
             return Const(dim.value)
         return None
 
     def clean_shape(self, shape: Shape | None, versions: Versions) -> Shape | None:
         return None if shape is None else tuple(self.clean_dim(d, versions) for d in shape)
+
+
+def targets_of(stmt: ast.stmt) -> list[ast.Attribute]:
+    """The attributes that a plain assignment sets."""
+    return (
+        [n for n in stmt.targets if isinstance(n, ast.Attribute)]
+        if isinstance(stmt, ast.Assign)
+        else []
+    )
 
 
 def value_text(value: Value) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -181,7 +181,7 @@ class Event:
         return self.data[key]
 
 
-def still_bound(uses: tuple[NameUse, ...], versions: Versions) -> bool:
+def still_bound(uses: Sequence[NameUse], versions: Versions) -> bool:
     """Whether every variable an expression read is still bound to what it read."""
     return all(versions.get((u.frame, u.name)) == u.version for u in uses)
 

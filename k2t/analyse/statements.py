@@ -224,6 +224,18 @@ class Layout:
             current = self.parents.get(id(current))
         return self.spans.of(current) if current is not None else None
 
+    def branch(self, node: ast.AST) -> tuple[Span, Span] | None:
+        """The statements of the innermost ``if`` around a node, on its side, and all of it."""
+        inner, outer = node, self.parents.get(id(node))
+        while outer is not None and not isinstance(outer, ast.FunctionDef):
+            if isinstance(outer, ast.If):
+                for body in (outer.body, outer.orelse):
+                    if any(stmt is inner for stmt in body):
+                        side = Span(self.spans.of(body[0]).start, self.spans.of(body[-1]).end)
+                        return side, self.spans.of(outer)
+            inner, outer = outer, self.parents.get(id(outer))
+        return None
+
 
 def root(path: ast.expr) -> ast.expr:
     """The name that a dotted path begins with."""

@@ -140,7 +140,7 @@ class Model:
 
     ``owners``: by layer, the model (and its variable) that the script made with it before.
     ``held``: by layer, the variable that holds it and nothing else. ``own``: it is an instance of
-    a class of the script, its only layer.
+    a class of the script, its only layer. ``comments`` stand above its constructor call.
     """
 
     id: int
@@ -174,6 +174,7 @@ class Model:
     held: Mapping[int, str] = field(default_factory=dict, hash=False)
     added: AddedLoss | None = None
     own: bool = False
+    comments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,7 @@ class Use:
 
     ``call`` is the expression, ``stmt`` the innermost statement, ``alone`` whether the call is the
     whole statement, ``target`` what it is assigned to, ``how`` how its value is consumed.
+    ``branch`` are the statements of the innermost ``if`` around it, on its side, and all of it.
     """
 
     kind: str
@@ -222,6 +224,7 @@ class Use:
     targets: int = 0
     how: str = "value"
     scope: Span | None = None
+    branch: tuple[Span, Span] | None = None
     data: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 

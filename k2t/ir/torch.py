@@ -92,7 +92,8 @@ class Batchwise:
     """``train_on_batch``: what makes tensors of x and y, the values it gives back, and their names.
 
     ``counts``: it counts its steps; ``decays``: a schedule goes on with each; ``parameters`` are
-    those that train, ``settled`` frozen modules with BatchNorms. ``predicts`` is what ``predict`` makes of the outputs, if there is one.
+    those that train, ``settled`` frozen modules with BatchNorms. ``predicts`` is what ``predict``
+    makes of the outputs, if there is one.
     """
 
     inputs: str

@@ -109,7 +109,7 @@ def lower_loop(ctx: Context, item: Loop, state: State) -> Iterator[AnyPiece]:
         yield conversion(state, wanted)
     before = None
     body_tail: list[AnyPiece] = []
-    if first is not None and len(widths(first)) > 1:
+    if first is not None and (len(widths(first)) > 1 or changes(ctx, item, first)):
         name = (
             "in_channels"
             if "Conv" in (first.node.layer.row if first.node.layer else "")
@@ -136,6 +136,14 @@ def lower_loop(ctx: Context, item: Loop, state: State) -> Iterator[AnyPiece]:
     if body_tail:
         state.running = body_tail[0].split(" = ")[0]  # type: ignore[union-attr]
     yield BlockPiece(item, (*body, *body_tail), before=before)
+
+
+def changes(ctx: Context, item: Loop, first: Leaf) -> bool:
+    """Whether the one round that the script has leaves another width than it found."""
+    last = [leaf for leaf in leaves(item.body) if widening(ctx, leaf)][-1]
+    shape = last.node.shape
+    out = dim_text(shape[-1]) if shape else None
+    return len(first.seen) == 1 and None not in (out, width_of(first)) and out != width_of(first)
 
 
 def leaves(items: tuple[Item, ...]) -> Iterator[Leaf]:

@@ -33,7 +33,7 @@ class Edits:
     data: dict[str, str] = field(default_factory=dict)
     data_uses: list[Span] = field(default_factory=list)
     fed: set[frozenset[str]] = field(default_factory=set)
-    trainers: dict[Span | None, int] = field(default_factory=dict)
+    trainers: list[Use] = field(default_factory=list)
     inserted: list[tuple[Span, Code]] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     left_out: set[Span] = field(default_factory=set)

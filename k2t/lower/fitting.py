@@ -81,7 +81,7 @@ def fit(edits: Edits, use: Use) -> None:
     if history:
         edits.training.setdefault("History", edits.name("History"))
         values["History"] = edits.name("History")
-    edits.trainers[use.scope] = min(use.stmt.start, edits.trainers.get(use.scope, use.stmt.start))
+    edits.trainers.append(use)
     edits.edits.append(Edit(use.stmt, Snippet("fit", values)))
 
 

@@ -144,11 +144,11 @@ def draft(
     chain.paths += made_of(ctx, layers_of(model))
     chain.paths += convolutions(ctx, model, chain.paths)
     note_inference_mode(ctx, model, chain.paths)
-    if passed := (*chain.passed, *handed_in(model)):
+    if passed := {**{name: name for name in chain.passed}, **handed_in(model)}:
         model = replace(
             model,
             parameters=(*model.parameters, *map(Parameter, passed)),
-            arguments=(*model.arguments, *passed),
+            arguments=(*model.arguments, *passed.values()),
         )
     made = Draft(model, chain, output, loss, y=y, weighted=weighted, heads=many)
     if loss is not None and model.compile is not None:

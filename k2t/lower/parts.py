@@ -10,6 +10,7 @@ from k2t.ir.finding import Finding, NotMigrated, Severity
 from k2t.ir.program import Branch, Item, Leaf, Loop, Model, Use
 from k2t.ir.torch import Entry, Group, Line, ModuleClass, Part
 from k2t.ir.values import Const, ModelRef, Obj, Shape
+from k2t.lower import text as t
 from k2t.lower.activations import activation
 from k2t.lower.ops import Context, Op
 from k2t.lower.wires import Lost
@@ -67,14 +68,23 @@ def parts_of(model: Model) -> dict[int, Obj]:
     return found
 
 
-def handed_in(model: Model) -> list[str]:
-    """The variables of its parts, which the constructor takes (a builder may have them already)."""
+def handed_in(model: Model) -> dict[str, str]:
+    """The parts by their names in the constructor, and what holds them where it is called.
+
+    A builder may have them as parameters already.
+
+    Raises:
+        NotMigrated: two would have one name.
+    """
     if model.home is not None and model.home.becomes_class:
-        return []
+        return {}
     taken = {p.name for p in model.parameters}
-    names = dict.fromkeys(part_name(layer) for layer in parts_of(model).values())
-    names |= dict.fromkeys(name for _, name in model.owners.values())
-    return [name for name in names if name not in taken]
+    names: dict[str, str] = {name: name for _, name in model.owners.values()}
+    for layer in parts_of(model).values():
+        held = str(t.data(layer.args["holder"].value))
+        if names.setdefault(part_name(layer), held) != held:
+            raise NotMigrated("K2T134", f"{held} and another part have one name", layer.span)
+    return {name: held for name, held in names.items() if name not in taken}
 
 
 def shared_module(ctx: Context, model: Model, layer: Obj, op: Op) -> str | None:

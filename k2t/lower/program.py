@@ -27,6 +27,7 @@ from k2t.lower.ops import Context
 from k2t.lower.parts import leaves, without_parts
 from k2t.lower.recompile import recompiled
 from k2t.lower.structured import reference_class
+from k2t.lower.unread import without_unread
 from k2t.lower.uses import lower_use
 from k2t.lower.wires import Lost
 from k2t.table import Table
@@ -100,7 +101,8 @@ def lower_models(
         uses = [u for u in program.uses if set(u.models) & set(made.model.instances)]
         try:
             if made.model.id not in ctx.outside:
-                classes[made.model.id] = finish(ctx, made, common, uses, drafts)
+                cls = finish(ctx, made, common, uses, drafts)
+                classes[made.model.id] = without_unread(made, cls, program.source)
         except NotMigrated as error:
             if made.chain.reference is not None:
                 raise Lost(made.model.id, error.message) from None
@@ -170,8 +172,8 @@ class ClassNames:
         if source is None and model.home is not None and model.home.becomes_class:
             source = model.home.name
         if source is None and model.variable not in (None, "model"):
-            source = model.variable
-        wanted = camel(source) if source else "Model"
+            source = model.variable if model.variable != "self.model" else None
+        wanted = camel(source.rpartition(".")[2]) if source else "Model"
         return self.free(wanted if len(wanted) > 1 else "Model")
 
     def free(self, wanted: str) -> str:
@@ -250,7 +252,7 @@ def create(edits: Edits, made: Draft, cls: ModuleClass, removed: list[Span]) -> 
         return
     place = next((s for s in removed if model.ready in s), model.ready)
     removed[:] = [s for s in removed if s != place and s not in place]
-    text = f"{model.variable} = {cls.name}({arguments})"
+    text = "\n".join([*model.comments, f"{model.variable} = {cls.name}({arguments})"])
     edits.edits.append(Edit(place, Snippet("code", {"code": (text,)})))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Use
 from k2t.ir.source import Code, Span, code
@@ -45,19 +47,24 @@ def lower_use(edits: Edits, use: Use) -> None:
 def trainer_for(edits: Edits, use: Use) -> str:
     """The trainer in force at a use; one is made where ``fit`` has not run before."""
     name = edits.name("trainer")
-    first = edits.trainers.get(use.scope)
-    if first is None or first > use.stmt.start:
-        edits.trainers[use.scope] = use.stmt.start
-        edits.inserted.append(
-            (
-                use.stmt,
-                (
-                    f"{name} = L.Trainer(logger=False, enable_checkpointing=False, "
-                    "enable_model_summary=False)",
-                ),
-            )
-        )
+    if not made_before(edits.trainers, use):
+        edits.trainers.append(use)
+        quiet = t.same_value(t.get(use.args, "verbose"), 0)
+        options = ["logger", "enable_checkpointing", "enable_model_summary"]
+        options[2:2] = ["enable_progress_bar"] if quiet else []
+        made = f"{name} = L.Trainer({', '.join(f'{option}=False' for option in options)})"
+        edits.inserted.append((use.stmt, (made,)))
     return name
+
+
+def made_before(others: Sequence[Use], use: Use) -> bool:
+    """Whether the trainer of an earlier use is there however the script comes to this one."""
+    earlier = [o for o in others if o.scope == use.scope and o.stmt.start <= use.stmt.start]
+    if any(o.branch is None or use.stmt in o.branch[0] for o in earlier):
+        return True
+    sides = {o.branch for o in earlier if o.branch is not None}
+    wholes = [whole for _, whole in sides]
+    return any(wholes.count(whole) == 2 for whole in wholes)  # made on both sides of an if
 
 
 def evaluate(edits: Edits, use: Use) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import symtable
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -223,6 +224,6 @@ def needed_imports(text: str, program: Program, vocabulary: dict[str, str]) -> l
 
 def check(text: str) -> None:
     try:
-        ast.parse(text)
+        symtable.symtable(text, "output", "exec")  # parses it, and finds doubled parameters
     except SyntaxError as error:
         raise Unsplicable(f"the output does not parse: {error}") from None
