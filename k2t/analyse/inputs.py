@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k2t.analyse import custom, shapes
+from k2t.analyse import custom, shape_terms, shapes
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.scope import ClassScope
 from k2t.analyse.sequences import batch
@@ -59,10 +59,10 @@ def declared_shape(interp: Interpreter, layer: Obj) -> Shape | None:
             return shape[1:] if shape else None
     length = args.get("input_length")
     if layer.row == "Embedding":
-        return (shapes.dim(length.value),) if length else None
+        return (shape_terms.dim(length.value),) if length else None
     if "input_dim" in args:
-        width = shapes.dim(args["input_dim"].value)
-        return (shapes.dim(length.value), width) if length else (width,)
+        width = shape_terms.dim(args["input_dim"].value)
+        return (shape_terms.dim(length.value), width) if length else (width,)
     return None
 
 

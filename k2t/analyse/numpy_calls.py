@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from k2t.analyse.arrays import FLOATS, dtype_of, kind_of, permuted, reduction, reshape, scalar_type
-from k2t.analyse.shapes import dim
+from k2t.analyse.shape_terms import dim
 from k2t.ir.values import (
     NONE,
     UNKNOWN,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from k2t.analyse import graph, shapes
+from k2t.analyse import graph, shape_terms, shapes
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame
 from k2t.ir.values import NONE, Arg, Const, Obj, Shape, Tensor, Tuple, Value
@@ -63,4 +63,4 @@ def apply(
 def state_shape(layer: Obj) -> Shape:
     inner = layer.args.get("layer")
     args = inner.value.args if inner is not None and isinstance(inner.value, Obj) else layer.args
-    return (shapes.dim(args["units"].value),)
+    return (shape_terms.dim(args["units"].value),)

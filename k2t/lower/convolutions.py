@@ -177,36 +177,53 @@ def pool(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | N
     return [replace(op, module=f"Same{name}({', '.join(arguments)})")]
 
 
+def pairs_of(value: object, rank: int) -> list[tuple[int, int]]:
+    """What is put on or cut off before and after each axis."""
+    if isinstance(value, int):
+        return [(value, value)] * rank
+    if rank == 1 and isinstance(value, tuple):
+        return [value if isinstance(value[0], int) else value[0]]
+    if isinstance(value, tuple):
+        return [(v, v) if isinstance(v, int) else v for v in value]
+    raise NotMigrated("K2T107", "the amount of padding is not known")
+
+
 def zero_padding(
     ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
 ) -> list[Op]:
+    check_format(layer)
     rank = int(row.data["rank"])
-    value = t.data(t.get(layer.args, "padding"))
-    if isinstance(value, int):
-        pairs = [(value, value)] * rank
-    elif rank == 1 and isinstance(value, tuple):
-        pairs = [value if isinstance(value[0], int) else value[0]]
-    elif isinstance(value, tuple):
-        pairs = [(v, v) if isinstance(v, int) else v for v in value]
-    else:
-        raise NotMigrated("K2T107", "the amount of padding is not known")
+    pairs = pairs_of(t.data(t.get(layer.args, "padding")), rank)
+    return [Op(module=padding_module(rank, pairs), layout="first", stem="pad")]
+
+
+def padding_module(rank: int, pairs: list[tuple[int, int]]) -> str:
+    """A module that pads each axis before and after it; less than nothing cuts off."""
     if rank == 1:
-        module = f"nn.ConstantPad1d({pairs[0]!r}, 0)"
-    elif len(set(pairs)) == 1 and pairs[0][0] == pairs[0][1]:
-        module = f"nn.ZeroPad2d({pairs[0][0]})"
-    else:
-        module = (
-            "nn.ZeroPad2d((" + ", ".join(str(p) for pair in reversed(pairs) for p in pair) + "))"
-        )
-    return [Op(module=module, layout="first", stem="pad")]
+        return f"nn.ConstantPad1d({pairs[0]!r}, 0)"
+    if len(set(pairs)) == 1 and pairs[0][0] == pairs[0][1]:
+        return f"nn.ZeroPad{rank}d({pairs[0][0]})"
+    flat = ", ".join(str(p) for pair in reversed(pairs) for p in pair)
+    return f"nn.ZeroPad{rank}d(({flat}))"
+
+
+def cropping(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    check_format(layer)
+    rank = int(row.data["rank"])
+    pairs = pairs_of(t.data(t.get(layer.args, "cropping")), rank)
+    cut = padding_module(rank, [(-before, -after) for before, after in pairs])
+    return [Op(module=cut, layout="first", stem="crop", comment="cut off")]
 
 
 def upsample(
     ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
 ) -> list[Op]:
-    mode = t.string(layer.args, "interpolation")
+    check_format(layer)
+    mode = t.string(layer.args, "interpolation") if "interpolation" in layer.args else "nearest"
     size = t.get(layer.args, "size")
-    numbers = t.ints(size, 2)
+    numbers = t.ints(size, int(row.get("rank", 2)))
     text_ = str(numbers[0]) if numbers and len(set(numbers)) == 1 else t.text(size)
     if mode == "nearest":
         return [Op(module=f"nn.Upsample(scale_factor={text_})", layout="first", stem="upsample")]
@@ -218,4 +235,4 @@ def upsample(
                 stem="upsample",
             )
         ]
-    raise NotMigrated("K2T108", f"UpSampling2D(interpolation={mode!r}) is not carried over")
+    raise NotMigrated("K2T108", f"{row.name}(interpolation={mode!r}) is not carried over")

@@ -228,7 +228,14 @@ def in_every(path: str, texts: list[str]) -> list[Line]:
 def beyond(start: Start, base: Start | None) -> list[str]:
     """What a start says that the common one of its class does not."""
     known = base.lines if base is not None else ()
-    return [t for t in start.lines if t not in known or t.startswith(("for", " "))]
+    units: list[list[str]] = []  # a line, or a header with its block
+    for line in start.lines:
+        if line.startswith(" "):
+            units[-1].append(line)
+        else:
+            units.append([line])
+    wanted = [u for u in units if u[0].startswith("for") or not all(x in known for x in u)]
+    return [line for unit in wanted for line in unit]
 
 
 def frozen_lines(made: list[Made]) -> tuple[Line, ...]:

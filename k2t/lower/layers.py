@@ -9,14 +9,23 @@ from k2t.ir.values import Const, Obj, Shape, Sym, as_int
 from k2t.lower import text as t
 from k2t.lower.activations import activation, activation_layer, prelu, relu, softmax
 from k2t.lower.applications import network, preprocess
-from k2t.lower.convolutions import conv, conv_transpose, pool, upsample, zero_padding
-from k2t.lower.norms import batch_norm, layer_norm
+from k2t.lower.convolutions import conv, conv_transpose, cropping, pool, upsample, zero_padding
+from k2t.lower.norms import batch_norm, group_norm, layer_norm, rms_norm, unit_norm
 from k2t.lower.ops import GENERAL, Context, Lowering, Op, fill, stem, used, with_options
 from k2t.lower.own import custom
 from k2t.lower.parameters import param_inits, penalties
 from k2t.lower.parts import part
 from k2t.lower.recurrent import bidirectional, conv_lstm, rnn
-from k2t.lower.shaping import each_step, folded, global_pool, merge, permute, reshape
+from k2t.lower.separable import depthwise, separable
+from k2t.lower.shaping import (
+    each_step,
+    folded,
+    global_pool,
+    merge,
+    permute,
+    rescaling,
+    reshape,
+)
 from k2t.table import Row
 
 
@@ -39,12 +48,14 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
     check_carried(row, layer)
     if (matrix := pretrained(layer)) is not None:
         return [looked_up(row, layer, matrix)]
+    if row.get("helper"):
+        ctx.helpers[str(row.data["helper"])] = None
     name = row.get("lower")
     ops = CODE[name](ctx, row, layer, shape, width) if name else [from_row(row, layer, width)]
     main = next((i for i, op in enumerate(ops) if op.widens), 0)
     ops[main] = replace(
         ops[main],
-        params=param_inits(ctx, row, layer),
+        params=ops[main].params or param_inits(ctx, row, layer),
         penalties=penalties(ctx, row, layer),
         rank=row.get("rank"),
     )
@@ -159,6 +170,13 @@ CODE: dict[str, Lowering] = {
     "prelu": prelu,
     "softmax": softmax,
     "zero_padding": zero_padding,
+    "cropping": cropping,
+    "depthwise": depthwise,
+    "separable": separable,
+    "group_norm": group_norm,
+    "rms_norm": rms_norm,
+    "unit_norm": unit_norm,
+    "rescaling": rescaling,
     "upsample": upsample,
     "merge": merge,
     "concat": merge,

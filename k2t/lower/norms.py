@@ -121,3 +121,48 @@ def layer_norm(
             widens=True,
         )
     ]
+
+
+def group_norm(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    """``groups=-1`` is a group for each channel."""
+    rank = len(shape) if shape is not None else None
+    if rank is None or width is None or as_int(t.get(layer.args, "axis")) not in (-1, rank):
+        raise NotMigrated("K2T110", "GroupNormalization of the last axis of a known width only")
+    center, scale = flag_pair(layer)
+    groups = t.get(layer.args, "groups")
+    text = width if as_int(groups) == -1 else t.text(groups)
+    affine = "" if center or scale else ", affine=False"
+    module = f"nn.GroupNorm({text}, {width}, eps={t.text(t.get(layer.args, 'epsilon'))}{affine})"
+    frozen = () if center == scale else ("bias",) if scale else ("weight",)
+    layout = "first" if rank > 1 else "any"
+    return [Op(module=module, layout=layout, stem="norm", widens=True, frozen=frozen)]
+
+
+def rms_norm(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    rank = len(shape) if shape is not None else None
+    if rank is None or width is None or as_int(t.get(layer.args, "axis")) not in (-1, rank):
+        raise NotMigrated("K2T113", "RMSNormalization of the last axis of a known width only")
+    module = f"nn.RMSNorm({width}, eps={t.text(t.get(layer.args, 'epsilon'))})"
+    return [Op(module=module, layout="last", stem="norm", widens=True)]
+
+
+def unit_norm(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    """Vectors of length one."""
+    axes = t.data(t.get(layer.args, "axis"))
+    axes = (axes,) if isinstance(axes, int) else axes
+    if not isinstance(axes, tuple) or shape is None:
+        raise NotMigrated("K2T113", "the axes of UnitNormalization are not known")
+    dims = tuple(a if a > 0 else a + len(shape) + 1 for a in axes)
+    last = dims == (len(shape),)
+    text = "-1" if last and len(shape) > 1 else str(dims[0]) if len(dims) == 1 else str(dims)
+    call = f"F.normalize({{x}}, dim={text})"
+    if len(dims) > 1:
+        norm = f"torch.linalg.vector_norm({{x}}, dim={text}, keepdim=True)"
+        call = f"{{x}} / {norm}.clamp_min(1e-6)"
+    return [Op(call=call, layout="last", stem="norm")]

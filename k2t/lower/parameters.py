@@ -14,6 +14,8 @@ from k2t.table import Row
 def param_inits(ctx: Context, row: Row, layer: Obj) -> tuple[ParamInit, ...]:
     found = []
     for torch, keras in row.get("weights", {}).items():
+        if all(p.name != f"{keras}_initializer" for p in row.params):
+            continue  # it starts as torch's does
         value = t.get(layer.args, f"{keras}_initializer")
         text_, words = initializer(ctx, value)
         found.append(ParamInit(torch, text_, words, keras))

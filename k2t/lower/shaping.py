@@ -52,6 +52,26 @@ def global_pool(
     return [Op(call=call, first=first, layout="any", stem=stem(row.name))]
 
 
+def rescaling(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    """``x * scale + offset``."""
+    scale, offset = t.get(layer.args, "scale"), t.get(layer.args, "offset")
+    if not all(isinstance(t.data(v), int | float) for v in (scale, offset)):
+        raise NotMigrated("K2T100", "Rescaling by something that is no number", layer.span)
+    call = f"{{x}} * {in_product(t.text(scale))}"
+    if not t.same_value(offset, 0.0):
+        text_ = t.text(offset)
+        call += f" - {text_[1:]}" if text_.startswith("-") else f" + {text_}"
+    return [Op(call=call, layout="any", stem="scale")]
+
+
+def in_product(text: str) -> str:
+    """A factor, in brackets if it is more than one."""
+    simple = text.replace(".", "").replace("_", "").isalnum()
+    return text if simple else f"({text})"
+
+
 def permute(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
     dims = t.data(t.get(layer.args, "dims"))
     if not isinstance(dims, tuple):

@@ -50,3 +50,9 @@ def variance_scaling_(weight, scale=1.0, mode="fan_in", distribution="truncated_
         return nn.init.normal_(weight, std=std)
     std /= 0.87962566103423978
     return nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
+
+
+def depthwise_glorot_uniform_(weight, multiplier):
+    """Keras's glorot_uniform of a depthwise kernel: all channels count as its inputs."""
+    fans = weight[0].numel() * (len(weight) // multiplier + multiplier)
+    return nn.init.uniform_(weight, -((6 / fans) ** 0.5), (6 / fans) ** 0.5)
