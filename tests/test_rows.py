@@ -115,3 +115,34 @@ def test_dropout_drops_what_keras_drops(layer, shape, whole, values):
     assert (out == out.min()).mean() == pytest.approx(0.3, abs=0.03)
     for axis in range(1, out.ndim):
         assert (out.max(axis) == out.min(axis)).all() == (axis in whole)
+
+
+@pytest.mark.parametrize(
+    ("layer", "low", "high"),
+    [
+        ("RandomContrast(0.5, value_range=(-9, 9))", 1.0, 1.5),
+        ("RandomContrast((0.2, 0.4))", 0.8, 1.4),
+    ],
+)
+def test_contrast_is_changed_as_much_as_keras_changes_it(layer, low, high):
+    """Keras 3 takes one number as the upper limit only."""
+    text = f"{HEAD}model = keras.Sequential([keras.Input((4, 4, 1)), layers.{layer}])\n"
+    model = execute(migrated(text, "keras3"))["model"].train()
+    torch.manual_seed(0)
+    x = torch.linspace(1, 2, 16).reshape(1, 4, 4, 1).repeat(2000, 1, 1, 1)
+    out = model(x)
+    factors = (out.amax((1, 2, 3)) - out.amin((1, 2, 3))).numpy()
+    np.testing.assert_allclose([factors.min(), factors.max()], [low, high], atol=2e-3)
+
+
+@pytest.mark.parametrize("mode", ["horizontal", "vertical", "horizontal_and_vertical"])
+def test_each_image_is_mirrored_by_a_chance_of_its_own(mode):
+    text = (
+        f'{HEAD}model = keras.Sequential([keras.Input((3, 3, 1)), layers.RandomFlip("{mode}")])\n'
+    )
+    model = execute(migrated(text, "keras3"))["model"].train()
+    torch.manual_seed(0)
+    x = torch.arange(9.0).reshape(1, 3, 3, 1).repeat(4000, 1, 1, 1)
+    ways, counts = np.unique(model(x).flatten(1).numpy(), axis=0, return_counts=True)
+    assert len(ways) == (4 if "and" in mode else 2)
+    np.testing.assert_allclose(counts / 4000, 1 / len(ways), atol=0.03)

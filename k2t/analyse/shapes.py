@@ -14,6 +14,7 @@ from k2t.analyse.windows import (
     depthwise,
     pad,
     pool,
+    resizing,
     upsample,
 )
 from k2t.ir.values import (
@@ -72,6 +73,10 @@ def product(dims: Sequence[Dim]) -> Dim:
     if None in sizes:
         return Sym(expr, "int")
     return Const(math.prod(s for s in sizes if s is not None), expr)
+
+
+def tokens(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    return (dim(value(args, "num_tokens")),)
 
 
 def flatten(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
@@ -251,6 +256,8 @@ RULES: dict[str, Rule] = {
     "dot": dot,
     "pad": pad,
     "crop": crop,
+    "resizing": resizing,
+    "tokens": tokens,
     "depthwise": depthwise,
     "upsample": upsample,
     "merge": merge,

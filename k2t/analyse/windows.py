@@ -135,6 +135,11 @@ def crop(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | No
     return (*(None if n is None else Const(n - cut) for n, cut in sizes), shape[-1])
 
 
+def resizing(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    shape = shapes[0]
+    return (*(dim(value(args, n)) for n in ("height", "width")), shape[-1]) if shape else None
+
+
 def upsample(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
     shape = shapes[0]
     if shape is None:

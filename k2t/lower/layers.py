@@ -9,6 +9,13 @@ from k2t.ir.values import Const, Obj, Shape, Sym, as_int
 from k2t.lower import text as t
 from k2t.lower.activations import activation, activation_layer, prelu, relu, softmax
 from k2t.lower.applications import network, preprocess
+from k2t.lower.augmentation import (
+    augmentation,
+    category_encoding,
+    center_crop,
+    normalization,
+    resizing,
+)
 from k2t.lower.convolutions import conv, conv_transpose, cropping, pool, upsample, zero_padding
 from k2t.lower.norms import batch_norm, group_norm, layer_norm, rms_norm, unit_norm
 from k2t.lower.ops import GENERAL, Context, Lowering, Op, fill, stem, used, with_options
@@ -177,6 +184,11 @@ CODE: dict[str, Lowering] = {
     "rms_norm": rms_norm,
     "unit_norm": unit_norm,
     "rescaling": rescaling,
+    "augmentation": augmentation,
+    "resizing": resizing,
+    "center_crop": center_crop,
+    "category_encoding": category_encoding,
+    "normalization": normalization,
     "upsample": upsample,
     "merge": merge,
     "concat": merge,

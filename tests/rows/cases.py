@@ -39,6 +39,7 @@ class Case:
         top: above every integer of an integer input; 0 for float inputs.
         reach: inputs are evenly spaced in [-reach, reach]; 0 for normal ones.
         reference: what Keras runs where that is another spelling of the script.
+        proves: "inference", or "outputs" in both modes, or "all", gradients too.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Case:
     reference: str = ""
     dialect: str = "keras3"
     bound: float = BOUND
+    proves: str = "all"
 
     @property
     def seed(self) -> int:
@@ -88,6 +90,7 @@ def row_cases(row: Row) -> Iterator[Case]:
             tuple(shape),
             top=top,
             bound=row.get("bound", BOUND),
+            proves=row.get("proves", "all"),
         )
 
 

@@ -180,7 +180,10 @@ class Tracer:
             if owner is layer and kind not in RECURRENT:
                 raw = call.output if entry is None else call.raw
                 output = channels_last(np.array(raw), layer)
-            given = channels_last(np.array(call.input), layer)
+            given: Array | None = channels_last(np.array(call.input), layer)
+            if kind.startswith("Separable") and entry is not None:  # two entries: in one, out other
+                found.append(Point(layer.name, kind, entry, given, None))
+                entry, given = entry + 1, None
             found.append(Point(layer.name, kind, entry, given, output))
         return found
 
