@@ -101,6 +101,8 @@ def init_weights(module):
     """Keras's initial values for each kind of layer."""
     if isinstance(module, nn.Conv2d):
         nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)
@@ -128,46 +130,44 @@ class Model(L.LightningModule):
         super().__init__()
         self.augment = augment
         self.gaussian_noise = GaussianNoise(0.05)
-        self.separable_conv1 = nn.Conv2d(3, 3, 3, bias=False, padding="same", groups=3)
-        self.separable_conv1_conv = nn.Conv2d(3, 16, 1)
+        self.separable_conv1_depthwise = nn.Conv2d(
+            3, 3, 3, bias=False, padding="same", groups=3
+        )
+        self.separable_conv1 = nn.Conv2d(3, 16, 1)
         self.group_normalization = nn.GroupNorm(4, 16, eps=1e-3)
         # Keras's "same" pads more on the far side
         self.separable_conv2_pad = nn.ZeroPad2d((0, 1, 0, 1))
-        self.separable_conv2 = nn.Conv2d(16, 16, 3, stride=2, bias=False, groups=16)
-        self.separable_conv2_conv = nn.Conv2d(16, 16, 1)
+        self.separable_conv2_depthwise = nn.Conv2d(
+            16, 16, 3, stride=2, bias=False, groups=16
+        )
+        self.separable_conv2 = nn.Conv2d(16, 16, 1)
         self.depthwise_conv = nn.Conv2d(16, 2 * 16, 3, groups=16)
         self.cropping = nn.ZeroPad2d(-1)
         self.spatial_dropout = nn.Dropout2d(0.1)
         self.dense = nn.Linear(32, CLASSES)
         for layer in (
+            self.separable_conv1_depthwise,
             self.separable_conv1,
-            self.separable_conv1_conv,
+            self.separable_conv2_depthwise,
             self.separable_conv2,
-            self.separable_conv2_conv,
             self.depthwise_conv,
             self.dense,
         ):
             layer.apply(init_weights)
-        if self.separable_conv1_conv.bias is not None:
-            nn.init.zeros_(self.separable_conv1_conv.bias)
-        if self.separable_conv2_conv.bias is not None:
-            nn.init.zeros_(self.separable_conv2_conv.bias)
         depthwise_glorot_uniform_(self.depthwise_conv.weight, 2)
-        if self.depthwise_conv.bias is not None:
-            nn.init.zeros_(self.depthwise_conv.bias)
 
     def forward(self, inputs):
         features = self.augment(inputs)
         features = features * (1.0 / 127.5) - 1
         features = self.gaussian_noise(features)
         features = F.relu(
-            self.separable_conv1_conv(
-                self.separable_conv1(features.permute(0, 3, 1, 2))
+            self.separable_conv1(
+                self.separable_conv1_depthwise(features.permute(0, 3, 1, 2))
             )
         )  # NHWC -> NCHW
         features = self.group_normalization(features)
-        features = self.separable_conv2_conv(
-            self.separable_conv2(self.separable_conv2_pad(features))
+        features = self.separable_conv2(
+            self.separable_conv2_depthwise(self.separable_conv2_pad(features))
         )
         features = F.relu(features)
         features = self.depthwise_conv(features)

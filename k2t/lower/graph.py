@@ -393,5 +393,5 @@ class Graph:
 def main_op(ops: list[Op]) -> Op | None:
     """The op that bears the layer's name: not the padding or dropout in front of it."""
     modules = [op for op in ops if op.module is not None]
-    named = [op for op in modules if op.stem not in ("pad", "dropout")]
+    named = [op for op in modules if op.stem not in ("pad", "dropout", "depthwise")]
     return next(iter(named + modules), None)

@@ -65,14 +65,15 @@ def separable(
     inside = replace(layer, args={**layer.args, "use_bias": Arg(Const(False))})
     options = {**row.data["options"], "use_bias": "bias"}
     defaults = {**row.data["torch_defaults"], "use_bias": True}
-    data = {"options": options, "torch_defaults": defaults, "weights": {"weight": "depthwise"}}
+    weights = {"weight": "depthwise", "bias": "bias"}
+    data = {"options": options, "torch_defaults": defaults, "weights": weights}
     inner = replace(row, data={**row.data, **data})
     *before, first = depthwise(ctx, inner, inside, shape, width)
     first = replace(
         first,
         stem="depthwise",
         widens=False,
-        penalties=penalties(ctx, inner, layer),
+        penalties=tuple(p for p in penalties(ctx, inner, layer) if p[0] == "weight"),
     )
     channels = width if as_int(multiplier) == 1 else f"{t.text(multiplier)} * {width}"
     filters = t.text(t.get(layer.args, "filters"))
