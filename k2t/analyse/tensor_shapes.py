@@ -188,6 +188,45 @@ def repeat(given: Given) -> Shape:
     return tuple(grown if i == axis else d for i, d in enumerate(given.first))
 
 
+def counted(given: Given) -> Shape:
+    rank = len(given.first)
+    axis = given.args["axis"]
+    gone = range(rank) if axis == Const(None) else axes_of(axis, rank)
+    return tuple(d for i, d in enumerate(given.first) if i not in gone)
+
+
+def swapaxes(given: Given) -> Shape:
+    one, two = axes_of(Tuple((given.args["axis1"], given.args["axis2"])), len(given.first))
+    sizes = list(given.first)
+    sizes[one], sizes[two] = sizes[two], sizes[one]
+    return tuple(sizes)
+
+
+def tile(given: Given) -> Shape:
+    times = given.args["repeats"]
+    counts = [as_int(i) for i in times.items] if isinstance(times, Tuple) else []
+    if len(counts) != len(given.first) or None in counts or counts[0] != 1:
+        raise Unclear("a tiling of the batch, or of a number of axes that is not known")
+    sizes = [as_int(d) for d in given.first]
+    pairs = list(zip(sizes, counts, strict=True))[1:]
+    return (given.first[0], *(None if n is None else Const(n * (c or 0)) for n, c in pairs))
+
+
+def diagonal(given: Given) -> Shape:
+    """The two axes go, the diagonal comes last."""
+    pair = axes_of(Tuple((given.args["axis1"], given.args["axis2"])), len(given.first))
+    offset = as_int(given.args["offset"])
+    height, width = (as_int(given.first[a]) for a in pair)
+    size: Dim = None
+    if offset is not None and height is not None and width is not None:
+        size = Const(min(height + min(offset, 0), width - max(offset, 0)))
+    return (*(d for i, d in enumerate(given.first) if i not in pair), size)
+
+
+def second(given: Given) -> Shape:
+    return given.shapes[1]
+
+
 def one_hot(given: Given) -> Shape:
     width = given.args["num_classes"]
     return (*given.first, width if isinstance(width, Const | Sym) else None)
@@ -260,6 +299,7 @@ RULES: dict[str, Callable[[Given], Shape]] = {
     rule.__name__: rule
     for rule in (
         same, broadcast, reduce, concatenate, stack, expand_dims, squeeze, reshape, transpose,
-        flatten, matmul, dot, einsum, repeat, one_hot, getitem, drawn, flat,
+        flatten, matmul, dot, einsum, repeat, one_hot, getitem, drawn, flat, counted, swapaxes,
+        tile, diagonal, second,
     )
 }  # fmt: skip
