@@ -93,6 +93,7 @@ def test_merge_layers_are_the_rows_without_samples():
         "Application",
         "Preprocess",
         "Chain",
+        "MultiHeadAttention",
     }
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from k2t.analyse import arguments, custom, lambdas, nesting, operations, recurrent, shapes
+from k2t.analyse import (
+    arguments,
+    attention,
+    custom,
+    lambdas,
+    nesting,
+    operations,
+    recurrent,
+    shapes,
+)
 from k2t.analyse.inputs import shape_value
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, versions_of
@@ -168,6 +177,9 @@ def apply(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> Valu
     keywords = {k.arg: interp.eval(k.value, frame) for k in node.keywords}
     if layer.row == "Custom":
         return custom.apply(interp, layer, values, keywords, node, frame)
+    if layer.row == "MultiHeadAttention":
+        told = {k: v for k, v in keywords.items() if k != "training"}
+        return attention.apply(interp, layer, values, told, node, frame)
     keywords = {k: v for k, v in keywords.items() if not custom.is_training(v)}
     many = interp.items(values[0]) if values else None
     tensors = [v for v in many or values[:1] if isinstance(v, Tensor)]

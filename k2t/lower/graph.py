@@ -300,12 +300,14 @@ class Graph:
             "list"
         )
         part = layer.row == "Model" and layer.id not in self.ctx.outside
-        if not part and not (layer.row == "Custom" and many):
+        if not part and not (layer.row in ("Custom", "MultiHeadAttention") and many):
             return self.flows[node.inputs[0]]
         texts = []
         for flow in (self.flows[i] for i in node.inputs):
             first = flow.layout == "first" and (flow.rank or 0) > 1
             texts.append(self.converted(flow.text, flow.rank, "last")[0] if first else flow.text)
+        if layer.row == "MultiHeadAttention":
+            return Flow(", ".join(texts), "last", None)
         if layer.row == "Custom":
             written = ", ".join(texts)
             as_list = layer.args["form"].value == Const("list")

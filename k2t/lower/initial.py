@@ -90,6 +90,8 @@ def mixed_classes(made: Sequence[Made]) -> set[str]:
             known = not re.search(r"bias=(?!False|True)", op.module)
             both = {True, False} if not known else {biasless(op)}
             ways.setdefault(torch_class(op), set()).update(both)
+        if torch_class(op) == "MultiHeadAttention" and biasless(op):
+            ways.setdefault("nn.Linear", set()).update((True, False))  # those inside
     return {cls for cls, found in ways.items() if len(found) > 1}
 
 

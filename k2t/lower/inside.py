@@ -184,7 +184,7 @@ def one_call(ctx: Context, use: Use, node: Node, given: Sequence[tuple[str | Non
     rank = len(node.in_shapes[0]) if node.in_shapes[0] is not None else None
     if row.get("shape") in ("merge", "concat"):
         return merged(ctx, layer, given[0][1], rank, use)
-    if row.name == "Custom":
+    if row.name in ("Custom", "MultiHeadAttention"):
         arguments = ", ".join(f"{key}={text}" if key else text for key, text in given)
         return f"{use.data['callee']}({arguments})"
     return called(ops, given[0][1], str(use.data["callee"]), rank, layer.span)

@@ -78,6 +78,7 @@ def layer_cases() -> list[Case]:
         name = layer.partition("(")[0]
         cases += spelled(f"layers/{name}", f"layers.{layer}", (6, 4), dialect="keras2")
     cases += spelled("layers/ConvLSTM2D", "layers.ConvLSTM2D(3, 2)", (3, 5, 4, 2), dialect="keras2")
+    cases += attention_cases()
     return [*cases, *merge_cases(), *merges_of_merges(), *state_cases(), *dot_cases()]
 
 
@@ -200,6 +201,27 @@ def dot_cases() -> Iterator[Case]:
             )
             name = f"layers/Dot: {arguments} of {one} and {other}"
             yield Case(name, "layers/Dot", script, (one, other))
+
+
+def attention_cases() -> Iterator[Case]:
+    """Attention of a sequence to itself and to another one, which may be wider."""
+    samples = [
+        ("2, 4", "(x, x)", (5, 6), (5, 6)),
+        ("3, 2, value_dim=5, use_bias=False", "(x, y)", (5, 6), (4, 7)),
+        ("2, 3, output_shape=8", "(x, y, y)", (5, 6), (5, 6)),
+        ("num_heads=2, key_dim=4, dropout=0.0", "(x, x, use_causal_mask=True)", (5, 6), (5, 6)),
+        ("2, 4", "(x, value=y, key=x)", (5, 6), (5, 6)),
+        ("1, key_dim=4", "(query=x, value=y)", (5, 6), (3, 4)),
+    ]
+    for arguments, called, one, other in samples:
+        script = inputs_of(one, other) + (
+            "x, y = layers.Dense(6)(i0), i1\n"
+            f"out = layers.MultiHeadAttention({arguments}){called}\n"
+            "out = layers.Concatenate()([layers.Flatten()(out), layers.Flatten()(y)])\n"
+            "model = keras.Model([i0, i1], out)\n"
+        )
+        name = f"layers/MultiHeadAttention: {arguments} {called}"
+        yield Case(name, "layers/MultiHeadAttention", script, (one, other))
 
 
 def merge_cases() -> Iterator[Case]:

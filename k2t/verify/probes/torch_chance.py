@@ -26,6 +26,10 @@ def switch_off_chance() -> None:
         for module in (nn.functional, torch):
             if hasattr(module, name):
                 setattr(module, name, identity)
+    attend = nn.functional.scaled_dot_product_attention
+    nn.functional.scaled_dot_product_attention = lambda *args, dropout_p=0.0, **kwargs: attend(
+        *args, **kwargs
+    )
     for cls in (nn.RNNBase, nn.MultiheadAttention):
         without_dropout(cls)
     RandomSampler.__iter__ = lambda self: iter(range(len(self.data_source)))  # type: ignore[method-assign]
