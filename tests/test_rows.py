@@ -46,6 +46,7 @@ GOLDEN = (
     "ops/random_dropout",
     "ops/backend_flatten",
     "ops/dot",
+    "ops/arange",
 )
 # layer, shape of the input, axes that are dropped as a whole, what ones become
 DROPOUTS = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k2t.analyse import arguments, custom, graph
@@ -23,6 +24,7 @@ from k2t.ir.values import (
     Tensor,
     Tuple,
     Value,
+    as_int,
 )
 from k2t.table import Row
 
@@ -56,6 +58,8 @@ def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame)
         args = drawn(interp, args, frame)
     if args is None:
         return interp.unsupported(path, node, frame)
+    if row.name == "arange":
+        return counted(interp, row, args, node, frame)
     return applied(interp, row, args, node, frame, path)
 
 
@@ -75,6 +79,29 @@ def drawn(interp: Interpreter, args: dict[str, Arg], frame: Frame) -> dict[str, 
     names = [name for name, value in frame.names.items() if value == tensor]
     like = Const(names[0]) if names else NONE
     return {**args, "shape": Arg(tensor), "size": Arg(size), "like": Arg(like)}
+
+
+def counted(
+    interp: Interpreter, row: Row, args: dict[str, Arg], node: ast.Call, frame: Frame
+) -> Value:
+    """Whole numbers in a row, in a class of the script: on the device of a tensor at hand."""
+    start, stop, step = (settled(interp, args[n].value) for n in ("start", "stop", "step"))
+    if stop == NONE:
+        args = {**args, "start": Arg(Const(0)), "stop": args["start"]}
+        start, stop = Const(0), start
+    names = [n for n, value in frame.names.items() if is_whole(interp, value)]
+    ints = [v for v in (start, stop, step) if isinstance(v, Const | Sym)]
+    plain = args["dtype"].value == NONE or settled(interp, args["dtype"].value) == Const("int32")
+    if not names or len(ints) < 3 or step != Const(1) or not plain:
+        return interp.unsupported(row.keras[0], node, frame)
+    one, two = as_int(start), as_int(stop)
+    size = None if one is None or two is None else Const(two - one)
+    args = {**args, "like": Arg(Const(names[0]))}
+    operation = Obj(interp.fresh(), row.name, args, interp.span(node), interp.span(interp.stmt))
+    interp.event("tensor_operation", node, frame, operation=operation, truths=set())
+    made = graph.new_node(interp, None, [], (size,), node, frame, operation=operation, pooled=True)
+    interp.graph[made.node] = replace(interp.graph[made.node], pooled=False)  # it is no sum
+    return made
 
 
 def bound(

@@ -147,6 +147,8 @@ def spelled(
             raise NotMigrated("K2T141", f"{row.name}({name}=...) is not carried over")
     if row.name == "getitem":
         return filled("{x}[{index}]", {**operands, "index": index_text(values["index"])})
+    if row.name == "arange":
+        return counted(values)
     if row.get("random"):
         return draw(row, operands, values)
     template = str(row.get("call", ""))
@@ -179,6 +181,13 @@ def spelled(
         return text
     inner = text[:-1]
     return f"{inner}{'' if inner.endswith('(') else ', '}{', '.join(extra)})"
+
+
+def counted(values: Mapping[str, Value]) -> str:
+    """Whole numbers in a row, where a tensor is."""
+    start, stop = t.text(values["start"]), t.text(values["stop"])
+    bounds = stop if start == "0" else f"{start}, {stop}"
+    return f"torch.arange({bounds}, device={t.data(values['like'])}.device)"
 
 
 def draw(row: Row, operands: Mapping[str, str], values: Mapping[str, Value]) -> str:

@@ -32,7 +32,7 @@ class MultiHeadAttention(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self):
-        """Keras's Glorot uniform: a kernel has an axis for the heads, and it counts for the fans."""
+        """Keras's Glorot uniform: kernels have an axis for the heads, part of the fans."""
         heads = self.num_heads
         for part in (self.query, self.key, self.value, self.output):
             size, outer = part.out_features // heads, part.in_features

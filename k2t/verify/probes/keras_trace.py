@@ -18,6 +18,8 @@ from k2t.verify.probes.keras_weights import read_model
 from k2t.verify.recording import Facts, Point, Trace
 
 CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
+# of a layer with several entries: how far behind the first its output is
+LAST = {"SeparableConv1D": 1, "SeparableConv2D": 1, "MultiHeadAttention": 3}
 RECURRENT = ("CuDNNLSTM", "CuDNNGRU", "Bidirectional")
 
 
@@ -181,9 +183,10 @@ class Tracer:
                 raw = call.output if entry is None else call.raw
                 output = channels_last(np.array(raw), layer)
             given: Array | None = channels_last(np.array(call.input), layer)
-            if kind.startswith("Separable") and entry is not None:  # two entries: in one, out other
+            last = LAST.get(kind)
+            if last is not None and entry is not None:  # it goes in at one entry, out at another
                 found.append(Point(layer.name, kind, entry, given, None))
-                entry, given = entry + 1, None
+                entry, given = entry + last, None
             found.append(Point(layer.name, kind, entry, given, output))
         return found
 
