@@ -126,8 +126,10 @@ class Model(L.LightningModule):
     def __init__(self):
         super().__init__()
         self.tokens = Tokens(LENGTH, TOKENS, WIDTH)
-        self.block1 = Block(16, WIDTH, HEADS)
-        self.block2 = Block(16, WIDTH, HEADS)
+        blocks = []
+        for _ in range(BLOCKS):
+            blocks.append(Block(16, WIDTH, HEADS))
+        self.blocks = nn.Sequential(*blocks)
         # each place looks back, at what was there before it
         self.multi_head_attention1 = MultiHeadAttention(
             16, HEADS, 5, value_dim=6, dropout=0.1
@@ -142,8 +144,7 @@ class Model(L.LightningModule):
 
     def forward(self, inputs):
         features = self.tokens(inputs)
-        features = self.block1(features)
-        features = self.block2(features)
+        features = self.blocks(features)
         seen = self.multi_head_attention1(features, features, use_causal_mask=True)
         seen = self.norm(seen)
         memory = self.dense1(seen)

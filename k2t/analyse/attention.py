@@ -50,6 +50,13 @@ def apply(
     return graph.new_node(interp, layer, inputs, graph.like(made, shape), node, frame)
 
 
+def given(node: ast.Call) -> list[ast.expr]:
+    """The queries, values and keys of a call, as they are written."""
+    found = dict(zip(ORDER, node.args, strict=False))
+    found |= {k.arg: k.value for k in node.keywords if k.arg in ORDER}
+    return [found[name] for name in ORDER if name in found]
+
+
 def output(layer: Obj, query: Shape | None) -> Shape | None:
     """As wide as the queries, if nothing else is said."""
     wanted = layer.args.get("output_shape", Arg(NONE)).value

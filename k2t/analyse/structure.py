@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from k2t.analyse import attention
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.loops import stored
 from k2t.analyse.sources import all_comments, comments_above, is_docstring
@@ -229,9 +230,9 @@ class Reader:
             raise Tangled("a tensor operation")
         if any(g.layer is None for g in seen):
             raise Tangled("an input inside a function or a loop")
-        if not node.args:
+        if not node.args and not node.keywords:
             raise Tangled("a layer called without a tensor")
-        inputs = node.args[0]
+        inputs = node.args[0] if node.args else node.keywords[0].value
         shapes: tuple[Shape | None, ...] = tuple(
             joined([bare(self.interp.graph[g.inputs[i]].shape) for g in seen])
             for i in range(len(seen[0].inputs))
@@ -247,6 +248,8 @@ class Reader:
             if many
             else (self.flow(inputs),)
         )
+        if nodes[0].layer is not None and nodes[0].layer.row == attention.ROW:
+            flows = tuple(self.flow(e) for e in attention.given(node))
         if isinstance(node.func, ast.Name) and node.func.id in self.held:
             site = self.held_site(nodes, node.func.id)
             return Use(site, flows, nodes)

@@ -73,6 +73,13 @@ def layer(unit: Unit, use: Use, comments: tuple[str, ...]) -> tuple[Wire, str]:
     rank = len(shape) if shape is not None else wire.rank
     ops = operations(unit, use, wire.width)
     text, layout = wire.text, wire.layout
+    if layer.row == "MultiHeadAttention":
+        wires = [wire, *(unit.flow(other)[0] for other in use.inputs[1:])]
+        first = [w.layout == "first" and (w.rank or 0) > 1 for w in wires]
+        texts = [
+            converted(w, "last")[0] if f else w.text for w, f in zip(wires, first, strict=True)
+        ]
+        text, layout = ", ".join(texts), "last"
     modules = 0
     for op in ops:
         if op.layout in ("first", "last") and op.layout != layout and (rank or 0) > 1:
