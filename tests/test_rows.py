@@ -32,6 +32,7 @@ PROVED = (
     "losses",
     "metrics",
     "optimizers",
+    "schedules",
 )
 CASES = all_cases()
 # no samples of their own: golden cases prove models and classes of the script as layers, chance,

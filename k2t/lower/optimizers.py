@@ -13,6 +13,7 @@ from k2t.ir.values import Arg, Const, Obj, Ref, Value
 from k2t.lower import text as t
 from k2t.lower.ops import Context, fill
 from k2t.lower.parameters import value_or_default
+from k2t.lower.schedules import schedule_of, scheduled, starting
 from k2t.table import Param, Row
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ SQUARES = ("Adam", "AdamW", "Nadam", "RMSprop", "Adagrad", "Adadelta")
 """Those that divide by averages of squared gradients."""
 
 IGNORED = {"name", "ema_momentum", "ema_overwrite_frequency"}
+
+
+BY_STEPS = '[optimizer], [{"scheduler": decay, "interval": "step"}]'
+"""The optimizer and a schedule that goes on with each step."""
 
 
 def optimizer_row(ctx: Context, value: Value) -> tuple[Row, Mapping[str, Arg]]:
@@ -72,8 +77,15 @@ def lower_optimizer(ctx: Context, value: Value) -> Optimizer:
         if row.get("hook") and ctx.fidelity != "plain":
             raise NotMigrated("K2T401", "an optimizer chosen by a variable cannot be Adam")
         return Optimizer((), f"OPTIMIZERS[{value.expr.text}](self.parameters())")
-    made = construct(ctx, row, args, "self.parameters()")
+    schedule = schedule_of(ctx, args)
+    args = starting(*schedule, args) if schedule is not None else args
+    made = construct(ctx, row, args, "self.parameters()", changing=schedule is not None)
     hook = adam_hook(ctx, row, args)
+    if schedule is not None:
+        if ctx.rate:
+            why = "a schedule beside a callback that changes the rate"
+            raise NotMigrated("K2T402", why, args["learning_rate"].span)
+        return Optimizer(scheduled(*schedule, made), BY_STEPS, hook=hook)
     decay = t.get(args, "decay")
     if t.is_none(decay) or t.same_value(decay, 0.0):
         return Optimizer((), made, hook=hook)
@@ -90,7 +102,7 @@ def lower_optimizer(ctx: Context, value: Value) -> Optimizer:
         Line(f"optimizer = {made}"),
         Line(f"decay = LambdaLR(optimizer, lambda step: 1 / (1 + {factor} * step))"),
     )
-    return Optimizer(lines, '[optimizer], [{"scheduler": decay, "interval": "step"}]', hook=hook)
+    return Optimizer(lines, BY_STEPS, hook=hook)
 
 
 def lasting(made: Optimizer) -> Optimizer:
@@ -141,8 +153,13 @@ def by_variable(value: Value) -> bool:
     )
 
 
-def construct(ctx: Context, row: Row, args: Mapping[str, Arg], params: str) -> str:
-    """The constructor call, keywords where they differ from torch's defaults."""
+def construct(
+    ctx: Context, row: Row, args: Mapping[str, Arg], params: str, changing: bool = False
+) -> str:
+    """The constructor call, keywords where they differ from torch's defaults.
+
+    changing: the rate is another one from step to step.
+    """
     torch = str(row.for_dialect(ctx.dialect, "torch"))
     helper = row.for_dialect(ctx.dialect, "helper", "")
     signature = row.signature(ctx.dialect)
@@ -161,7 +178,7 @@ def construct(ctx: Context, row: Row, args: Mapping[str, Arg], params: str) -> s
     decayed = "decay" in args and not t.same_value(t.get(args, "decay"), 0.0)
     if (
         row.name == "SGD"
-        and (decayed or ctx.rate)
+        and (changing or decayed or ctx.rate)
         and not t.same_value(value_for(signature, args, "momentum"), 0.0)
     ):
         helper = ctx.rate or "SGD"

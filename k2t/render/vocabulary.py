@@ -17,6 +17,7 @@ TEMPLATE_NAMES = {
     "DataLoader": "from torch.utils.data import DataLoader",
     "Dataset": "from torch.utils.data import Dataset",
     "ModelSummary": "from lightning.pytorch.utilities.model_summary import ModelSummary",
+    "bisect_left": "from bisect import bisect_left",
     "LambdaLR": "from torch.optim.lr_scheduler import LambdaLR",
     "torchvision": "import torchvision",
     "Normalize": "from torchvision.transforms.v2 import Normalize",

@@ -283,11 +283,24 @@ def optimizer_cases() -> list[Trained]:
     return found
 
 
-def optimizer_script(optimizer: str, scale: str = "1.0") -> str:
+def schedule_cases() -> list[Trained]:
+    """240 steps with each sample of each schedule, with and without momentum."""
+    found = []
+    for row in table.load().section("schedules").values():
+        for arguments in row.get("samples"):
+            rate = f"keras.optimizers.schedules.{row.name}({arguments})"
+            for optimizer in (f"SGD({rate})", f"SGD({rate}, momentum=0.9)"):
+                text = optimizer_script(f"keras.optimizers.{optimizer}", "0.1", times=60)
+                name = f"schedules/{row.name}: {optimizer}"
+                found.append(Trained(name, f"schedules/{row.name}", text, "fit"))
+    return found
+
+
+def optimizer_script(optimizer: str, scale: str = "1.0", times: int = 15) -> str:
     return SCRIPT.format(
-        x=f'np.tile({scale} * rng.normal(size=(64, 6)), (15, 1)).astype("float32")',
-        y='np.tile(rng.normal(size=(64, 1)), (15, 1)).astype("float32")',
-        n=960,
+        x=f'np.tile({scale} * rng.normal(size=(64, 6)), ({times}, 1)).astype("float32")',
+        y=f'np.tile(rng.normal(size=(64, 1)), ({times}, 1)).astype("float32")',
+        n=64 * times,
         layers="keras.Input((6,)), layers.Dense(8, use_bias=False), "
         "layers.Dense(1, use_bias=False)",
         optimizer=optimizer,
@@ -354,4 +367,5 @@ def all_cases() -> list[Case | Trained]:
         *loss_cases(),
         *metric_cases(),
         *optimizer_cases(),
+        *schedule_cases(),
     ]
