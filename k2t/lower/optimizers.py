@@ -181,7 +181,7 @@ def construct(
         and (changing or decayed or ctx.rate)
         and not t.same_value(value_for(signature, args, "momentum"), 0.0)
     ):
-        helper = ctx.rate or "SGD"
+        helper = ctx.rate or ("SGDFull" if changing else "SGD")  # a schedule may end at zero
     if helper and ctx.fidelity == "plain":
         torch = str(row.get("plain", torch))
         ctx.note("K2T403", "warning", f"{row.name}: {row.get('price', 'differs from Keras')}")
