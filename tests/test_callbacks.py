@@ -189,3 +189,23 @@ def test_old_keras_restores_only_what_it_stopped():
     text = text_of(FIT.format("[EarlyStopping(restore_best_weights=True)]"), "keras2")
     assert "if self.stopped_epoch:" in text
     assert errors(FIT.format("[EarlyStopping(baseline=1.0)]"), "keras2") == [("K2T706", 1)]
+
+
+def test_functions_that_a_callback_calls_do_not_start_a_trainer():
+    head = (
+        "import keras\nimport numpy as np\nfrom keras import layers\n\n"
+        'x = np.random.rand(64, 8).astype("float32")\ny = x[:, :1]\n'
+        "model = keras.Sequential([keras.Input((8,)), layers.Dense(1)])\n"
+        'model.compile("sgd", "mse")\n\n\n'
+    )
+    tail = (
+        "\n\nmodel.fit(x, y, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=told)])\n"
+        "print(model.predict(x))\n"
+    )
+    asked = "def ask():\n    return model.predict(x)\n\n\ndef told(epoch, logs):\n    print(ask())\n"
+    done = migrate((head + asked + tail).encode(), "train.py")
+    assert [f.code for f in done.findings] == []
+    assert "    return predict(model, x).numpy()" in done.text
+    assert "print(torch.cat(trainer.predict(model, make_loader(x))).numpy())" in done.text
+    tried = "def told(epoch, logs):\n    print(model.evaluate(x, y))\n"
+    assert "K2T706" in [f.code for f in migrate((head + tried + tail).encode(), "t.py").findings]

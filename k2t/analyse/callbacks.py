@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from typing import Any
 
 from k2t.analyse.interpreter import Interpreter
 from k2t.ir.program import Run
@@ -37,6 +38,13 @@ def run(interp: Interpreter, args: Mapping[str, Arg]) -> Run | None:
         if event.kind == "callback" and event["iteration"] == interp.iteration
     )
     return Run(found, place, interp.iteration, fresh)
+
+
+def functions(interp: Interpreter, args: Mapping[str, Arg]) -> dict[str, Any]:
+    """The functions that a callback calls: where they stand, and what a schedule's takes."""
+    given = [arg.value for arg in args.values() if isinstance(arg.value, Function)]
+    nodes = [interp.definitions[one.index][0] for one in given]
+    return {"takes": takes(interp, args), "functions": tuple(map(interp.spans.of, nodes))}
 
 
 def takes(interp: Interpreter, args: Mapping[str, Arg]) -> int | None:

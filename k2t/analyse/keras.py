@@ -258,7 +258,7 @@ class Keras:
         if kind in ("callback", "generator"):
             seen |= {"args": args}
         if kind == "callback":
-            seen |= {"takes": callbacks.takes(interp, args)}
+            seen |= callbacks.functions(interp, args)
             seen |= {"iteration": interp.iteration}
         interp.event(kind, node, frame, obj=obj, **seen)
         return obj

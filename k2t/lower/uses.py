@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from k2t.ir.finding import NotMigrated, Severity
@@ -46,6 +47,9 @@ def lower_use(edits: Edits, use: Use) -> None:
 
 def trainer_for(edits: Edits, use: Use) -> str:
     """The trainer in force at a use; one is made where ``fit`` has not run before."""
+    if called_back(edits, use):
+        why = f"{use.kind} in a function that a callback calls, while the model is fitted"
+        raise NotMigrated("K2T706", why, use.call)
     name = edits.name("trainer")
     if not made_before(edits.trainers, use):
         edits.trainers.append(use)
@@ -55,6 +59,21 @@ def trainer_for(edits: Edits, use: Use) -> str:
         made = f"{name} = L.Trainer({', '.join(f'{option}=False' for option in options)})"
         edits.inserted.append((use.stmt, (made,)))
     return name
+
+
+def called_back(edits: Edits, use: Use) -> bool:
+    """Whether a use stands in a function that a callback calls, itself or by way of others."""
+    uses, source = edits.program.uses, edits.program.source
+    called = {span for other in uses for span in other.data.get("functions", ())}
+    waiting = {other.scope for other in uses if other.scope is not None} - called
+    while called and waiting:
+        texts = [source.slice(span) for span in called]
+        names = {span: source.slice(span).partition("(")[0].split()[-1] for span in waiting}
+        more = {s for s, n in names.items() if any(re.search(rf"\b{n}\s*\(", x) for x in texts)}
+        called, waiting = called | more, waiting - more
+        if not more:
+            break
+    return use.scope in called
 
 
 def made_before(others: Sequence[Use], use: Use) -> bool:
@@ -115,7 +134,7 @@ def predict(edits: Edits, use: Use) -> None:
     classes = use.data.get("classes")
     if classes and (draft.loss is None or draft.heads or draft.output.units is None):
         raise NotMigrated("K2T704", "predict_classes of a model without known outputs", use.call)
-    if draft.loss is None:
+    if draft.loss is None or (called_back(edits, use) and not (classes or draft.heads)):
         return plain_predict(edits, use, draft, x)
     if looped.by_batches(edits, use):
         return looped.predict(edits, use)
@@ -140,7 +159,7 @@ def predict(edits: Edits, use: Use) -> None:
 
 
 def plain_predict(edits: Edits, use: Use, draft: Draft, x: Arg) -> None:
-    """``predict`` of a model that is trained elsewhere: one pass under no_grad."""
+    """``predict`` of a model that is trained elsewhere, or just now: one pass under no_grad."""
     if x.span is None:
         raise NotMigrated("K2T704", "predict of data that are not written here", use.call)
     check_modes(edits, use)
@@ -162,6 +181,7 @@ def plain_predict(edits: Edits, use: Use, draft: Draft, x: Arg) -> None:
         raise NotMigrated(
             "K2T704", "predict_classes of a model trained by train_on_batch", use.call
         )
+    one = code(call, ending(draft), ".numpy()")
     one = code(call, ending(draft), ".numpy()")
     result = code("[output.numpy() for output in ", call, "]") if many else one
     edits.edits.append(Edit(use.call, result))

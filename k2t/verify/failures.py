@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from k2t.verify.run import ProbeFailed
+from k2t.verify.run import KILLED, ProbeFailed
 
 MISFIT = "the weights of Keras do not fit the Lightning model:"
 # (pattern in the last lines of stderr, the sentence): the first that fits
@@ -41,6 +41,8 @@ REASONS = [
 def reason(error: ProbeFailed) -> str:
     """One sentence: whose script, and why it did not run to its end."""
     who = {"Keras": "the original"}.get(error.side, "the port")
+    if error.problem == KILLED:
+        return f"{who} ({error.script.name}) {error.problem}"
     if error.problem.startswith("ran longer"):
         return f"{who} ({error.script.name}) {error.problem}: --timeout allows more"
     text = "\n".join(error.log)

@@ -24,6 +24,7 @@ Edits = Sequence[tuple[str, str]]
 Tell = Callable[[str, int], None]
 TICK = 0.2  # seconds between looks at a child
 WORKERS = 2  # children at a time: each is mostly one thread
+ROOM = 3  # of two ports, for what Keras takes: a port may take half as much again
 
 QUIET = {
     "OMP_NUM_THREADS": "1",
@@ -40,6 +41,9 @@ QUIET = {
 
 # the second is what another order of summation does to the output of a convolution
 CONTROLS = (1e-7, 1e-6)
+
+
+KILLED = "was killed: it ran out of memory"
 
 
 class ProbeFailed(RuntimeError):
@@ -163,7 +167,7 @@ def run_pair(
         keras = only_training(keras)
     port = replace(setting, edits=(*setting.edits, *edits_after))
     again = replace(port, draws=0)
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(at_a_time(keras)) as pool:
         first = pool.submit(record_torch, after, port, weights_from=keras)
         rest = [
             pool.submit(record_torch, after, again, weights_from=keras, disturb=size)
@@ -173,6 +177,12 @@ def run_pair(
         disturbed = [compare(torch, future.result()) for future in rest]
     report, control = compare(keras, torch), worst(disturbed) if disturbed else None
     return Comparison(keras, torch, report, control, verdict(report, control, limits))
+
+
+def at_a_time(keras: Recording) -> int:
+    """How many ports are run at a time: one, where two may not fit into memory."""
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return WORKERS if ROOM * keras.memory < free else 1
 
 
 def only_training(recording: Recording) -> Recording:
@@ -247,6 +257,7 @@ def run_child(
     try:
         code = _wait(process, folder / "progress", setting, child.title)
         problem = f"ended with exit code {code}" if code else ""
+        problem = KILLED if code == -signal.SIGKILL else problem
     except subprocess.TimeoutExpired:
         problem = f"ran longer than {setting.timeout:g} s"
     finally:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from k2t.verify.failures import reason
 from k2t.verify.probes.child import load_file
-from k2t.verify.run import ProbeFailed, Setting, record_keras, record_torch, run_pair
+from k2t.verify.recording import Recording
+from k2t.verify.run import ProbeFailed, Setting, at_a_time, record_keras, record_torch, run_pair
 from tests.conftest import LAUNCH
 
 keras224 = load_file(str(Path(__file__).parents[1] / "reference" / "keras224.py"))
@@ -91,3 +93,18 @@ def test_a_script_that_hangs_is_ended(tmp_path):
 def test_an_edit_that_changes_nothing_is_an_error():
     with pytest.raises(ValueError, match="60000"):
         run_pair(MLP / "before.py", MLP / "after.py", Setting(edits=(("60000", "256"),)))
+
+
+def test_a_child_that_is_killed_has_run_out_of_memory(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, signal\n\nprint('a warning')\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    with pytest.raises(ProbeFailed) as error:
+        record_torch(script, Setting(launch=LAUNCH), weights_from=None)
+    assert reason(error.value) == "the port (script.py) was killed: it ran out of memory"
+
+
+def test_children_that_may_not_fit_together_run_one_by_one():
+    assert at_a_time(Recording(memory=1 << 20)) == 2
+    assert at_a_time(Recording(memory=1 << 45)) == 1

@@ -213,3 +213,32 @@ class TerminateOnNaN(L.Callback):
         if not outputs["loss"].isfinite():
             print(f"Batch {batch_idx}: invalid loss, terminating training")
             trainer.should_stop = True
+
+
+class LambdaCallback(L.Callback):
+    """Calls functions of (epoch, logs) around epochs, of (logs) around the training."""
+
+    def __init__(
+        self, on_epoch_begin=None, on_epoch_end=None, on_train_begin=None, on_train_end=None
+    ):
+        self.epoch_begin, self.epoch_end = on_epoch_begin, on_epoch_end
+        self.train_begin, self.train_end = on_train_begin, on_train_end
+
+    def on_train_start(self, trainer, model):
+        if self.train_begin:
+            self.train_begin({})
+
+    def on_train_epoch_start(self, trainer, model):
+        if self.epoch_begin:
+            self.epoch_begin(trainer.current_epoch, {})
+
+    def on_train_epoch_end(self, trainer, model):
+        if self.epoch_end:
+            self.epoch_end(trainer.current_epoch, self.logs(trainer))
+
+    def on_train_end(self, trainer, model):
+        if self.train_end:
+            self.train_end(self.logs(trainer))
+
+    def logs(self, trainer):
+        return {name: value.item() for name, value in trainer.callback_metrics.items()}
