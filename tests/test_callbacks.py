@@ -202,10 +202,77 @@ def test_functions_that_a_callback_calls_do_not_start_a_trainer():
         "\n\nmodel.fit(x, y, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=told)])\n"
         "print(model.predict(x))\n"
     )
-    asked = "def ask():\n    return model.predict(x)\n\n\ndef told(epoch, logs):\n    print(ask())\n"
+    asked = (
+        "def ask():\n    return model.predict(x)\n\n\ndef told(epoch, logs):\n    print(ask())\n"
+    )
     done = migrate((head + asked + tail).encode(), "train.py")
     assert [f.code for f in done.findings] == []
     assert "    return predict(model, x).numpy()" in done.text
     assert "print(torch.cat(trainer.predict(model, make_loader(x))).numpy())" in done.text
     tried = "def told(epoch, logs):\n    print(model.evaluate(x, y))\n"
     assert "K2T706" in [f.code for f in migrate((head + tried + tail).encode(), "t.py").findings]
+
+
+OWN = """\
+import keras
+import numpy as np
+from keras import layers
+
+x = np.random.rand(64, 8).astype("float32")
+y = x[:, :1]
+
+
+class Own(keras.callbacks.Callback):
+{}
+
+
+model = keras.Sequential([keras.Input((8,)), layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit(x, y, callbacks=[Own()])
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "wanted"),
+    [
+        ("def on_epoch_end(self, epoch, logs=None):\n        print(epoch)",
+         "def on_train_epoch_end(self, trainer, module):\n        epoch = trainer.current_epoch\n"),
+        ("def on_epoch_begin(self, e, l={}):\n        pass",
+         "def on_train_epoch_start(self, trainer, module):\n        pass"),
+        ("def on_train_batch_end(self, step, logs=None):\n        print(step)",
+         "def on_train_batch_end(self, trainer, module, outputs, data, step):\n        print("),
+        ("def on_train_end(self, logs=None):\n        print(trainer)",
+         "def on_train_end(self, trainer_, module):"),
+        ("def on_epoch_end(self, epoch, logs=None):\n        self.model.stop_training = True",
+         "        trainer.should_stop = True"),
+    ],
+)  # fmt: skip
+def test_own_callbacks(method, wanted):
+    done = migrate(OWN.format("    " + method).encode(), "train.py")
+    assert [f.code for f in done.findings] == []
+    assert wanted in done.text
+    assert "class Own(L.Callback):" in done.text
+
+
+@pytest.mark.parametrize(
+    ("method", "why"),
+    [
+        ("def on_epoch_end(self, epoch, logs=None):\n        self.model.save('x')", "self.model"),
+        ("def on_test_end(self, logs=None):\n        pass", "on_test_end"),
+        ("def on_batch_end(self, batch, logs=None):\n        print(logs)", "logs in"),
+        (
+            "def on_batch_end(self, batch, logs=None):\n        self.model.stop_training = True",
+            "stop_training",
+        ),
+        ("def on_epoch_end(self, *args):\n        pass", "parameters"),
+        ("def on_epoch_end(self, epoch, logs=None):\n        super().on_epoch_end(epoch)", "super"),
+        ("def on_batch_end(self, b, l):\n        pass\n\n"
+         "    def on_train_batch_end(self, b, l):\n        pass", "old name"),
+    ],
+)  # fmt: skip
+def test_own_callbacks_that_are_not_carried_over(method, why):
+    done = migrate(OWN.format("    " + method).encode(), "train.py")
+    errors = [f for f in done.findings if f.severity.value == "error"]
+    assert errors[0].code == "K2T902"
+    assert why in errors[0].message
+    assert "raise NotImplementedError(" in done.text

@@ -6,7 +6,17 @@ import ast
 from dataclasses import replace
 from typing import Any
 
-from k2t.analyse import callbacks, custom, datasets, dialects, freezing, generators, names, weights
+from k2t.analyse import (
+    callbacks,
+    custom,
+    datasets,
+    dialects,
+    freezing,
+    generators,
+    hooks,
+    names,
+    weights,
+)
 from k2t.analyse.added import added_losses, used, with_nodes
 from k2t.analyse.classes import Classes, layer_call
 from k2t.analyse.compiled import compile_of
@@ -253,6 +263,8 @@ class Assembly:
             data["whole"] = self.layout.with_comments(stmt)
         if event.kind == "class" and isinstance(node, ast.ClassDef):
             data |= sequence_class(self.interp, node)
+            if event["base"] == hooks.BASE:
+                data["hooks"] = hooks.hooks(self.interp, node)
         return Use(
             kind=event.kind,
             call=span,

@@ -6,12 +6,14 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
+from k2t.analyse import hooks
 from k2t.analyse.interpreter import Interpreter
 from k2t.ir.program import Run
 from k2t.ir.values import NONE, Arg, Function, ListRef, Obj, Tuple, Value
 
 
 def is_callback(interp: Interpreter, value: Value) -> bool:
+    value = hooks.as_callback(value)
     return isinstance(value, Obj) and value.row in interp.table.section("callbacks")
 
 
@@ -30,7 +32,7 @@ def run(interp: Interpreter, args: Mapping[str, Arg]) -> Run | None:
         items = [value]
     if items is None or not all(is_callback(interp, item) for item in items):
         return None
-    found = tuple(item for item in items if isinstance(item, Obj))
+    found = tuple(o for o in map(hooks.as_callback, items) if isinstance(o, Obj))
     place = value.id if isinstance(value, ListRef) else None
     fresh = frozenset(
         event["obj"].id

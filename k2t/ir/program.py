@@ -191,6 +191,24 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Hook:
+    """A method of a callback of the script's own: the span of its name and parameters, its first
+    statement, the names of the number (of the epoch or batch) and of the logs, if it reads these.
+
+    ``stops`` are the statements that end the training, ``reads`` all names it reads.
+    """
+
+    name: str
+    signature: Span
+    first: Span
+    number: str | None
+    logs: str | None
+    stops: tuple[Span, ...]
+    reads: frozenset[str]
+    problem: str | None
+
+
+@dataclass(frozen=True)
 class Change:
     """``trainable`` is set for a layer of a model (None: for all of it) that a variable holds.
 

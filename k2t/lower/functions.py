@@ -11,6 +11,7 @@ from k2t.ir.torch import Edit
 from k2t.ir.values import Array, as_int
 from k2t.lower import text as t
 from k2t.lower.edits import Edits, need
+from k2t.lower.hooks import own_callback
 
 
 def util(edits: Edits, use: Use) -> None:
@@ -239,6 +240,8 @@ def static_if(edits: Edits, use: Use) -> None:
 
 def sequence(edits: Edits, use: Use) -> None:
     """A ``keras.utils.Sequence`` becomes a torch Dataset of ready batches."""
+    if "hooks" in use.data:
+        return own_callback(edits, use)
     if use.data.get("base") not in ("keras.utils.PyDataset", "keras.utils.Sequence"):
         raise NotMigrated(
             "K2T902", f"a subclass of {use.data.get('base')} is not migrated", use.call
