@@ -14,6 +14,7 @@ from k2t.lower import text as t
 from k2t.lower.ops import Context, fill
 from k2t.lower.parameters import value_or_default
 from k2t.lower.schedules import schedule_of, scheduled, starting
+from k2t.lower.shaping import in_product
 from k2t.table import Param, Row
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ SQUARES = ("Adam", "AdamW", "Nadam", "RMSprop", "Adagrad", "Adadelta")
 
 IGNORED = {"name", "ema_momentum", "ema_overwrite_frequency"}
 
+
+CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 
 BY_STEPS = '[optimizer], [{"scheduler": decay, "interval": "step"}]'
 """The optimizer and a schedule that goes on with each step."""
@@ -80,7 +83,7 @@ def lower_optimizer(ctx: Context, value: Value) -> Optimizer:
     schedule = schedule_of(ctx, args)
     args = starting(*schedule, args) if schedule is not None else args
     made = construct(ctx, row, args, "self.parameters()", changing=schedule is not None)
-    hook = adam_hook(ctx, row, args)
+    hook = (*clipping(ctx, args), *adam_hook(ctx, row, args))
     if schedule is not None:
         if ctx.rate:
             why = "a schedule beside a callback that changes the rate"
@@ -103,6 +106,28 @@ def lower_optimizer(ctx: Context, value: Value) -> Optimizer:
         Line(f"decay = LambdaLR(optimizer, lambda step: 1 / (1 + {factor} * step))"),
     )
     return Optimizer(lines, BY_STEPS, hook=hook)
+
+
+def clipping(ctx: Context, args: Mapping[str, Arg]) -> tuple[Line, ...]:
+    """What is done to the gradients before a step; Keras 2.2 takes ``clipnorm`` of all of them."""
+    given = {name: t.get(args, name) for name in CLIPS}
+    texts = {name: t.text(value) for name, value in given.items() if not t.is_none(value)}
+    if ctx.dialect == "keras2" and "clipnorm" in texts:
+        texts["global_clipnorm"] = texts.pop("clipnorm")
+    lines: list[Line] = []
+    if (most := texts.get("clipnorm")) is not None:
+        lines = [
+            Line(
+                "for p in self.parameters():", comments=("# each gradient by itself, as in Keras",)
+            ),
+            Line("    if p.grad is not None:"),
+            Line(f"        p.grad *= {in_product(most)} / p.grad.norm().clamp_min({most})"),
+        ]
+    if (most := texts.get("global_clipnorm")) is not None:
+        lines.append(Line(f"nn.utils.clip_grad_norm_(self.parameters(), {most})"))
+    if (most := texts.get("clipvalue")) is not None:
+        lines.append(Line(f"nn.utils.clip_grad_value_(self.parameters(), {most})"))
+    return tuple(lines)
 
 
 def lasting(made: Optimizer) -> Optimizer:
@@ -237,6 +262,7 @@ def weight_decay(signature: tuple[Param, ...], args: Mapping[str, Arg]) -> bool:
 def check_arguments(row: Row, args: Mapping[str, Arg], signature: tuple[Param, ...]) -> None:
     templates = " ".join(template for _, template in row.data["args"])
     carried = {p.name for p in signature if "{" + p.name + "}" in templates} | IGNORED | {"decay"}
+    carried |= {*CLIPS}
     if row.name == "Adam":
         carried.add("weight_decay")
     if row.name == "RMSprop":

@@ -13,6 +13,8 @@ from k2t.ir.values import Arg, Expr, Obj, Sym, Value
 from k2t.lower import text as t
 from k2t.lower.ops import Context
 from k2t.lower.optimizers import lower_optimizer, optimizer_row, value_for
+from k2t.lower.parts import layers_of
+from k2t.lower.recurrent import inner_layer
 
 RATE = "learning_rate"
 STAGE = "stage"
@@ -36,6 +38,7 @@ def optimizers(ctx: Context, model: Model) -> tuple[Optimizer, Settings | None]:
     compiled = model.compile
     assert compiled is not None
     first = t.get(compiled.args, "optimizer")
+    check_clipping(ctx, model, first)
     values = [t.get(again.args, "optimizer") for again in compiled.again]
     for again, value in zip(compiled.again, values, strict=True):
         if any(t.get(args, "optimizer") != value for args in again.others):
@@ -52,6 +55,25 @@ def optimizers(ctx: Context, model: Model) -> tuple[Optimizer, Settings | None]:
         start = t.text(rate_of(ctx, first).value)
         return named, Settings(RATE, start, tuple(zip(compiled.again, rates, strict=True)))
     return staged(compiled, [lower_optimizer(ctx, value) for value in (first, *values)])
+
+
+def check_clipping(ctx: Context, model: Model, optimizer: Value) -> None:
+    """Refuse ``clipnorm`` of a GRU: its two biases are one variable of Keras's.
+
+    Raises:
+        NotMigrated: there is one.
+    """
+    _, args = optimizer_row(ctx, optimizer)
+    clips = not t.is_none(t.get(args, "clipnorm")) and ctx.dialect != "keras2"
+    waiting, rows = layers_of(model), set()
+    while clips and waiting:
+        layer = waiting.pop()
+        rows.add(inner_layer(layer).row)
+        if layer.row == "Model":
+            waiting += [one for _, _, one in ctx.made.get(layer.id, ())]
+    if "GRU" in rows:
+        why = "clipnorm beside a GRU, whose two biases are one variable in Keras"
+        raise NotMigrated("K2T404", why, args["clipnorm"].span)
 
 
 def staged(compiled: Compile, made: Sequence[Optimizer]) -> tuple[Optimizer, Settings]:

@@ -247,7 +247,14 @@ def metric_cases() -> list[Trained]:
 # --------------------------------------------------------------------------------------- optimizers
 
 OPTIMIZERS = {
-    "SGD": ["0.05", "0.05, momentum=0.9", "0.05, momentum=0.9, nesterov=True"],
+    "SGD": [
+        "0.05",
+        "0.05, momentum=0.9",
+        "0.05, momentum=0.9, nesterov=True",
+        "0.05, clipnorm=1e-4",
+        "0.05, momentum=0.9, global_clipnorm=1e-2",
+        "0.05, clipvalue=1e-5",
+    ],
     "RMSprop": ["", "1e-3, rho=0.8", "1e-3, momentum=0.5", "1e-3, centered=True"],
     "Adam": [
         "",
@@ -255,6 +262,7 @@ OPTIMIZERS = {
         "epsilon=1e-3",
         "amsgrad=True",
         "weight_decay=0.01",
+        "clipnorm=1e-4",
     ],
     "AdamW": ["", "1e-2, weight_decay=0.05"],
     "Adagrad": ["", "0.1, initial_accumulator_value=0.0"],
