@@ -162,3 +162,14 @@ def test_predict_gives_the_probabilities():
     assert codes == []
     assert "return self(x).softmax(1).cpu().numpy()" in text
     assert "print(model.predict(x), model.predict(x))" in text
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "counted"),
+    [("keras.optimizers.SGD(clipnorm=1.0)", False), ("keras.optimizers.Adam(clipnorm=1.0)", True)],
+)
+def test_steps_are_counted_where_their_number_is_asked_for(optimizer, counted):
+    text, codes = migrated(MODEL.replace('"sgd"', optimizer) + "model.train_on_batch(x, y)\n")
+    assert codes == []
+    assert "p.grad.norm()" in text
+    assert ("self.steps" in text) is counted

@@ -93,9 +93,6 @@ class LitNet(L.LightningModule):
     def test_step(self, batch, batch_idx):
         self.step(batch)
 
-    def predict_step(self, batch, batch_idx):
-        return self(batch[0])
-
     def configure_optimizers(self):
         return torch.optim.Adam(self.parameters(), lr=1e-3, eps=1e-7)
 

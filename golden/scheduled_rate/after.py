@@ -76,9 +76,6 @@ class Model(L.LightningModule):
     def validation_step(self, batch, batch_idx):
         self.step(batch, "val_")
 
-    def predict_step(self, batch, batch_idx):
-        return self(batch[0]).sigmoid()
-
     def configure_optimizers(self):
         optimizer = SGD(self.parameters(), lr=0.1, momentum=0.9)
         decay = LambdaLR(

@@ -65,7 +65,7 @@ def batchwise(
         targets=TENSOR.format("y") + (first.removeprefix("y = y") if casts(step) else ""),
         values=tuple(names),
         words=" and the ".join(("loss", *(m.log for m in made.metrics))),
-        counts=made.optimizer is not None and bool(made.optimizer.hook),
+        counts=made.optimizer is not None and counts(made.optimizer),
         decays=made.optimizer is not None and "decay" in made.optimizer.result,
         parameters=parameters(ctx, made, drafts),
         settled=settled(ctx, made, drafts),
@@ -182,6 +182,11 @@ def inside(drafts: Mapping[int, Draft], number: int) -> set[int]:
 
 def layers(model: Model) -> list[Obj]:
     return [n.layer for leaf in leaves(model.body) for n in leaf.seen if n.layer is not None]
+
+
+def counts(optimizer: Optimizer) -> bool:
+    """Whether what is done before a step asks for its number."""
+    return any("global_step" in line.text for line in optimizer.hook)
 
 
 def stepped(optimizer: Optimizer, parameters: str) -> Optimizer:

@@ -37,6 +37,7 @@ class Edits:
     inserted: list[tuple[Span, Code]] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     left_out: set[Span] = field(default_factory=set)
+    predicted: set[int] = field(default_factory=set)  # models that a Trainer predicts with
 
     def note(self, code_: str, severity: Severity, message: str, span: Span) -> None:
         finding = Finding(code_, severity, message, span)

@@ -310,7 +310,6 @@ def finish(
         raise NotMigrated(
             "K2T119", "an input width is not known, and no fit is seen that would tell", model.span
         )
-    predicts = any(u.kind in ("predict", "call") for u in uses)
     starting = starts(common, made)
     others = [path for path, _, layer in made.made if layer.row == "Model"]
     home = model.home if model.home and model.home.becomes_class else None
@@ -338,7 +337,7 @@ def finish(
         comments=home.comments if home else (),
         penalty=penalty,
         step=step,
-        predict=predicted if predicts and trained and on_batches is None else None,
+        predict=predicted if trained and on_batches is None else None,
         before_predict=before,
         optimizer=optimizer,
         validates=validating,

@@ -122,6 +122,9 @@ def lower_models(
             removed[:] = [s for s in removed if made.model.span not in s]
             edits.edits.append(Edit(made.model.span, (module or "",)))
         elif made.model.id in classes:
+            if made.model.id not in edits.predicted:
+                unused = replace(classes[made.model.id], predict=None, before_predict=None)
+                classes[made.model.id] = unused
             create(edits, made, classes[made.model.id], removed)
             recompiled(edits.edits, made.settings, removed)
     references(edits, table)

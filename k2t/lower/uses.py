@@ -140,6 +140,7 @@ def predict(edits: Edits, use: Use) -> None:
         return looped.predict(edits, use)
     made = data_loader(edits, use, draft, x, None, batch_option(use))
     trainer = trainer_for(edits, use)
+    edits.predicted.add(draft.model.id)
     if draft.heads:
         batches = code(f"zip(*{trainer}.predict(", use.receiver or "", ", ", made, "))")
         edits.edits.append(
@@ -181,7 +182,6 @@ def plain_predict(edits: Edits, use: Use, draft: Draft, x: Arg) -> None:
         raise NotMigrated(
             "K2T704", "predict_classes of a model trained by train_on_batch", use.call
         )
-    one = code(call, ending(draft), ".numpy()")
     one = code(call, ending(draft), ".numpy()")
     result = code("[output.numpy() for output in ", call, "]") if many else one
     edits.edits.append(Edit(use.call, result))
