@@ -96,6 +96,8 @@ def test_merge_layers_are_the_rows_without_samples():
         "Preprocess",
         "Chain",
         "MultiHeadAttention",
+        "Attention",
+        "AdditiveAttention",
     }
 
 

@@ -177,7 +177,7 @@ def apply(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> Valu
     keywords = {k.arg: interp.eval(k.value, frame) for k in node.keywords}
     if layer.row == "Custom":
         return custom.apply(interp, layer, values, keywords, node, frame)
-    if layer.row == "MultiHeadAttention":
+    if layer.row in attention.ROWS:
         told = {k: v for k, v in keywords.items() if k != "training"}
         return attention.apply(interp, layer, values, told, node, frame)
     keywords = {k: v for k, v in keywords.items() if not custom.is_training(v)}

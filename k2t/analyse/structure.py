@@ -248,8 +248,8 @@ class Reader:
             if many
             else (self.flow(inputs),)
         )
-        if nodes[0].layer is not None and nodes[0].layer.row == attention.ROW:
-            flows = tuple(self.flow(e) for e in attention.given(node))
+        if nodes[0].layer is not None and nodes[0].layer.row in attention.ROWS:
+            flows = tuple(self.flow(e) for e in attention.given(nodes[0].layer.row, node))
         if isinstance(node.func, ast.Name) and node.func.id in self.held:
             site = self.held_site(nodes, node.func.id)
             return Use(site, flows, nodes)

@@ -67,7 +67,10 @@ def tensors(ctx: Context, model: Model, added: AddedLoss) -> Iterator[Line]:
         if node in inputs:
             text = naming.input_name(model, 0, model.inputs[0])
         else:
-            flow = graph.flows[node]
+            flow = graph.flows.get(node)
+            if flow is None:
+                why = "add_loss is not carried over: it reads what a loop makes"
+                raise NotMigrated("K2T305", why, added.result)
             first = flow.layout == "first" and (flow.rank or 0) > 1
             text = graph.converted(flow.text, flow.rank, "last")[0] if first else flow.text
         if text != name:

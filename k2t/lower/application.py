@@ -11,6 +11,7 @@ from k2t.ir.structure import Use
 from k2t.ir.torch import Raw
 from k2t.ir.values import Arg, Const, Obj, Shape, Sym
 from k2t.lower import text as t
+from k2t.lower.attention import ATTENTION
 from k2t.lower.brackets import filled
 from k2t.lower.groups import fill, join_notes, to_last
 from k2t.lower.layers import lower
@@ -73,7 +74,7 @@ def layer(unit: Unit, use: Use, comments: tuple[str, ...]) -> tuple[Wire, str]:
     rank = len(shape) if shape is not None else wire.rank
     ops = operations(unit, use, wire.width)
     text, layout = wire.text, wire.layout
-    if layer.row == "MultiHeadAttention":
+    if layer.row in ATTENTION:
         wires = [wire, *(unit.flow(other)[0] for other in use.inputs[1:])]
         first = [w.layout == "first" and (w.rank or 0) > 1 for w in wires]
         texts = [

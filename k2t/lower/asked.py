@@ -26,27 +26,27 @@ def targets(program: Program, model: Model) -> Value | None:
 
     Of targets that come in other forms from batch to batch only what they have in common is known.
     """
-    batches = [
-        use.args["y"].value
-        for use in program.uses
-        if use.kind == "train_on_batch" and set(use.models) & set(model.instances)
-        if "y" in use.args
-    ]
-    if batches:
-        arrays = [y for y in batches if isinstance(y, Array)]
-        ranks = {len(y.shape) if y.shape is not None else None for y in arrays}
-        shape = arrays[0].shape if len(arrays) == len(batches) and len(ranks) == 1 else None
-        dtypes = {y.dtype for y in arrays} if len(arrays) == len(batches) else {None}
-        return Array(shape, dtypes.pop() if len(dtypes) == 1 else None)
+    taught = [u for u in program.uses if u.kind in LEARNS and set(u.models) & set(model.instances)]
+    if any(use.kind == "train_on_batch" for use in taught):
+        return in_common([use.args["y"].value for use in taught if "y" in use.args])
+    if not taught or "y" in taught[0].args:
+        return taught[0].args["y"].value if taught else None
     for use in program.uses:
-        if use.kind in LEARNS and set(use.models) & set(model.instances):
-            if "y" in use.args:
-                return use.args["y"].value
-            for other in program.uses:
-                if other.kind == "class" and other.data.get("targets") is not None:
-                    found = other.data["targets"]
-                    return found if isinstance(found, Array) else None
+        if use.kind == "class" and use.data.get("targets") is not None:
+            found = use.data["targets"]
+            return found if isinstance(found, Array) else None
     return None
+
+
+def in_common(given: Sequence[Value]) -> Array:
+    """What is known of targets that are given batch by batch."""
+    arrays = [y for y in given if isinstance(y, Array)]
+    if len(arrays) < len(given):
+        return Array(None, None)
+    ranks = {len(y.shape) if y.shape is not None else None for y in arrays}
+    dtypes = {y.dtype for y in arrays}
+    shape = arrays[0].shape if len(ranks) == 1 else None
+    return Array(shape, dtypes.pop() if len(dtypes) == 1 else None)
 
 
 def weighted(program: Program, model: Model) -> bool:

@@ -13,6 +13,7 @@ from k2t.ir.torch import Entry, Group, Line, Part, Raw
 from k2t.ir.values import Arg, Const, Obj, as_int
 from k2t.lower import masks, naming, several, tensors
 from k2t.lower import text as t
+from k2t.lower.attention import ATTENTION
 from k2t.lower.brackets import bracketed, filled
 from k2t.lower.dots import dot
 from k2t.lower.groups import Chain, fill, join_notes, to_last
@@ -300,13 +301,13 @@ class Graph:
             "list"
         )
         part = layer.row == "Model" and layer.id not in self.ctx.outside
-        if not part and not (layer.row in ("Custom", "MultiHeadAttention") and many):
+        if not part and not (layer.row in ("Custom", *ATTENTION) and many):
             return self.flows[node.inputs[0]]
         texts = []
         for flow in (self.flows[i] for i in node.inputs):
             first = flow.layout == "first" and (flow.rank or 0) > 1
             texts.append(self.converted(flow.text, flow.rank, "last")[0] if first else flow.text)
-        if layer.row == "MultiHeadAttention":
+        if layer.row in ATTENTION:
             return Flow(", ".join(texts), "last", None)
         if layer.row == "Custom":
             written = ", ".join(texts)

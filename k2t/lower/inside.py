@@ -13,6 +13,7 @@ from k2t.ir.program import Leaf, Use
 from k2t.ir.source import Span
 from k2t.ir.values import Arg, Const, Obj, Sym, as_int
 from k2t.lower import text as t
+from k2t.lower.attention import ATTENTION, in_order
 from k2t.lower.brackets import bracketed, filled
 from k2t.lower.chain import lower_site, widths
 from k2t.lower.merges import joined
@@ -187,7 +188,10 @@ def one_call(ctx: Context, use: Use, node: Node, given: Sequence[tuple[str | Non
     if row.name in ("Custom", "MultiHeadAttention"):
         arguments = ", ".join(f"{key}={text}" if key else text for key, text in given)
         return f"{use.data['callee']}({arguments})"
-    return called(ops, given[0][1], str(use.data["callee"]), rank, layer.span)
+    text = given[0][1]
+    if row.name in ATTENTION:
+        text = ", ".join(in_order(text, layer.span))
+    return called(ops, text, str(use.data["callee"]), rank, layer.span)
 
 
 def called(ops: Sequence[Op], text: str, callee: str, rank: int | None, site: Span) -> str:

@@ -9,7 +9,7 @@ from k2t.ir.values import Const, Obj, Shape, Sym, as_int
 from k2t.lower import text as t
 from k2t.lower.activations import activation, activation_layer, prelu, relu, softmax
 from k2t.lower.applications import network, preprocess
-from k2t.lower.attention import attention
+from k2t.lower.attention import attention, single
 from k2t.lower.augmentation import (
     augmentation,
     category_encoding,
@@ -191,6 +191,7 @@ CODE: dict[str, Lowering] = {
     "category_encoding": category_encoding,
     "normalization": normalization,
     "attention": attention,
+    "single_attention": single,
     "upsample": upsample,
     "merge": merge,
     "concat": merge,

@@ -74,7 +74,12 @@ def examine(subject: Subject, setting: Setting, limits: Limits) -> Result:
         if calm.verdict.passed or announced_by(subject):
             runs.append((calm, "without the declared differences", tuple(s.stem for s in stubs)))
     last = runs[-1][0]
-    exact = in_double(subject, setting, last.verdict, stubs)
+    failed: tuple[Cause, ...] = ()
+    exact = None
+    try:
+        exact = in_double(subject, setting, last.verdict, stubs)
+    except ProbeFailed as error:  # what a script fixes to float32 need not go with double
+        failed = (Cause("the pass in double precision did not run", "", reason(error)),)
     if exact is not None:
         runs.append((exact, "in double precision", tuple(s.stem for s in stubs)))
     places = plain.verdict.divergence and (last.verdict.divergence or plain.verdict.divergence)
@@ -89,7 +94,9 @@ def examine(subject: Subject, setting: Setting, limits: Limits) -> Result:
         ),
         declared=tuple(dict.fromkeys((f.code, f.message) for f in announced_by(subject))),
         divergence=places,
-        causes=(ROUNDING,) if exact is not None and exact.verdict.passed else likely or taken,
+        causes=(ROUNDING,)
+        if exact is not None and exact.verdict.passed
+        else (*(likely or taken), *failed),
         resources=tuple(cost for run, _, c in runs for cost in costs(run, bool(c), run is exact)),
     )
 
@@ -101,14 +108,13 @@ def in_double(
 
     Gradients that are sums of terms that cancel (of a BatchNorm's shift, of a kernel met by
     thousands of positions) hold more of it than weights that are disturbed bring about.
+
+    Raises ProbeFailed where a script does not run in it.
     """
     if DOUBLE in setting.stubs or not may_be_rounding(verdict):
         return None
     doubled = replace(setting, stubs=(*setting.stubs, DOUBLE, *stubs), draws=0)
-    try:
-        return compared(subject, doubled, DOUBLE_LIMITS, DOUBLE_CONTROLS)
-    except ProbeFailed:
-        return None  # what a script fixes to float32 need not go with double
+    return compared(subject, doubled, DOUBLE_LIMITS, DOUBLE_CONTROLS)
 
 
 def may_be_rounding(verdict: Verdict) -> bool:

@@ -79,6 +79,7 @@ def layer_cases() -> list[Case]:
         cases += spelled(f"layers/{name}", f"layers.{layer}", (6, 4), dialect="keras2")
     cases += spelled("layers/ConvLSTM2D", "layers.ConvLSTM2D(3, 2)", (3, 5, 4, 2), dialect="keras2")
     cases += attention_cases()
+    cases += single_head_cases()
     return [*cases, *merge_cases(), *merges_of_merges(), *state_cases(), *dot_cases()]
 
 
@@ -222,6 +223,29 @@ def attention_cases() -> Iterator[Case]:
         )
         name = f"layers/MultiHeadAttention: {arguments} {called}"
         yield Case(name, "layers/MultiHeadAttention", script, (one, other))
+
+
+def single_head_cases() -> Iterator[Case]:
+    """Attention of one head; the values may be wider than the keys."""
+    samples = [
+        ("Attention", "", "([x, y])", (4, 6)),
+        ("Attention", "use_scale=True", "([x, y])", (4, 6)),
+        ("Attention", "dropout=0.0", "([x, x], use_causal_mask=True)", (4, 6)),
+        ("Attention", "use_scale=True, dropout=0.0", "([x, x, y], use_causal_mask=True)", (5, 6)),
+        ("Attention", "", "([x, layers.Dense(3)(y), y])", (4, 6)),
+        ("AdditiveAttention", "", "([x, y])", (4, 6)),
+        ("AdditiveAttention", "use_scale=False", "([x, layers.Dense(3)(y), y])", (4, 6)),
+        ("AdditiveAttention", "dropout=0.0", "([x, x, y], use_causal_mask=True)", (5, 6)),
+    ]
+    for kind, arguments, called, other in samples:
+        script = inputs_of((5, 6), other) + (
+            "x, y = layers.Dense(6)(i0), i1\n"
+            f"out = layers.{kind}({arguments}){called}\n"
+            "out = layers.Concatenate()([layers.Flatten()(out), layers.Flatten()(y)])\n"
+            "model = keras.Model([i0, i1], out)\n"
+        )
+        name = f"layers/{kind}: {arguments} {called}"
+        yield Case(name, f"layers/{kind}", script, ((5, 6), other))
 
 
 def merge_cases() -> Iterator[Case]:

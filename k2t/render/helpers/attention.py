@@ -1,5 +1,6 @@
 """Attention over sequences as Keras computes it."""
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -54,3 +55,42 @@ class MultiHeadAttention(nn.Module):
     def split(self, x):
         """(batch, time, heads * size) to (batch, heads, time, size)."""
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+
+class Attention(nn.Module):
+    """Keras's Attention over (batch, time, features), whose scores are scaled by a weight."""
+
+    def __init__(self, dropout=0.0):
+        super().__init__()
+        self.dropout = dropout
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, query, key, value, use_causal_mask=False):
+        dropout = self.dropout if self.training else 0.0
+        return F.scaled_dot_product_attention(
+            self.scale * query, key, value, dropout_p=dropout, is_causal=use_causal_mask, scale=1.0
+        )
+
+
+class AdditiveAttention(nn.Module):
+    """Keras's AdditiveAttention over (batch, time, features): Bahdanau's scores.
+
+    features: the size of the weight the scores are summed with; None: they are summed plainly.
+    """
+
+    def __init__(self, features=None, dropout=0.0):
+        super().__init__()
+        self.dropout = dropout
+        self.scale = None
+        if features is not None:
+            # Glorot uniform, as Keras counts the fans of a vector
+            limit = (3 / features) ** 0.5
+            self.scale = nn.Parameter(torch.empty(features).uniform_(-limit, limit))
+
+    def forward(self, query, key, value, use_causal_mask=False):
+        scores = (query.unsqueeze(2) + key.unsqueeze(1)).tanh()
+        scores = scores.sum(-1) if self.scale is None else scores @ self.scale
+        if use_causal_mask:
+            future = torch.ones_like(scores[0], dtype=torch.bool).triu(1)
+            scores = scores.masked_fill(future, -torch.inf)
+        return F.dropout(scores.softmax(-1), self.dropout, self.training) @ value

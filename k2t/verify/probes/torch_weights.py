@@ -221,7 +221,7 @@ def put(entries: list[Entry], partners: list[Place]) -> None:
     for entry, place in zip(entries, partners, strict=True):
         for role, array in entry.arrays.items():
             s = place.slots[role]
-            s.tensor.copy_(torch.from_numpy(np.ascontiguousarray(s.write(array))))
+            s.tensor.copy_(torch.from_numpy(np.asarray(s.write(array), order="C")))
 
 
 @torch.no_grad()
