@@ -303,9 +303,7 @@ class Keras:
                 if self.interp.graph[owner.node].whole and attr in ("shape", "dtype"):
                     return operations.asked_whole(self.interp, owner, attr, node)
                 if attr == "shape":
-                    shape = self.interp.graph[owner.node].shape
-                    dims = [d if d is not None else UNKNOWN for d in shape or ()]
-                    return Tuple((NONE, *dims)) if shape is not None else UNKNOWN
+                    return operations.shape_of(self.interp, owner, node, frame)
                 return self.interp.unsupported(f"tensor.{attr}", node, frame)
         if isinstance(owner, Obj) and owner.row == "Tokenizer":
             return datasets.tokenizer_member(self.interp, owner, attr)

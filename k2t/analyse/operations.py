@@ -337,11 +337,26 @@ def asked(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value
         return Const(len(shape)) if path in ranks else Tuple(sizes)
     if path in ranks:
         return Const(len(shape) + 1)
-    numbers = [d.value if isinstance(d, Const) else None for d in shape]
-    if None not in numbers and path in SHAPES:
-        interp.event("constant", node, frame, value=(None, *numbers), path=path)
-    batch = Samples(value.node) if isinstance(value, Tensor) and path in DYNAMIC else NONE
+    if path in SHAPES:
+        return told_shape(interp, shape, path, node, frame)
+    batch = Samples(value.node) if isinstance(value, Tensor) else NONE
     return Tuple((batch, *(d if d is not None else UNKNOWN for d in shape)))
+
+
+def shape_of(interp: Interpreter, owner: Tensor, node: ast.AST, frame: Frame) -> Value:
+    """``x.shape`` of a tensor of a model."""
+    shape = interp.graph[owner.node].shape
+    return told_shape(interp, shape, "shape", node, frame) if shape is not None else UNKNOWN
+
+
+def told_shape(
+    interp: Interpreter, shape: Shape, path: str, node: ast.AST, frame: Frame
+) -> Value:
+    """A shape without its batch, which stays in the script where all of it is known."""
+    numbers = [d.value if isinstance(d, Const) else None for d in shape]
+    if None not in numbers:
+        interp.event("constant", node, frame, value=(None, *numbers), path=path)
+    return Tuple((NONE, *(d if d is not None else UNKNOWN for d in shape)))
 
 
 def asked_whole(interp: Interpreter, owner: Tensor, attr: str, node: ast.AST) -> Value:
