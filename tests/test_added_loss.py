@@ -34,7 +34,11 @@ def edited(*changes: tuple[str, str], dialect: str = "tf_keras") -> Migration:
         ((COMPILED, "vae.compile('adam', loss='mse')"), "vae.add_loss", "a loss as well"),
         ((ADDED, f"{ADDED}\nprint(K.int_shape(kl))"), "vae.add_loss", "read elsewhere"),
         (("K.exp(z_log_var)\n", "K.digamma(z_log_var)\n"), "kl = 1", "digamma is not migrated"),
-        (("K.random_normal", "K.random_uniform"), "    noise", "random_uniform is not migrated"),
+        (
+            ("K.random_normal", "K.random_bernoulli"),
+            "    noise",
+            "random_bernoulli is not migrated",
+        ),
     ],
 )
 def test_what_cannot_be_added_is_refused_where_it_stands(

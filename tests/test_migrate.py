@@ -113,8 +113,8 @@ model.fit(x, y{fit})
 @pytest.mark.parametrize(
     ("place", "text", "word"),
     [
-        ("extra", ", kernel_constraint=keras.constraints.MaxNorm(2)", "kernel_constraint"),
-        ("extra", ", activity_regularizer='l2'", "activity_regularizer"),
+        ("extra", ", kernel_constraint='no_such'", "constraint"),
+        ("extra", ", activity_regularizer='no_such'", "regularizer"),
         ("extra", ", trainable=np.random.rand() > 0.5", "trainable"),
         ("extra", ", no_such_argument=3", "no_such_argument"),
         ("compiled", ", loss_weights=[0.5]", "loss_weights"),

@@ -67,7 +67,12 @@ def own(body: str, init: str = "") -> str:
 @pytest.mark.parametrize(
     ("classes", "reason"),
     [
-        (own("        self.add_loss(ops.mean(x))\n        return x"), "it calls add_loss"),
+        (own("        self.add_metric(ops.mean(x))\n        return x"), "it calls add_metric"),
+        (
+            own("        if training:\n            self.add_loss(ops.mean(x))\n        return x"),
+            "add_loss",
+        ),
+        (own("        self.add_loss(x)\n        return x"), "not known to be one number"),
         (own("        return ops.fft(x)"), "ops.fft is not migrated"),
         (own("        training = False\n        return x"), "binds training or mask anew"),
         (own("        return x if ops.mean(x) > 0 else -x"), "not known"),
@@ -81,7 +86,7 @@ def own(body: str, init: str = "") -> str:
                 "        return self.b(x)",
                 "        self.b = layers.Dense(3, kernel_constraint='x')",
             ),
-            "kernel_constraint",
+            "the constraint is not known",
         ),
         (own("        return self.w", "        self.w = self.add_weight((4,))"), "shape"),
         (

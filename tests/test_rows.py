@@ -33,6 +33,7 @@ PROVED = (
     "metrics",
     "optimizers",
     "schedules",
+    "constraints",
 )
 CASES = all_cases()
 # no samples of their own: golden cases prove models and classes of the script as layers, chance,
@@ -44,10 +45,12 @@ GOLDEN = (
     "layers/Preprocess",
     "layers/Chain",
     "ops/random_normal",
+    "ops/random_uniform",
     "ops/random_dropout",
     "ops/backend_flatten",
     "ops/dot",
     "ops/arange",
+    "ops/eye",
 )
 # layer, shape of the input, axes that are dropped as a whole, what ones become
 DROPOUTS = [

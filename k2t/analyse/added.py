@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k2t.analyse import arguments, graph, scored
+from k2t.analyse import arguments, calls, custom, graph, scored
 from k2t.analyse.state import Event, Frame, ModelState, statements
 from k2t.ir.program import AddedLoss, Leaf, Model
-from k2t.ir.values import NONE, UNKNOWN, Function, Tensor, Value
+from k2t.ir.values import NONE, UNKNOWN, Function, Instance, Tensor, Value
 
 if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
@@ -261,3 +261,18 @@ def with_nodes(builder: Builder, added: AddedLoss | None, model: Model) -> Added
     there |= {node.id for node in model.inputs}
     others = [node for _, node in added.reads if node not in there]
     return replace(added, nodes=tuple(builder.graph_node(builder.interp.graph[i]) for i in others))
+
+
+def in_layer(interp: Interpreter, layer: Instance, node: ast.Call, frame: Frame) -> Value:
+    """``self.add_loss(value)`` as a statement of ``call``: one number."""
+    value = interp.eval(node.args[0], frame) if len(node.args) == 1 else UNKNOWN
+    found = calls.method_of(interp, layer.cls, "call")
+    body = found[0].body if found is not None else []
+    alone = any(isinstance(s, ast.Expr) and s.value is node for s in body)
+    single = isinstance(value, Tensor) and interp.graph[value.node].shape == ()
+    if not alone or not single or node.keywords:
+        why = "a condition or loop" if not alone else "a value that is not known to be one number"
+        custom.refuse(interp, layer.cls, f"add_loss in its methods, with {why}", node)
+    else:
+        interp.event("layer_loss", node, frame, value=node.args[0])
+    return NONE

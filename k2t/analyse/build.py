@@ -108,6 +108,7 @@ class Assembly:
             leftovers=tuple(self.leftovers()),
             functions=dict(self.structures.functions),
             constants=lasting(interp, interp.module),
+            handed={e["key"]: e["made"] for e in interp.events if e.kind == "handed"},
             finals={n: settled(interp, v) for n, v in interp.module.names.items()},
             top_level=tuple(self.layout.with_comments(s) for s in interp.tree.body),
         )

@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k2t.analyse import arguments, calls, graph
+from k2t.analyse import added, arguments, calls, graph
 from k2t.analyse.state import Custom, Event, Frame, GraphNode, versions_of
 from k2t.analyse.tails import tail_of, with_tail
 from k2t.analyse.tensor_shapes import BATCH
@@ -39,7 +39,7 @@ MODEL = "keras.Model"
 BASES = ("keras.layers.Layer", "keras.Layer", MODEL)
 METHODS = ("add_weight", "add_variable", "add_loss", "add_metric")
 """Methods of Keras's that a layer calls on itself."""
-EVENTS = ("layer_call", "weight", "asked", "in_place", "looked_up")
+EVENTS = ("layer_call", "layer_loss", "weight", "asked", "in_place", "looked_up")
 KEPT = (
     "operation",
     "constant",
@@ -361,6 +361,8 @@ def traced(interp: Interpreter, layer: Obj, shape: Shape | None, stmt: ast.stmt)
 
 def method(interp: Interpreter, layer: Instance, name: str, node: ast.Call, frame: Frame) -> Value:
     """``self.add_weight(...)``: a tensor."""
+    if name == "add_loss":
+        return added.in_layer(interp, layer, node, frame)
     if name != "add_weight":
         refuse(interp, layer.cls, f"it calls {name}", node)
         return UNKNOWN

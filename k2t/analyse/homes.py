@@ -26,7 +26,7 @@ def home_class(interp: Interpreter, layout: Layout, group: list[ModelState]) -> 
         return None
     if not returns_model(scope, group) or not layout.only_called(scope):
         return None
-    allowed = {"layer", "object", "add", "apply", "model", "compile", "bind", "constant"}
+    allowed = {"layer", "object", "add", "apply", "model", "compile", "bind", "constant", "handed"}
     allowed |= {"tensor_operation"}
     for event in interp.events:
         spent = event.kind in allowed or trainable.spent(interp, event)

@@ -18,6 +18,7 @@ from k2t.analyse import (
     freezing,
     generators,
     graph,
+    handed,
     methods,
     names,
     nesting,
@@ -141,9 +142,9 @@ class Keras:
             self.parents[index] = above
         if base is not None:
             self.bases[index] = base
-        if base in custom.BASES:
+        if base in (*custom.BASES, *handed.BASES):
             del interp.events[events:]  # what registers it for files of Keras's goes with them
-        elif base is not None:
+        if base is not None and base not in custom.BASES:
             interp.event("class", stmt, frame, base=base, index=index)
         body = Frame(interp.fresh(), stmt, frame)
         interp.frames[body.id] = body
@@ -261,6 +262,8 @@ class Keras:
             seen |= callbacks.functions(interp, args)
             seen |= {"iteration": interp.iteration}
         interp.event(kind, node, frame, obj=obj, **seen)
+        if row.section == "layers":
+            handed.note(interp, obj, node, frame)
         return obj
 
     def tensor_operator(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k2t.analyse import arguments, custom, graph
+from k2t.analyse import arguments, drawn, graph
 from k2t.analyse.state import Frame
 from k2t.analyse.tensor_shapes import BATCH, RULES, Given, Unclear, of_any_rank, slice_of
 from k2t.ir.values import (
@@ -24,7 +23,6 @@ from k2t.ir.values import (
     Tensor,
     Tuple,
     Value,
-    as_int,
 )
 from k2t.table import Row
 
@@ -55,53 +53,14 @@ def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame)
     """A call of an operation's name; on anything but tensors it is not understood."""
     args = bound(interp, row, path, node, frame)
     if args is not None and row.get("random"):
-        args = drawn(interp, args, frame)
+        args = drawn.drawn(interp, args, frame)
     if args is None:
         return interp.unsupported(path, node, frame)
     if row.name == "arange":
-        return counted(interp, row, args, node, frame)
+        return drawn.counted(interp, row, args, node, frame)
+    if row.name == "eye":
+        return drawn.unit_matrix(interp, row, args, node, frame)
     return applied(interp, row, args, node, frame, path)
-
-
-def drawn(interp: Interpreter, args: dict[str, Arg], frame: Frame) -> dict[str, Arg] | None:
-    """The arguments of a draw with the tensor in them that has as many samples; None if none.
-
-    ``like`` is the variable that holds the tensor.
-    """
-    shape = settled(interp, args["shape"].value)
-    items = shape.items if isinstance(shape, Tuple) else ()
-    if not items or not isinstance(items[0], Samples):
-        return None
-    known = custom.without_batch(interp.graph[items[0].node])
-    same = known is not None and items[1:] == known
-    size = NONE if same else Tuple(items[1:])
-    tensor = Tensor(items[0].node)
-    names = [name for name, value in frame.names.items() if value == tensor]
-    like = Const(names[0]) if names else NONE
-    return {**args, "shape": Arg(tensor), "size": Arg(size), "like": Arg(like)}
-
-
-def counted(
-    interp: Interpreter, row: Row, args: dict[str, Arg], node: ast.Call, frame: Frame
-) -> Value:
-    """Whole numbers in a row, in a class of the script: on the device of a tensor at hand."""
-    start, stop, step = (settled(interp, args[n].value) for n in ("start", "stop", "step"))
-    if stop == NONE:
-        args = {**args, "start": Arg(Const(0)), "stop": args["start"]}
-        start, stop = Const(0), start
-    names = [n for n, value in frame.names.items() if is_whole(interp, value)]
-    ints = [v for v in (start, stop, step) if isinstance(v, Const | Sym)]
-    plain = args["dtype"].value == NONE or settled(interp, args["dtype"].value) == Const("int32")
-    if not names or len(ints) < 3 or step != Const(1) or not plain:
-        return interp.unsupported(row.keras[0], node, frame)
-    one, two = as_int(start), as_int(stop)
-    size = None if one is None or two is None else Const(two - one)
-    args = {**args, "like": Arg(Const(names[0]))}
-    operation = Obj(interp.fresh(), row.name, args, interp.span(node), interp.span(interp.stmt))
-    interp.event("tensor_operation", node, frame, operation=operation, truths=set())
-    made = graph.new_node(interp, None, [], (size,), node, frame, operation=operation, pooled=True)
-    interp.graph[made.node] = replace(interp.graph[made.node], pooled=False)  # it is no sum
-    return made
 
 
 def bound(
@@ -137,6 +96,8 @@ def applied(
     if row.name == "reshape" and not any(is_whole(interp, v) for v in operands):
         args["newshape"] = rest_first(args["newshape"])
     tensors = [v for v in operands if isinstance(v, Tensor)]
+    if row.name == "transpose" and args["axes"].value == NONE and len(tensors) == 1:
+        args["axes"] = Arg(backwards(interp, tensors[0]))
     if not tensors or not all(isinstance(v, Tensor | Const | Sym) for v in operands):
         return interp.unsupported(what, node, frame)
     others = [a.value for name, a in args.items() if name not in tensor_names(row)]
@@ -188,6 +149,14 @@ def is_truth(interp: Interpreter, value: Value) -> bool:
             return False
         value = made.operation.args["x"].value
     return False
+
+
+def backwards(interp: Interpreter, tensor: Tensor) -> Value:
+    """The axes of a tensor from the last to the first; UNKNOWN if their number is."""
+    shape = graph.full_shape(interp.graph[tensor.node])
+    if shape is None:
+        return UNKNOWN
+    return Tuple(tuple(Const(axis) for axis in reversed(range(len(shape)))))
 
 
 def tensor_names(row: Row) -> list[str]:
@@ -344,14 +313,16 @@ def asked(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value
 
 
 def shape_of(interp: Interpreter, owner: Tensor, node: ast.AST, frame: Frame) -> Value:
-    """``x.shape`` of a tensor of a model."""
+    """``x.shape`` of a tensor of a model; in functions the rounds may differ."""
     shape = interp.graph[owner.node].shape
-    return told_shape(interp, shape, "shape", node, frame) if shape is not None else UNKNOWN
+    if shape is None:
+        return UNKNOWN
+    if frame is interp.module:
+        return told_shape(interp, shape, "shape", node, frame)
+    return Tuple((NONE, *(d if d is not None else UNKNOWN for d in shape)))
 
 
-def told_shape(
-    interp: Interpreter, shape: Shape, path: str, node: ast.AST, frame: Frame
-) -> Value:
+def told_shape(interp: Interpreter, shape: Shape, path: str, node: ast.AST, frame: Frame) -> Value:
     """A shape without its batch, which stays in the script where all of it is known."""
     numbers = [d.value if isinstance(d, Const) else None for d in shape]
     if None not in numbers:

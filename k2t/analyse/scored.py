@@ -71,16 +71,7 @@ def followed(
     guesses, events, invocations = interp.guesses, len(interp.events), len(interp.invocations)
     result = calls.call_function(interp, index, list(tensors), {})
     changed = changed_in_place(interp.events[events:])
-    # its tensors are no model's: what is bound and called here stays where it is
-    kept = [
-        e
-        for e in interp.events[events:]
-        if e.kind not in ("bind", "apply", "in_place", "layer_call")
-    ]
-    interp.events[events:] = [
-        replace(e, kind="operation") if e.kind == "tensor_operation" else e for e in kept
-    ]
-    del interp.invocations[invocations:]
+    settle(interp, events, invocations)
     problem = None
     if not isinstance(result, Tensor):
         problem = "what it gives is not known"
@@ -103,6 +94,19 @@ def followed(
         if any(not lasting(interp, n, frame) for n in reads):
             problem = problem or "what it is made of is bound in another function, or again later"
     return Scored(name, text, span, rank, problem)
+
+
+def settle(interp: Interpreter, events: int, invocations: int) -> None:
+    """The tensors of a call just made are no model's: what it binds and calls stays where it is."""
+    kept = [
+        e
+        for e in interp.events[events:]
+        if e.kind not in ("bind", "apply", "in_place", "layer_call")
+    ]
+    interp.events[events:] = [
+        replace(e, kind="operation") if e.kind == "tensor_operation" else e for e in kept
+    ]
+    del interp.invocations[invocations:]
 
 
 def is_generator(definition: ast.AST) -> bool:

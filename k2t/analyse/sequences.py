@@ -21,6 +21,7 @@ def sequence_class(interp: Interpreter, node: ast.ClassDef) -> dict[str, Any]:
         "kwargs": None,
         "super": None,
         "returns": (),
+        "decorators": tuple(spans.of(d) for d in node.decorator_list),
         "methods": tuple(i.name for i in node.body if isinstance(i, ast.FunctionDef)),
     }
     for item in node.body:

@@ -68,7 +68,8 @@ class CustomLayer:
     what torch does not ask for, ``lists`` attributes that are lists of layers. ``shape`` is how
     ``build`` calls the shape of the input; ``whole``: it reads more of it than the last axis.
     ``training``: its ``call`` takes it; ``phases`` are places that read it. ``integers``: which of
-    the tensors that it gets go into an Embedding. ``problem`` is why it cannot be carried over, and
+    the tensors that it gets go into an Embedding. ``losses``: calls of ``add_loss``, and what they
+    are given. ``problem`` is why it cannot be carried over, and
     where.
     """
 
@@ -91,4 +92,5 @@ class CustomLayer:
     widths: tuple[Span, ...] = ()
     inherits: bool = False
     problem: tuple[str, Span] | None = None
+    losses: tuple[tuple[Span, Span], ...] = ()
     methods: tuple[str, ...] = field(default=())

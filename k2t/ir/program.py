@@ -96,6 +96,19 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class Handed:
+    """A function or object of the script that layers are made with: an activation, a regularizer.
+
+    ``text`` is how it is written there; ``any_order``: it does the same to each number, or sums
+    over all of them, so that it does not matter in which order they come.
+    """
+
+    text: str
+    any_order: bool
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class Compile:
     """The arguments of ``compile`` and the comments that stood above it and its optimizer.
 
@@ -268,6 +281,7 @@ class Program:
     functions: Mapping[str, Structure] = field(default_factory=dict, hash=False)
     constants: Mapping[str, Any] = field(default_factory=dict, hash=False)
     finals: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    handed: Mapping[int, Handed] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ class ModuleClass:
     lines: tuple[Line, ...]
     docstring: Span | None = None
     penalty: tuple[Line, ...] = ()
+    constraints: tuple[Line, ...] = ()
     step: Step | None = None
     predict: str | None = None
     before_predict: str | None = None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from k2t.ir.finding import NotMigrated
 from k2t.ir.values import Const, Obj, Ref, Shape, Value, as_int
 from k2t.lower import text as t
+from k2t.lower.handed import is_handed, known
 from k2t.lower.ops import Context, Op
 from k2t.table import Row
 
@@ -27,6 +28,10 @@ def activation_row(ctx: Context, value: Value) -> Row | None:
 
 
 def activation(ctx: Context, value: Value, axis: int = -1) -> list[Op]:
+    if is_handed(value):
+        one = known(ctx, value, "an activation")
+        layout = "any" if one.any_order else "last"
+        return [Op(call=f"{one.text}({{x}})", stem="activation", layout=layout)]
     row = activation_row(ctx, value)
     if row is None:
         return []

@@ -65,6 +65,9 @@ def edit_layer(edits: Edits, found: LayerDraft) -> None:
         edit_site(edits, site)
         if site.loop is not None and site.width is None:
             edit_loop(edits, layer, site.loop)
+    for whole, value in layer.losses:
+        start, end = Span(whole.start, value.start), Span(value.end, whole.end)
+        edits.edits += [Edit(start, ("self.added_loss = ",)), Edit(end, ("",))]
     gone = sorted(
         {name for name in layer.methods if name in ("get_config", "compute_output_shape")}
     )

@@ -11,7 +11,10 @@ from k2t.ir.torch import Edit
 from k2t.ir.values import Array, as_int
 from k2t.lower import text as t
 from k2t.lower.edits import Edits, need
-from k2t.lower.hooks import own_callback
+from k2t.lower.hooks import own_callback, plain_class
+
+PLAIN = ("keras.regularizers.", "keras.initializers.", "keras.constraints.")
+"""Where Keras has the bases of classes that are plain Python but for the operations in them."""
 
 
 def util(edits: Edits, use: Use) -> None:
@@ -242,6 +245,8 @@ def sequence(edits: Edits, use: Use) -> None:
     """A ``keras.utils.Sequence`` becomes a torch Dataset of ready batches."""
     if "hooks" in use.data:
         return own_callback(edits, use)
+    if str(use.data.get("base")).startswith(PLAIN):
+        return plain_class(edits, use)
     if use.data.get("base") not in ("keras.utils.PyDataset", "keras.utils.Sequence"):
         raise NotMigrated(
             "K2T902", f"a subclass of {use.data.get('base')} is not migrated", use.call

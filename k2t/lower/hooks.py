@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.program import Hook, Use
+from k2t.ir.source import Span
 from k2t.ir.torch import Edit
 from k2t.lower.edits import Edits
 
@@ -62,3 +63,13 @@ def free(word: str, hook: Hook) -> str:
     while word in hook.reads or word in (hook.number, hook.logs):
         word += "_"
     return word
+
+
+def plain_class(edits: Edits, use: Use) -> None:
+    """``class Own(Regularizer)`` is a class like any other."""
+    text = edits.program.source.text
+    for base in use.data["bases"]:
+        whole = Span(base.start - 1, base.end + 1)
+        alone = text[whole.start] == "(" and text[whole.end - 1] == ")"
+        edits.edits.append(Edit(whole, ("",)) if alone else Edit(base, ("object",)))
+    edits.removed += [Span(d.start - 1, d.end) for d in use.data["decorators"]]

@@ -217,12 +217,12 @@ def special_lines(
 
 
 def in_every(path: str, texts: list[str]) -> list[Line]:
-    """Lines about an attribute (``ConvBn:conv``) of every module of a class."""
+    """Lines about every module of a class (``nn.Linear:``), or an attribute (``ConvBn:conv``)."""
     cls, _, attribute = path.partition(":")
     wanted = (
         "for module in self.modules():",
         f"    if isinstance(module, {cls}):",
-        *("        " + text.replace("{m}", f"module.{attribute}") for text in texts),
+        *("        " + text.replace("{m}", f"module.{attribute}".rstrip(".")) for text in texts),
     )
     return [Line(text) for text in wanted]
 
@@ -323,12 +323,13 @@ def penalty_lines(
             and len(everyone) == len(places)
             and " + " not in text
         ):
-            factor, _, rest = text.partition(" * ")
-            name = "kernels" if torch == "weight" else "biases"
+            factor, rest = factored(text)
+            name = {"weight": "kernels", "value": "penalties"}.get(torch, "biases")
             before.append(
                 Line(f"{name} = [m.{torch} for m in self.modules() if isinstance(m, {cls})]")
             )
-            parts.append(f"{factor} * sum({rest.replace('{p}', 'p')} for p in {name})")
+            each = f"{rest.replace('{p}', 'p')} for p in {name}"
+            parts.append(f"{factor}sum({name if rest == '{p}' else each})")
             continue
         for path, torch, _ in places:
             if path.endswith("[?]"):
@@ -337,15 +338,21 @@ def penalty_lines(
                 )
             if ":" in path:
                 cls, _, attribute = path.partition(":")
-                factor, _, rest = text.partition(" * ")
+                factor, rest = factored(text)
                 each = rest.replace("{p}", f"m.{attribute}.{torch}")
                 every = f"for m in self.modules() if isinstance(m, {cls})"
                 if " + " in text:
                     raise NotMigrated("K2T300", "two penalties in a function")
-                parts.append(f"{factor} * sum({each} {every})")
+                parts.append(f"{factor}sum({each} {every})")
                 continue
             parts.append(text.replace("{p}", f"{path}.{torch}"))
     return (*before, Line("return " + " + ".join(parts)))
+
+
+def factored(text: str) -> tuple[str, str]:
+    """A penalty as the factor of a sum, and what is summed."""
+    factor, times, rest = text.partition(" * ")
+    return (factor + times, rest) if times and "{p}" not in factor else ("", text)
 
 
 def own_names(text: str, parameters: dict[str, str]) -> str:

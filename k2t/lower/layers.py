@@ -17,11 +17,12 @@ from k2t.lower.augmentation import (
     normalization,
     resizing,
 )
+from k2t.lower.constraints import constraints
 from k2t.lower.convolutions import conv, conv_transpose, cropping, pool, upsample, zero_padding
 from k2t.lower.norms import batch_norm, group_norm, layer_norm, rms_norm, unit_norm
 from k2t.lower.ops import GENERAL, Context, Lowering, Op, fill, stem, used, with_options
 from k2t.lower.own import custom
-from k2t.lower.parameters import param_inits, penalties
+from k2t.lower.parameters import activity, activity_layer, param_inits, penalties
 from k2t.lower.parts import part
 from k2t.lower.recurrent import bidirectional, conv_lstm, rnn
 from k2t.lower.separable import depthwise, separable
@@ -64,25 +65,34 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
     ops[main] = replace(
         ops[main],
         params=ops[main].params or param_inits(ctx, row, layer),
-        penalties=penalties(ctx, row, layer),
+        penalties=penalties(ctx, row, layer) or ops[main].penalties,
+        constraints=constraints(ctx, row, layer),
         rank=row.get("rank"),
     )
     if t.data(t.get(layer.args, "trainable")) is False:
         ops[main] = frozen(ctx, ops[main], layer)
     if "activation" in layer.args and name not in ("rnn", "conv_lstm", "activation_layer"):
         ops.extend(activation(ctx, layer.args["activation"].value))
+    if not t.is_none(watched := t.get(layer.args, "activity_regularizer")):
+        ops.append(activity(ctx, watched, layer))
     return ops
 
 
 def check_carried(row: Row, layer: Obj) -> None:
     """Every argument given must be one that is carried, or have its default value."""
     template = " ".join(str(row.get(k, "")) for k in ("torch", "call", "lazy"))
-    carried = {*GENERAL, *row.get("carries", ()), *row.get("options", {}), *row.get("ignores", ())}
+    carried = {
+        *GENERAL,
+        "activity_regularizer",
+        *row.get("carries", ()),
+        *row.get("options", {}),
+        *row.get("ignores", ()),
+    }
     carried |= {p.name for p in row.params if "{" + p.name + "}" in template}
     carried |= {
         f"{v}_{kind}"
         for v in row.get("weights", {}).values()
-        for kind in ("initializer", "regularizer")
+        for kind in ("initializer", "regularizer", "constraint")
     }
     if row.get("shape") != "merge":
         carried.add("activation")
@@ -190,6 +200,7 @@ CODE: dict[str, Lowering] = {
     "center_crop": center_crop,
     "category_encoding": category_encoding,
     "normalization": normalization,
+    "activity_layer": activity_layer,
     "attention": attention,
     "single_attention": single,
     "upsample": upsample,

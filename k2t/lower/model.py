@@ -18,6 +18,7 @@ from k2t.lower.applications import convolutions, pretrained_parts
 from k2t.lower.asked import fitted_again, refreshes, validates
 from k2t.lower.batchwise import batchwise, by_batches, stepped, without_cast
 from k2t.lower.chain import conversion, lower_items, simplified
+from k2t.lower.constraints import held_lines
 from k2t.lower.custom import in_inference_mode, made_of, note_inference_mode
 from k2t.lower.groups import Chain, assemble
 from k2t.lower.heads import Head
@@ -27,6 +28,7 @@ from k2t.lower.masks import apply_masks
 from k2t.lower.ops import Context, dim_text, located
 from k2t.lower.optimizers import lasting, lower_optimizer, note_embedding
 from k2t.lower.parts import (
+    check_once,
     check_parts,
     handed_in,
     in_inference,
@@ -284,6 +286,8 @@ def finish(
     settled = pretrained_parts(ctx, made.made)
     alone = not parts and not model.owners and not settled
     penalty = with_penalties(initial.penalty_lines(made.made, params, alone), made, drafts)
+    check_once(made, drafts, ctx.source)
+    constrained = held_lines(made, drafts, params)
     trained = made.loss is not None
     validating = any(validates(u) for u in uses)
     step, before, predicted = None, None, prediction_text(made)
@@ -300,7 +304,7 @@ def finish(
         step, optimizer = without_cast(step), stepped(optimizer, on_batches.parameters)
     elif optimizer is not None and fitted_again(uses):
         optimizer = lasting(optimizer)
-    texts = texts_of(step, optimizer, penalty, made)
+    texts = texts_of(step, optimizer, (*penalty, *constrained), made)
     held = {*map(part_name, parts.values()), *(name for _, name in model.owners.values())}
     kept = tuple(
         p for p in params if p not in held and any(re.search(rf"self\.{p}\b", s) for s in texts)
@@ -336,6 +340,7 @@ def finish(
         docstring=home.docstring if home else None,
         comments=home.comments if home else (),
         penalty=penalty,
+        constraints=constrained,
         step=step,
         predict=predicted if trained and on_batches is None else None,
         before_predict=before,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from k2t.ir.finding import Finding, NotMigrated
-from k2t.ir.program import Scored
+from k2t.ir.program import Handed, Scored
 from k2t.ir.source import Source, Span
 from k2t.ir.values import Const, Dim, Obj, Shape
 from k2t.lower import text as t
@@ -58,6 +58,7 @@ class Op:
     activation: str | None = None
     params: tuple[ParamInit, ...] = ()
     penalties: tuple[tuple[str, str], ...] = ()
+    constraints: tuple[tuple[str, str], ...] = ()
     lazy: bool = False
     widens: bool = False
     rank: int | None = None
@@ -77,7 +78,8 @@ class Context:
     the user, and why; ``behind`` statements that are left with the model that they make, and why;
     ``outside`` the modules that are models of the script as they are, ``bound`` the names that
     the script binds; ``imagenet``: networks of torchvision start from its weights; ``endings``: the
-    activation that a model leaves to its loss, by model.
+    activation that a model leaves to its loss, by model; ``handed``: functions and objects of the
+    script that layers are made with.
     """
 
     table: Table
@@ -103,6 +105,7 @@ class Context:
     bound: frozenset[str] = frozenset()
     imagenet: bool = False
     endings: dict[int, str] = field(default_factory=dict)
+    handed: Mapping[int, Handed] = field(default_factory=dict)
 
     def source_text(self, span: Span) -> str:
         assert self.source is not None

@@ -46,7 +46,11 @@ def custom(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str |
             keyword = "" if key[1:].isdigit() else f"{key[1:]}="
             parts.append(keyword + argument_text(arg.value, layer))
     text = f"{found.layer.name}({', '.join(parts)})"
-    return [Op(module=text, layout="last", out="last", stem=snake(found.layer.name))]
+    if len(found.layer.losses) > 1:
+        raise NotMigrated(CODE, f"{found.layer.name}: add_loss several times", layer.span)
+    penalties = (("added_loss", "{p}"),) if found.layer.losses else ()
+    stem = snake(found.layer.name)
+    return [Op(module=text, layout="last", out="last", stem=stem, penalties=penalties)]
 
 
 def argument_text(value: Value, layer: Obj) -> str:

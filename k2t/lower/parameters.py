@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.values import Arg, Const, Obj, Ref, Value
+from k2t.ir.values import Arg, Const, Obj, Ref, Shape, Value
+from k2t.lower import handed
 from k2t.lower import text as t
-from k2t.lower.ops import Context, ParamInit, fill
+from k2t.lower.handed import is_handed
+from k2t.lower.ops import Context, Op, ParamInit, fill
 from k2t.table import Row
 
 
@@ -17,7 +19,10 @@ def param_inits(ctx: Context, row: Row, layer: Obj) -> tuple[ParamInit, ...]:
         if all(p.name != f"{keras}_initializer" for p in row.params):
             continue  # it starts as torch's does
         value = t.get(layer.args, f"{keras}_initializer")
-        text_, words = initializer(ctx, value)
+        if is_handed(value):
+            text_, words = handed.start(ctx, value, row, keras)
+        else:
+            text_, words = initializer(ctx, value)
         found.append(ParamInit(torch, text_, words, keras))
     return tuple(found)
 
@@ -83,8 +88,42 @@ def penalties(ctx: Context, row: Row, layer: Obj) -> tuple[tuple[str, str], ...]
         value = t.get(layer.args, f"{keras}_regularizer")
         if t.is_none(value):
             continue
-        found.append((torch, regularizer(ctx, value)))
+        own = is_handed(value)
+        text = handed.penalty(ctx, value, row, keras) if own else regularizer(ctx, value)
+        found.append((torch, text))
     return tuple(found)
+
+
+def activity(ctx: Context, value: Value, layer: Obj) -> Op:
+    """What keeps the penalty of a layer's output.
+
+    Raises:
+        NotMigrated: Keras 2, whose versions differ; the layer gives its states, too.
+    """
+    if ctx.dialect == "keras2":
+        why = (
+            "activity_regularizer: Keras 2 does not divide by the size of the batch, later ones do"
+        )
+        raise NotMigrated("K2T300", why, layer.span)
+    if t.flag(layer.args, "return_state"):
+        raise NotMigrated("K2T300", "activity_regularizer beside states", layer.span)
+    layout, text = "any", ""
+    if is_handed(value):
+        one = handed.known(ctx, value, "a regularizer")
+        layout, text = "any" if one.any_order else "last", one.text
+    else:
+        text = f"lambda x: {regularizer(ctx, value).replace('{p}', 'x')}"
+    ctx.helpers["ActivityPenalty"] = None
+    module = f"ActivityPenalty({text})"
+    return Op(module=module, layout=layout, stem="activity", penalties=(("value", "{p}"),))
+
+
+def activity_layer(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    """ActivityRegularization: the penalty and nothing else."""
+    made = Obj(layer.id, "L1L2", layer.args, layer.span, layer.stmt)
+    return [activity(ctx, made, layer)]
 
 
 def regularizer(ctx: Context, value: Value) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k2t.ir.finding import Finding, NotMigrated, Severity
 from k2t.ir.program import Branch, Item, Leaf, Loop, Model, Use
+from k2t.ir.source import Source
 from k2t.ir.torch import Entry, Group, Line, ModuleClass, Part
 from k2t.ir.values import Const, ModelRef, Obj, Shape
 from k2t.lower import text as t
@@ -236,3 +238,38 @@ def without_parts(
                 for instance in made.model.instances:
                     del drafts[instance]
                 waiting = True
+
+
+KEPT = ("value", "added_loss")
+"""What a module keeps of its last call for the loss."""
+
+
+def check_once(made: Draft, drafts: Mapping[int, Draft], source: Source | None) -> None:
+    """Refuse a module that keeps its part of the loss and is called again before that is read.
+
+    Raises:
+        NotMigrated: there is one.
+    """
+    nodes = {n.id: n for leaf in leaves(made.model.body) for n in leaf.seen}
+    applied = Counter(n.layer.id for n in nodes.values() if n.layer is not None)
+    kept = [(path, layer) for path, op, layer in made.made if keeps(op)]
+    classes = {path.partition(":")[0] for path, _ in kept if ":" in path}
+    again = {number for number, count in applied.items() if count > 1}
+    several = {layer.id for _, layer in kept} & again
+    several |= {n for n in parts_of(made.model) if n in again and keeping(drafts[n], drafts)}
+    named = [layer for _, op, layer in made.made if (op.module or "").partition("(")[0] in classes]
+    several |= {layer.id for layer in named} & again
+    calls = [f"self.{path.partition(':')[2]}(" for path, _ in kept if ":" in path]
+    assert source is not None
+    if several or any("[?]" in call or source.text.count(call) != 1 for call in calls):
+        why = "a layer with an activity_regularizer or add_loss that is called several times"
+        raise NotMigrated("K2T300", why, made.model.span)
+
+
+def keeps(op: Op) -> bool:
+    return any(parameter in KEPT for parameter, _ in op.penalties)
+
+
+def keeping(made: Draft, drafts: Mapping[int, Draft]) -> bool:
+    below = any(keeping(drafts[number], drafts) for number in parts_of(made.model))
+    return below or any(keeps(op) for _, op, _ in made.made)

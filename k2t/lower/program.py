@@ -55,6 +55,7 @@ def lower_models(
     program: Program, table: Table, fidelity: str, flat: Mapping[int, str]
 ) -> tuple[TorchProgram, tuple[Finding, ...]]:
     ctx = Context(table, program.dialect, fidelity, source=program.source, flat=flat)
+    ctx.handed = program.handed
     findings: list[Finding] = list(program.findings)
     drafts: dict[int, Draft] = {}
     kept: list[Model] = []

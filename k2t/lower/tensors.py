@@ -8,7 +8,7 @@ from typing import Protocol
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
-from k2t.ir.values import Const, Obj, Ref, Sym, Tensor, Tuple, Value, as_int
+from k2t.ir.values import Const, Expr, Obj, Ref, Sym, Tensor, Tuple, Value, as_int
 from k2t.lower import text as t
 from k2t.lower.brackets import HOLE, arithmetic, bracketed, filled
 from k2t.lower.ops import Context
@@ -149,6 +149,10 @@ def spelled(
         return filled("{x}[{index}]", {**operands, "index": index_text(values["index"])})
     if row.name == "arange":
         return counted(values)
+    if row.name == "transpose" and t.data(values["axes"]) == (1, 0):
+        return filled("{x}.T", operands)
+    if row.name == "eye":
+        return f"torch.eye({t.text(values['N'])}, device={t.data(values['like'])}.device)"
     if row.get("random"):
         return draw(row, operands, values)
     template = str(row.get("call", ""))
@@ -190,19 +194,38 @@ def counted(values: Mapping[str, Value]) -> str:
     return f"torch.arange({bounds}, device={t.data(values['like'])}.device)"
 
 
+FREE = Const("free")
+"""The size of a draw whose shape is an argument of an initializer."""
+
+
 def draw(row: Row, operands: Mapping[str, str], values: Mapping[str, Value]) -> str:
-    """Random numbers of a mean and a standard deviation, one set for each sample of a tensor."""
+    """Random numbers, one set for each sample of a tensor or in a shape that is at hand.
+
+    Normal ones have a mean and a standard deviation, uniform ones a least and a largest value.
+    """
     size = values["size"]
-    if isinstance(size, Tuple):
+    if size == FREE:
+        text = filled(str(row.data["free"]), operands)
+    elif isinstance(size, Tuple):
         sizes = ", ".join(map(t.text, size.items))
         text = filled(str(row.data["sized"]), {**operands, "size": sizes})
     else:
         text = filled(str(row.data["call"]), operands)
-    if not t.same_value(values["stddev"], 1.0):
-        text = arithmetic(" * ", [t.text(values["stddev"]), text])
-    if not t.same_value(values["mean"], 0.0):
-        text = arithmetic(" + ", [t.text(values["mean"]), text])
+    start = values["mean"] if "mean" in values else values["minval"]
+    width = values["stddev"] if "mean" in values else width_of(start, values["maxval"])
+    if not t.same_value(width, 1.0):
+        text = arithmetic(" * ", [t.text(width), text])
+    if not t.same_value(start, 0.0):
+        text = arithmetic(" + ", [t.text(start), text])
     return text
+
+
+def width_of(low: Value, high: Value) -> Value:
+    """How far two numbers are apart."""
+    one, two = t.data(low), t.data(high)
+    if isinstance(one, int | float) and isinstance(two, int | float):
+        return high if one == 0 else Const(two - one)
+    return Sym(Expr(arithmetic(" - ", [t.text(high), t.text(low)])))
 
 
 def accepted(row: Row, name: str) -> list[Value]:

@@ -280,6 +280,7 @@ class Writer:
             "forward": cls.forward,
             "lines": cls.lines,
             "penalty": cls.penalty,
+            "constraints": cls.constraints,
             "step": cls.step,
             "logs": self.logs(cls, cls.step.logs if cls.step is not None else ()),
             "means": self.logs(cls, cls.step.means if cls.step is not None else ()),

@@ -84,7 +84,8 @@ def examine(subject: Subject, setting: Setting, limits: Limits) -> Result:
         runs.append((exact, "in double precision", tuple(s.stem for s in stubs)))
     places = plain.verdict.divergence and (last.verdict.divergence or plain.verdict.divergence)
     likely = causes(last, last.verdict.divergence, text) if last.verdict.divergence else ()
-    taken = announced(subject, stubs) if plain.verdict.divergence else ()
+    gone = plain.verdict.divergence and not last.verdict.divergence
+    taken = announced(subject, stubs) if gone else ()
     return Result(
         script=str(subject.script),
         port=subject.name or subject.port.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -304,6 +305,39 @@ def schedule_cases() -> list[Trained]:
     return found
 
 
+HELD = {
+    "Dense(8, bias_constraint='non_neg', kernel_constraint={})": "6",
+    "Conv1D(4, 3, kernel_constraint={})": "6, 1",
+    "Conv2D(4, 2, kernel_constraint={})": "3, 2, 1",
+}
+
+
+def constraint_cases() -> list[Trained]:
+    """Sixty steps of a layer whose kernel is held, with each sample of each constraint."""
+    found = []
+    for row in table.load().section("constraints").values():
+        called = [f"keras.constraints.{row.name}({one})" for one in row.get("samples")]
+        for (layer, shape), value in itertools.product(
+            HELD.items(), (*called, f"'{row.get('strings')[0]}'")
+        ):
+            text = SCRIPT.format(
+                x=floats(f"rng.normal(size=(960, {shape}))"),
+                y=floats("rng.normal(size=(960, 1))"),
+                n=960,
+                layers=f"keras.Input(({shape},)), layers.{layer.format(value)}, layers.Flatten(), "
+                "layers.Dense(1)",
+                optimizer='"sgd"',
+                loss='"mse"',
+                metrics="[]",
+                batch=16,
+                epochs=1,
+                weights="",
+            )
+            name = f"constraints/{row.name}: {value} of {layer.partition('(')[0]}"
+            found.append(Trained(name, f"constraints/{row.name}", text, "fit"))
+    return found
+
+
 def optimizer_script(optimizer: str, scale: str = "1.0", times: int = 15) -> str:
     return SCRIPT.format(
         x=f'np.tile({scale} * rng.normal(size=(64, 6)), ({times}, 1)).astype("float32")',
@@ -376,4 +410,5 @@ def all_cases() -> list[Case | Trained]:
         *metric_cases(),
         *optimizer_cases(),
         *schedule_cases(),
+        *constraint_cases(),
     ]

@@ -150,3 +150,18 @@ class GaussianDropout(nn.Module):
 
     def forward(self, x):
         return x * (1 + self.stddev * torch.randn_like(x)) if self.training else x
+
+
+class ActivityPenalty(nn.Module):
+    """Passes a tensor on and keeps the penalty of a sample, for the loss.
+
+    Keras's activity_regularizer: function of the whole tensor, divided by the size of the batch.
+    """
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        self.value = self.function(x) / len(x)
+        return x

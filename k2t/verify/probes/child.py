@@ -168,6 +168,11 @@ def fixed_noise(shape: Sequence[int]) -> Array:
     return np.asarray(table, dtype="float32")
 
 
+def fixed_draw(shape: Sequence[int]) -> Array:
+    """Numbers that look like uniform ones between 0 and 1, as fixed."""
+    return np.asarray(np.mod(7.3 * fixed_noise(shape), 1.0), dtype="float32")
+
+
 def leaves(value: Any, name: str = "") -> dict[str, Any]:
     """The arrays in nested lists and dicts, by a name that tells the place."""
     if isinstance(value, Mapping):

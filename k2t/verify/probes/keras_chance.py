@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from k2t.verify.probes.child import drawn_for, fixed_noise
+from k2t.verify.probes.child import drawn_for, fixed_draw, fixed_noise
 
 IDENTITY = ("Dropout", "AlphaDropout", *(f"SpatialDropout{n}D" for n in (1, 2, 3)))
 IMAGES = ("tf_keras.src.preprocessing.image", "keras.src.legacy.preprocessing.image")
@@ -65,15 +65,23 @@ def fix_noise(keras: Any) -> None:
     """Normal noise drawn by scripts and by the Gaussian layers becomes fixed numbers."""
     import tensorflow as tf  # type: ignore[import-untyped]
 
+    def drawn(draw: Callable[..., Any], shape: Any) -> Any:
+        known = [n if isinstance(n, int) else None for n in _parts(shape)]
+        size = tf.cast(tf.stack(shape), tf.int32)
+        value = tf.numpy_function(draw, [size], tf.float32)
+        value = tf.cast(value, keras.backend.floatx())
+        value.set_shape(known)
+        return value
+
     def normal(
         shape: Any, mean: float = 0.0, stddev: float = 1.0, *args: Any, **kwargs: Any
     ) -> Any:
-        known = [n if isinstance(n, int) else None for n in _parts(shape)]
-        size = tf.cast(tf.stack(shape), tf.int32)
-        value = tf.numpy_function(fixed_noise, [size], tf.float32)
-        value = tf.cast(value, keras.backend.floatx())
-        value.set_shape(known)
-        return mean + stddev * value
+        return mean + stddev * drawn(fixed_noise, shape)
+
+    def uniform(
+        shape: Any, minval: float = 0.0, maxval: float = 1.0, *args: Any, **kwargs: Any
+    ) -> Any:
+        return minval + (maxval - minval) * drawn(fixed_draw, shape)
 
     def noise(self: Any, inputs: Any, training: Any = False) -> Any:
         if not training:
@@ -92,9 +100,13 @@ def fix_noise(keras: Any) -> None:
             (getattr(keras, "backend", None), "random_normal"),
             (getattr(tf.keras, "backend", None), "random_normal"),
             (tf.random, "normal"),
+            (getattr(keras, "random", None), "uniform"),
+            (getattr(keras, "backend", None), "random_uniform"),
+            (getattr(tf.keras, "backend", None), "random_uniform"),
+            (tf.random, "uniform"),
         ):
             if hasattr(place, attribute):
-                setattr(place, attribute, normal)
+                setattr(place, attribute, normal if "normal" in attribute else uniform)
 
 
 def _parts(shape: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import RandomSampler
 from torch.utils.data._utils.fetch import _MapDatasetFetcher
 
-from k2t.verify.probes.child import drawn_for, fixed_noise
+from k2t.verify.probes.child import drawn_for, fixed_draw, fixed_noise
 
 DROPOUTS = ["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"]
 DROPOUTS += ["feature_alpha_dropout", "feature_dropout"]
@@ -44,16 +44,18 @@ def switch_off_chance() -> None:
 
     _MapDatasetFetcher.fetch = fetched  # type: ignore[method-assign]
 
-    def noise(shape: Sequence[int], like: torch.Tensor | None = None) -> torch.Tensor:
-        value = torch.from_numpy(fixed_noise(shape)).to(torch.get_default_dtype())
-        return value if like is None else value.to(like)
+    def fix(name: str, draw: Callable[..., Any]) -> None:
+        def drawn(*size: Any, **kwargs: Any) -> torch.Tensor:
+            shape = size[0] if size and not isinstance(size[0], int) else size
+            value = torch.from_numpy(draw(kwargs.get("size", shape)))
+            return value.to(kwargs.get("device"), torch.get_default_dtype())
 
-    def randn(*size: Any, **kwargs: Any) -> torch.Tensor:
-        shape = size[0] if size and not isinstance(size[0], int) else size
-        return noise(kwargs.get("size", shape)).to(kwargs.get("device"))
+        setattr(torch, name, drawn)
+        like = lambda x, **kwargs: torch.from_numpy(draw(x.shape)).to(x)  # noqa: E731
+        setattr(torch, f"{name}_like", like)
 
-    torch.randn = randn
-    torch.randn_like = lambda x, **kwargs: noise(x.shape, x)  # type: ignore[assignment]
+    fix("randn", fixed_noise)
+    fix("rand", fixed_draw)
 
 
 def without_dropout(cls: Any) -> None:

@@ -1,0 +1,111 @@
+"""Functions and objects of the script that layers are made with: activations, regularizers, starts.
+
+A function is called on a tensor of unknown shape, an object's ``__call__`` as well, so that the
+operations in it are rewritten where they stand.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from k2t.analyse import calls, scored
+from k2t.analyse.state import Event, Frame
+from k2t.ir.program import Handed
+from k2t.ir.values import UNKNOWN, Class, Function, Instance, Obj, Sym, Tensor, Value
+
+if TYPE_CHECKING:
+    from k2t.analyse.interpreter import Interpreter
+
+BASES = (
+    "keras.regularizers.Regularizer",
+    "keras.initializers.Initializer",
+    "keras.constraints.Constraint",
+)
+"""Of these a class of the script is plain Python, but for the operations in it."""
+
+SLOTS = ("activation", "_regularizer", "_initializer", "_constraint")
+KERNELS = {"Dense": 2, "Conv1D": 3, "Conv2D": 4, "Conv3D": 5, "Embedding": 2}
+
+
+def note(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> None:
+    """Follow the functions and objects of the script among the arguments of a layer."""
+    for name, arg in layer.args.items():
+        if arg.span is None or not name.endswith(SLOTS):
+            continue
+        if not isinstance(arg.value, Function | Instance | Class):
+            continue
+        element = next(
+            n for n in ast.walk(node) if isinstance(n, ast.expr) and interp.span(n) == arg.span
+        )
+        if isinstance(element, ast.expr):
+            made = of(interp, name, arg.value, axes(layer.row, name), element, frame)
+            interp.event("handed", node, frame, key=key(arg.value), made=made)
+
+
+def key(value: Function | Instance | Class) -> int:
+    """One number for a function or an object; those of objects are never those of functions."""
+    return -value.id if isinstance(value, Instance) else value.index
+
+
+def axes(row: str, slot: str) -> int | None:
+    """How many axes the weight has that an argument is about; None where that is not known."""
+    if slot.startswith("bias"):
+        return 1
+    return KERNELS.get(row) if slot.startswith(("kernel", "embeddings")) else None
+
+
+def of(
+    interp: Interpreter,
+    slot: str,
+    value: Value,
+    rank: int | None,
+    element: ast.expr,
+    frame: Frame,
+) -> Handed:
+    """What is known of a function or object after it was called on a tensor of so many axes."""
+    shape = (None,) * (rank - 1) if rank is not None else None
+    starts = slot.endswith("_initializer")
+    given: list[Value] = [
+        Sym(type="shape") if starts else Tensor(scored.whole(interp, shape, frame))
+    ]
+    events, guesses = len(interp.events), interp.guesses
+    invocations = len(interp.invocations)
+    if isinstance(value, Function):
+        result = calls.call_function(interp, value.index, given, {})
+    elif isinstance(value, Instance) and value.keras_base in BASES:
+        result = calls.call_method(interp, value, "__call__", given)
+    else:
+        result = UNKNOWN
+    made = interp.events[events:]
+    scored.settle(interp, events, invocations)
+    problem = None
+    if not isinstance(result, Tensor):
+        problem = "what it gives is not known"
+    elif interp.guesses > guesses:
+        problem = "its conditions or loops are not known"
+    elif scored.changed_in_place(made) is not None:
+        problem = "a tensor is changed in place, in torch that of the caller too"
+    reads = scored.names_in(element) - {a.arg for a in scored.arguments_of(element)}
+    if isinstance(element, ast.Lambda):
+        problem = problem or "a lambda here; give it a name"
+    elif any(not scored.lasting(interp, name, frame) for name in reads):
+        problem = problem or "it is bound in another function, or again later"
+    return Handed(interp.source.slice(interp.span(element)), in_any_order(interp, made), problem)
+
+
+def in_any_order(interp: Interpreter, made: list[Event]) -> bool:
+    """Whether it does the same to each number, or sums over all of them."""
+    for event in made:
+        if event.kind in ("tensor_operation", "operation"):
+            operation = event["operation"]
+            section, _, name = operation.row.rpartition(".")
+            row = interp.table.rows[section or "ops"][name]
+            over_all = row.get("shape") == "reduce" and operation.args["axis"].value.value is None
+            if row.get("random") or (section == "activations" and not row.get("axis")):
+                continue
+            if section or not (row.get("axes") == "each" or over_all):
+                return False
+        if event.kind in ("asked", "layer_call"):
+            return False
+    return True

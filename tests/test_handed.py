@@ -1,0 +1,91 @@
+"""Functions and objects of the script that layers are made with."""
+
+from __future__ import annotations
+
+import pytest
+
+from k2t.pipeline import migrate
+
+pytestmark = pytest.mark.quick
+
+SCRIPT = """\
+import keras
+import numpy as np
+from keras import layers, ops
+
+x = np.zeros((64, 8), "float32")
+y = np.zeros((64, 1), "float32")
+{own}
+model = keras.Sequential([keras.Input((8,)), layers.Dense(4, {given}), layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit(x, y)
+"""
+
+
+def migrated(own: str, given: str, dialect: str = "keras3") -> tuple[str, list[str]]:
+    text = SCRIPT.format(own=own, given=given)
+    done = migrate(text.encode(), "train.py", dialect=dialect)
+    return done.text or "", [f.message for f in done.findings]
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "reason"),
+    [
+        ("", "activation=lambda x: x * ops.sigmoid(x)", "a lambda here"),
+        ("def f(x):\n    return ops.fft(x)\n", "activation=f", "what it gives is not known"),
+        (
+            "def f(x):\n    return x if ops.sum(x) > 0 else -x\n",
+            "activation=f",
+            "what it gives is not known",
+        ),
+        (
+            "def f(w):\n    w -= 1.0\n    return ops.sum(w)\n",
+            "kernel_regularizer=f",
+            "changed in place",
+        ),
+        (
+            "for f in [lambda x: x, lambda x: 2 * x]:\n    pass\n",
+            "activation=f",
+            "bound in another function, or again later",
+        ),
+        ("class F:\n    def __call__(self, w):\n        return w\n", "kernel_constraint=F()", ""),
+    ],
+)
+def test_what_is_refused(own, given, reason):
+    text, messages = migrated(own, given)
+    assert any(reason in message for message in messages)
+    assert "raise NotImplementedError" in text
+
+
+def test_a_function_that_goes_by_places_is_refused_where_torch_keeps_another_form():
+    own = "def f(w):\n    return ops.sum(ops.cumsum(w, axis=0))\n"
+    script = SCRIPT.replace("(64, 8)", "(64, 8, 3)").replace("Input((8,))", "Input((8, 3))")
+    script = script.replace("layers.Dense(4, {given})", "layers.LSTM(4, {given})")
+    text = script.format(own=own, given="kernel_regularizer=f")
+    done = migrate(text.encode(), "train.py", dialect="keras3")
+    assert any(f.severity == "error" for f in done.findings)
+
+
+@pytest.mark.parametrize(
+    ("axis", "dim"), [("0", "1"), ("1", "0"), ("-1", "0"), ("[0, 1]", "(0, 1)")]
+)
+def test_axes_of_norms_are_those_of_torchs_weight(axis, dim):
+    text, messages = migrated("", f"kernel_constraint=keras.constraints.UnitNorm(axis={axis})")
+    assert messages == []
+    assert f"unit_norm(self.layers[0].weight, dim={dim})" in text
+
+
+def test_an_activity_regularizer_of_keras_2_is_refused():
+    _, messages = migrated("", "activity_regularizer='l2'", "keras2")
+    assert any("does not divide by the size of the batch" in message for message in messages)
+
+
+def test_a_layer_that_keeps_its_penalty_is_called_once():
+    text = SCRIPT.format(own="", given="activity_regularizer='l2'").replace(
+        "model = keras.Sequential([keras.Input((8,)), layers.Dense(4, activity_regularizer='l2'), "
+        "layers.Dense(1)])",
+        "inputs = keras.Input((8,))\nd = layers.Dense(8, activity_regularizer='l2')\n"
+        "model = keras.Model(inputs, layers.Dense(1)(d(d(inputs))))",
+    )
+    done = migrate(text.encode(), "train.py", dialect="keras3")
+    assert any("called several times" in f.message for f in done.findings)
