@@ -134,10 +134,15 @@ def guarded(item: files.Input, one: Callable[[files.Input, bytes], Outcome]) -> 
     except Exception as error:
         if os.environ.get("K2T_DEBUG"):
             traceback.print_exc()
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        words = " ".join(f"{type(error).__name__}: {error}".split())
-        where = f"{os.path.basename(place.filename)}:{place.lineno}"
-        return failed(item, "K2T999", f"internal error: {words} ({where}); please report")
+        return failed(item, "K2T999", internal(error))
+
+
+def internal(error: Exception) -> str:
+    """One line about an error of k2t's own."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    where = f"{os.path.basename(place.filename)}:{place.lineno}"
+    return f"internal error: {words} ({where}); please report"
 
 
 def failed(item: files.Input, code: str, message: str, line: int = 1, column: int = 1) -> Outcome:

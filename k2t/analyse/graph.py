@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from k2t.analyse import (
@@ -178,14 +180,20 @@ def apply(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> Valu
     if layer.row == "Custom":
         return custom.apply(interp, layer, values, keywords, node, frame)
     if layer.row in attention.ROWS:
-        told = {k: v for k, v in keywords.items() if k != "training"}
-        return attention.apply(interp, layer, values, told, node, frame)
+        if not custom.is_training(keywords.get("training", NONE)):
+            layer = in_phase(interp, layer, keywords, values)
+        keywords.pop("training", None)
+        return attention.apply(interp, layer, values, keywords, node, frame)
     keywords = {k: v for k, v in keywords.items() if not custom.is_training(v)}
     many = interp.items(values[0]) if values else None
     tensors = [v for v in many or values[:1] if isinstance(v, Tensor)]
     if unheeded(interp, keywords.get("training", NONE), tensors):
         del keywords["training"]
         interp.event("training_said", node, frame, what=layer.row)
+    if not any(interp.graph[t.node].whole for t in tensors):
+        layer = in_phase(interp, layer, keywords, tensors)
+        if layer.row == "BatchNormalization" and in_two_phases(interp, layer):
+            return interp.unsupported("BatchNormalization called in two phases", node, frame)
     inputs = values[0] if values else UNKNOWN
     keeps_states = recurrent.state_count(interp, layer) > 0
     carried = {"initial_state"} if keeps_states else set()
@@ -196,6 +204,27 @@ def apply(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> Valu
         given = keywords.get("initial_state", values[1] if len(values) > 1 else NONE)
         return recurrent.apply(interp, layer, inputs, given, node, frame)
     return apply_to(interp, layer, inputs, node, frame)
+
+
+def in_phase(
+    interp: Interpreter, layer: Obj, keywords: dict[str | None, Value], inputs: Sequence[Value]
+) -> Obj:
+    """A layer that is told its phase by a call, ``layer(x, training=True)``."""
+    said = keywords.get("training", NONE)
+    if said not in (Const(True), Const(False)):
+        return layer
+    del keywords["training"]
+    tensors = [t for t in inputs if isinstance(t, Tensor)]
+    if unheeded(interp, said, tensors):
+        return layer
+    return replace(layer, args={**layer.args, "training": Arg(said)})
+
+
+def in_two_phases(interp: Interpreter, layer: Obj) -> bool:
+    """Whether a layer was called before, and told another phase."""
+    before = (n.layer for n in interp.graph.values() if n.layer is not None)
+    told = layer.args.get("training")
+    return any(one.id == layer.id and one.args.get("training") != told for one in before)
 
 
 def unheeded(interp: Interpreter, training: Value, inputs: list[Tensor]) -> bool:

@@ -172,8 +172,8 @@ class Graph:
             return
         target = name or self.spare(node)
         above = self.waiting + (() if has_module else comments)
-        self.waiting = ()
-        self.lines.append(Line(f"{target} = {text}", note, above))
+        self.waiting = above if text == target else ()
+        self.lines += [Line(f"{target} = {text}", note, above)] if text != target else []
         self.flows[node.id] = Flow(target, layout, rank)
 
     def wires(self, node: Node) -> list[Flow]:

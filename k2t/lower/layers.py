@@ -50,11 +50,15 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
     """
     row = ctx.row(layer)
     steps = as_int(t.get(layer.args, "time_distributed")) or 0
+    if steps and not t.is_none(t.get(layer.args, "activity_regularizer")):
+        raise NotMigrated("K2T300", "activity_regularizer inside TimeDistributed", layer.span)
     if steps:
         inside = shape[steps:] if shape is not None else None
         ops = lower(ctx, each_step(ctx, layer), inside, width)
         return folded(row, ops, shape[:steps] if shape is not None else (None,) * steps)
     check_carried(row, layer)
+    if "training" in layer.args and (told := in_phase(row, layer)) is not None:
+        return told
     if (matrix := pretrained(layer)) is not None:
         return [looked_up(row, layer, matrix)]
     if row.get("helper"):
@@ -76,6 +80,39 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
     if not t.is_none(watched := t.get(layer.args, "activity_regularizer")):
         ops.append(activity(ctx, watched, layer))
     return ops
+
+
+PHASES = {
+    "Dropout": "F.dropout({x}, {rate})",
+    "SpatialDropout1D": "F.dropout1d({x}, {rate})",
+    "SpatialDropout2D": "F.dropout2d({x}, {rate})",
+    "SpatialDropout3D": "F.dropout3d({x}, {rate})",
+    "AlphaDropout": "F.alpha_dropout({x}, {rate}, training=True)",
+}
+"""What drops in every phase."""
+
+
+def in_phase(row: Row, layer: Obj) -> list[Op] | None:
+    """A layer that is called with ``training=True`` or ``training=False``; None: as any other.
+
+    Raises:
+        NotMigrated: it does something else in training, and is told to do that.
+    """
+    trains = t.flag(layer.args, "training")
+    drops = [n for n in ("dropout", "recurrent_dropout") if n in layer.args]
+    if row.name in PHASES and trains:
+        call = fill(PHASES[row.name], {"rate": t.text(t.get(layer.args, "rate"))})
+        layout = str(row.get("layout", "any"))
+        return [Op(call=call, layout=layout, comment="in every phase")]
+    if row.name in PHASES or row.name in ("GaussianNoise", "GaussianDropout"):
+        if trains:
+            raise NotMigrated("K2T164", f"{row.name} called with training=True", layer.span)
+        return [Op(call="{x}")]
+    active = any(not t.same_value(t.get(layer.args, name), 0.0) for name in drops)
+    normalises = row.name == "BatchNormalization" and trains
+    if active or normalises or row.name.startswith("Random"):
+        raise NotMigrated("K2T164", f"{row.name} called with training={trains}", layer.span)
+    return None
 
 
 def check_carried(row: Row, layer: Obj) -> None:

@@ -23,6 +23,7 @@ GENERAL = {
     "input_length",
     "batch_size",
     "time_distributed",
+    "training",
 }
 """Arguments whose meaning the analysis has used up."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import rich  # noqa: F401  (what shows the result: missing, it is told before anything runs)
 
 from k2t import files
+from k2t.commands import internal
 from k2t.ir.finding import Severity
 from k2t.parse.script import Unreadable
 from k2t.pipeline import Migration, migrate
@@ -145,6 +146,8 @@ def migrated(script: Path, dialect: str | None) -> Migration:
         raise Refused(f"{script} cannot be read: {error.strerror or error}") from error
     except Unreadable as error:
         raise Refused(f"{script}:{error.line}:{error.column}: {error.message}") from error
+    except Exception as error:
+        raise Refused(f"{script}: {internal(error)}") from error
     if migration.text is None or migration.dialect is None:
         raise Refused(f"{script} does not train with Keras")
     return migration
