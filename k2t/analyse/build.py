@@ -188,6 +188,10 @@ class Assembly:
             if event.kind == "bind" and isinstance(event["value"], Tensor):
                 node = event["value"].node
                 found[node] = (*found.get(node, ()), event["name"])
+        for state in self.interp.models.values():
+            if state.output_kind == "dict":
+                for node, name in zip(state.outputs, state.output_keys, strict=True):
+                    found.setdefault(node, (name,) if name is not None else ())
         return found
 
     # ------------------------------------------------------------------ uses

@@ -98,7 +98,9 @@ def by_kind(interp: Interpreter, node: ast.expr, frame: Frame) -> Value:
             ast.ListComp(elt=elt, generators=generators)
             | ast.GeneratorExp(elt=elt, generators=generators)
         ):
-            return comprehension(interp, elt, generators, frame)
+            return comprehension(interp, (elt,), generators, frame)
+        case ast.DictComp(key=key, value=value, generators=generators):
+            return named(interp, comprehension(interp, (key, value), generators, frame))
         case ast.NamedExpr(target=target, value=value):
             result = interp.eval(value, frame)
             interp.bind(target, result, frame)
@@ -129,8 +131,12 @@ def dictionary(
 
 
 def comprehension(
-    interp: Interpreter, element: ast.expr, generators: list[ast.comprehension], frame: Frame
+    interp: Interpreter,
+    elements: tuple[ast.expr, ...],
+    generators: list[ast.comprehension],
+    frame: Frame,
 ) -> Value:
+    """The list of what each round gives; of several expressions the tuples."""
     inner = Frame(interp.fresh(), frame.scope, frame)
     interp.frames[inner.id] = inner
     generator = generators[0]
@@ -141,16 +147,30 @@ def comprehension(
         interp.bind(generator.target, arrays.element(iterable), inner)
         for extra in generators[1:]:
             interp.bind(extra.target, arrays.element(interp.eval(extra.iter, inner)), inner)
-        interp.eval(element, inner)
+        for element in elements:
+            interp.eval(element, inner)
         return UNKNOWN
     results, outer, first = [], interp.iteration, interp.counter
     for number, item in enumerate(items):
         interp.iteration, start = (*outer, number), interp.counter
         interp.bind(generator.target, item, inner)
-        results.append(interp.eval(element, inner))
-        interp.passes.append(Pass(id(element), first, number, item, start, interp.counter))
+        values = tuple(interp.eval(element, inner) for element in elements)
+        results.append(values[0] if len(values) == 1 else Tuple(values))
+        last = id(elements[-1])
+        interp.passes.append(Pass(last, first, number, item, start, interp.counter))
     interp.iteration = outer
     return interp.new_list(tuple(results))
+
+
+def named(interp: Interpreter, pairs: Value) -> Value:
+    """A dict of pairs whose keys are known."""
+    items = interp.items(pairs)
+    found = [interp.items(pair) for pair in items or ()]
+    keys = [pair[0].value for pair in found if pair and isinstance(pair[0], Const)]
+    if items is None or len(keys) < len(items):
+        return UNKNOWN
+    values = [pair[1] for pair in found if pair]
+    return interp.new_list(dict(zip(keys, values, strict=True)), "dict")
 
 
 def variable(interp: Interpreter, node: ast.Name, frame: Frame) -> Value:

@@ -90,6 +90,9 @@ def connect(interp: Interpreter, model: ModelState, args: dict[str, Arg]) -> Non
             model.inputs, model.input_kind, model.input_keys = ids, kind, named
         else:
             model.outputs, model.output_kind, model.output_keys = ids, kind, named
+            layers = [end_name(interp.graph[i]) for i in ids]
+            if kind == "dict" and interp.dialect != "keras3" and layers != keys:
+                model.broken = "outputs in a dict have other keys than names of layers"
     nesting.check_parts(interp, model)
     nesting.check_shared(interp, model)
 

@@ -46,7 +46,6 @@ from k2t.ir.values import (
     Ref,
     Sym,
     Tensor,
-    Tuple,
     Unknown,
     Value,
 )
@@ -112,10 +111,9 @@ class Keras:
         nesting.held(self.interp, by, value)
 
     def holds_keras(self, value: Value) -> bool:
-        """Whether a list or tuple is made of layers, tensors, metrics and their names only."""
-        if not isinstance(value, Tuple | ListRef):
-            return False
-        items = self.interp.items(value) or []
+        """Whether a list, tuple or dict is made of layers, tensors, metrics and names only."""
+        content = self.interp.heap.get(value.id) if isinstance(value, ListRef) else None
+        items = content.values() if isinstance(content, dict) else self.interp.items(value) or ()
         keras = any(isinstance(i, Tensor | Obj) for i in items)
         return keras and all(isinstance(i, Tensor | Obj | Const) for i in items)
 

@@ -55,10 +55,10 @@ def lower_heads(
     assert compiled is not None
     names = [key for key in model.output_keys if key is not None]
     taken = any(n in SHARED or not n.isidentifier() for n in names)
-    if model.output_kind != "list" or len(names) != len(outputs) or taken:
+    if model.output_kind == "one" or len(names) != len(outputs) or taken:
         raise NotMigrated(
             "K2T304",
-            "several outputs want a name each (name=... of their layers), and a list of them",
+            "several outputs want a name each: name=... of their layers, or the keys of a dict",
             compiled.span,
         )
     if ctx.dialect == "keras2":

@@ -143,9 +143,12 @@ def predict(edits: Edits, use: Use) -> None:
     edits.predicted.add(draft.model.id)
     if draft.heads:
         batches = code(f"zip(*{trainer}.predict(", use.receiver or "", ", ", made, "))")
-        edits.edits.append(
-            Edit(use.call, code("[torch.cat(output).numpy() for output in ", batches, "]"))
-        )
+        each = "torch.cat(output).numpy()"
+        names = ", ".join(f'"{head.name}"' for head in draft.heads)
+        named = code(f"{{name: {each} for name, output in zip([{names}], ", batches, ")}")
+        listed = code(f"[{each} for output in ", batches, "]")
+        as_dict = draft.model.output_kind == "dict"
+        edits.edits.append(Edit(use.call, named if as_dict else listed))
         return None
     head, ending = "", ""
     if classes and draft.output.units == 1:
@@ -165,15 +168,19 @@ def plain_predict(edits: Edits, use: Use, draft: Draft, x: Arg) -> None:
         raise NotMigrated("K2T704", "predict of data that are not written here", use.call)
     check_modes(edits, use)
     name = edits.name("predict")
-    if several(draft.model):
+    if draft.model.input_kind == "dict":
+        given: Code = inputs(edits, use, draft, x)
+        edits.training["predict_named"] = name
+    elif several(draft.model):
         fed_parts(edits, use, draft, x)
-        given: Code = (x.span,)
+        given = (x.span,)
         edits.training.pop("predict", None)
         edits.training["predict_parts"] = name
     else:
         given = inputs(edits, use, draft, x)
         if "predict_parts" not in edits.training:
             edits.training["predict"] = name
+    check_helpers(edits, use)
     call = code(name, "(", use.receiver or "", ", ", given, ")")
     many = draft.model.output_kind != "one"
     if draft.model.output_kind == "dict" or (many and len(draft.model.outputs) == 1):
@@ -185,6 +192,12 @@ def plain_predict(edits: Edits, use: Use, draft: Draft, x: Arg) -> None:
     one = code(call, ending(draft), ".numpy()")
     result = code("[output.numpy() for output in ", call, "]") if many else one
     edits.edits.append(Edit(use.call, result))
+
+
+def check_helpers(edits: Edits, use: Use) -> None:
+    """Refuse arrays in a dict beside others: the script has one function that predicts."""
+    if "predict_named" in edits.training and {"predict", "predict_parts"} & edits.training.keys():
+        raise NotMigrated("K2T704", "predict of arrays in a dict, and of others", use.call)
 
 
 def check_modes(edits: Edits, use: Use) -> None:
@@ -205,6 +218,7 @@ def call(edits: Edits, use: Use) -> None:
     assert isinstance(inner, Span)
     if "predict_parts" not in edits.training:
         edits.training["predict"] = edits.name("predict")
+    check_helpers(edits, use)
     array = cast(edits, value, inner, floats(edits, draft))
     result = code(edits.name("predict"), "(", use.receiver, ", ", array, ")", ending(draft))
     edits.edits.append(Edit(use.call, result))

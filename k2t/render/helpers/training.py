@@ -88,6 +88,15 @@ def predict_parts(model, x):
     return outputs
 
 
+@torch.no_grad()
+def predict_named(model, x):
+    """The model's outputs for a dict of arrays in inference mode, as tensors."""
+    training = model.training
+    outputs = model.eval()({name: torch.as_tensor(part) for name, part in x.items()})
+    model.train(training)
+    return outputs
+
+
 def class_weights(weights, y):
     """Each sample's weight by its class; y holds class numbers or one-hot rows."""
     y = np.asarray(y)
