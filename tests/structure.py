@@ -23,7 +23,8 @@ from k2t.render.emitted import HERE as HELPERS
 from tests.golden import cases
 
 TRAINS = {"compile", "fit", "evaluate", "predict", "fit_generator", "summary", "load_weights"}
-HOOKS = ("training_", "validation_", "test_", "predict_", "configure_", "on_")
+HOOKS = ("training_", "validation_", "test_", "predict", "configure_", "on_", "step")
+HOOKS += ("optimizer_step", "values", "train_on_batch", "evaluate")
 LAYOUT = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
     tokenize.ENDMARKER,
