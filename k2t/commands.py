@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
@@ -14,7 +14,7 @@ from k2t import files
 from k2t.__main__ import mentions_keras
 from k2t.files import STDIN
 from k2t.ir.finding import Severity
-from k2t.ir.source import Source
+from k2t.ir.source import Source, Span
 from k2t.parse.script import Unreadable, decode, line_starts
 from k2t.report import outcome as report
 from k2t.report import text
@@ -32,20 +32,13 @@ def migrate(arguments: argparse.Namespace) -> int:
     into_folder = output_is_folder(arguments, items)
     stdout = arguments.diff or (STDIN in arguments.paths and arguments.output is None)
     written: set[str] = set()
+    together = projects(arguments, items, into_folder)
 
     def one(item: files.Input, data: bytes) -> Outcome:
         output = destination(arguments, item, into_folder)
-        if not mentions_keras(data):
+        if item.path not in together and not mentions_keras(data):
             return untouched(item, data, output)
-        from k2t import pipeline
-
-        migration = pipeline.migrate(
-            data,
-            item.shown,
-            dialect=arguments.dialect,
-            fidelity=arguments.fidelity,
-            line_length=line_length(item.path),
-        )
+        migration = together.get(item.path) or alone(arguments, item, data, together)
         findings = tuple(report.locate(f, migration.source) for f in migration.findings)
         left = any(f.severity is Severity.ERROR for f in migration.findings)
         done = Outcome(
@@ -70,6 +63,79 @@ def migrate(arguments: argparse.Namespace) -> int:
         return done
 
     return run(items, one, arguments.report, sys.stderr if stdout else sys.stdout)
+
+
+def alone(
+    arguments: argparse.Namespace, item: files.Input, data: bytes, followed: Collection[str]
+) -> Migration:
+    """A script by itself."""
+    from k2t import pipeline
+
+    done = pipeline.migrate(
+        data,
+        item.shown,
+        dialect=arguments.dialect,
+        fidelity=arguments.fidelity,
+        line_length=line_length(item.path),
+    )
+    if item.path == STDIN or done.text is None:
+        return done
+    from k2t.project.members import not_followed
+
+    missing = not_followed(item.path, data, [*arguments.paths, *followed])
+    return replace(done, findings=(*done.findings, *missing))
+
+
+def projects(
+    arguments: argparse.Namespace, items: list[files.Input], into_folder: bool
+) -> dict[str, Migration]:
+    """The files that import layers or models from other given ones, and these, by their paths."""
+    if len(items) < 2:
+        return {}
+    given: dict[str, bytes] = {}
+    for item in items:
+        try:
+            given[item.path] = item.read()
+        except OSError:
+            continue  # said where the file itself is read
+    holds = {path: mentions_keras(data) for path, data in given.items()}
+    from k2t.project import migrate as project
+    from k2t.project.joined import Apart
+    from k2t.project.members import groups
+
+    by_path = {item.path: item for item in items}
+    outputs = {
+        path: os.path.splitext(os.path.basename(str(destination(arguments, item, into_folder))))[0]
+        for path, item in by_path.items()
+    }
+    found: dict[str, Migration] = {}
+    for members in groups(given, holds):
+        paths = [member.path for member in members]
+        try:
+            done = project.migrate(
+                members,
+                outputs,
+                dialect=arguments.dialect,
+                fidelity=arguments.fidelity,
+                line_length=line_length(paths[-1]),
+            )
+        except Apart as error:
+            found[paths[-1]] = project.left(members[-1], error)
+            continue
+        clash = next(
+            (p for p, m in zip(paths, done, strict=True) if differs(found.get(p), m)), None
+        )
+        if clash is not None:
+            message = f"{clash} becomes another text for another script that imports it"
+            apart = Apart(message, paths[-1], Span(0, 0))
+            found[paths[-1]] = project.left(members[-1], apart)
+            continue
+        found |= dict(zip(paths, done, strict=True))
+    return found
+
+
+def differs(one: Migration | None, other: Migration) -> bool:
+    return one is not None and one.text != other.text
 
 
 def check(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from k2t.analyse.build import analyse
 from k2t.ir.finding import Finding, Severity
 from k2t.ir.program import Program
 from k2t.ir.source import Source, Span
-from k2t.parse.script import parse
+from k2t.parse.script import Script, parse
 
 if TYPE_CHECKING:
     from k2t.ir.torch import TorchProgram
@@ -48,13 +49,19 @@ def migrate(
     """
     gc.disable()
     try:
-        return run(data, path, dialect, fidelity, line_length)
+        return run(parse(data, path), dialect, fidelity, line_length)
     finally:
         gc.enable()
 
 
-def run(data: bytes, path: str, dialect: str | None, fidelity: str, line_length: int) -> Migration:
-    script = parse(data, path)
+def run(
+    script: Script,
+    dialect: str | None,
+    fidelity: str,
+    line_length: int,
+    finish: Callable[[str, Program, Sequence[str]], str] | None = None,
+) -> Migration:
+    """``finish`` puts imports into the text, those too that it is told (default: one script)."""
     rules = table.load()
     program = analyse(script, rules, dialect)
     source = script.source
@@ -66,7 +73,6 @@ def run(data: bytes, path: str, dialect: str | None, fidelity: str, line_length:
         )
     from k2t.lower.program import lower_program
     from k2t.render.render import collision, render, shorten_lines
-    from k2t.render.vocabulary import vocabulary
     from k2t.splice.splice import Unsplicable, splice
 
     flat: dict[int, str] = {}
@@ -96,9 +102,11 @@ def run(data: bytes, path: str, dialect: str | None, fidelity: str, line_length:
             rendered.removed,
             rendered.before,
             rendered.blocks,
-            rendered.imports,
-            vocabulary(),
         )
+        if finish is not None:
+            text = finish(text, program, rendered.imports)
+        else:
+            text = completed(text, program.bound_names, rendered.imports)
         text = shorten_lines(text, source.text, line_length)
     except Unsplicable as error:
         broken = Finding("K2T998", Severity.ERROR, f"not migrated: {error}", Span(0, 0))
@@ -111,6 +119,21 @@ def run(data: bytes, path: str, dialect: str | None, fidelity: str, line_length:
             script.newline,
         )
     return Migration(text, findings, program.dialect, source, script.encoding, script.newline)
+
+
+def completed(text: str, bound: Set[str], extra: Sequence[str]) -> str:
+    """A migrated text with the imports it needs; ``bound`` are names that it binds itself."""
+    from k2t.render.vocabulary import vocabulary
+    from k2t.splice.splice import with_imports
+
+    return with_imports(text, bound, extra, vocabulary())
+
+
+def emitted_names() -> set[str]:
+    """What the definitions of k2t's own are called that a script may be given."""
+    from k2t.render.emitted import definitions
+
+    return {*definitions(), "init_weights"}
 
 
 def without_structure(lowered: TorchProgram, rendered: Rendered, rules: Table) -> dict[int, str]:

@@ -98,9 +98,7 @@ class Model(L.LightningModule):
     def forward(self, inputs):
         x = F.relu(self.conv1(inputs.permute(0, 3, 1, 2)))  # NHWC -> NCHW
         x = F.relu(self.conv2(x))
-        x = x.permute(0, 2, 3, 1).reshape(
-            len(x.permute(0, 2, 3, 1)), -1, 8
-        )  # NCHW -> NHWC
+        x = x.permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, 8))  # NCHW -> NHWC
         x = self.capsules(x)
         return self.length(x)
 

@@ -86,7 +86,7 @@ class Model(L.LightningModule):
 
     def forward(self, films):
         seen = self.look(films.flatten(0, 1)).unflatten(0, (-1, FRAMES))
-        rows = films.reshape(len(films), FRAMES, SIZE, SIZE)
+        rows = films.flatten(1).unflatten(1, (FRAMES, SIZE, SIZE))
         rows = self.gru(rows.flatten(0, 1))[0][:, -1].unflatten(0, (-1, FRAMES))
         x = torch.cat([seen, rows], 2)
         x = self.lstm(x)[0][:, -1]

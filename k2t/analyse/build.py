@@ -128,7 +128,9 @@ class Assembly:
         groups: dict[int, list[ModelState]] = {}
         for model in self.interp.models.values():
             groups.setdefault(id(model.node), []).append(model)
-        return list(groups.values())
+        made = [e for e in self.interp.events if e.kind == "model"]
+        unsure = {e["model"] for e in made if e.hypothetical}  # in branches that are not taken
+        return [sorted(group, key=lambda m: m.id in unsure) for group in groups.values()]
 
     def model(self, group: list[ModelState]) -> Model:
         interp = self.interp

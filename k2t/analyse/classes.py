@@ -43,7 +43,9 @@ class Classes:
         self.interp = interp
         self.layout = layout
         self.spans = interp.spans
-        self.applied = [e for e in interp.events if e.kind == "layer_call"]
+        applied = [e for e in interp.events if e.kind == "layer_call"]
+        certain = {id(e.node) for e in applied if not e.hypothetical}
+        self.applied = [e for e in applied if not e.hypothetical or id(e.node) not in certain]
 
     def layers(self) -> tuple[CustomLayer, ...]:
         bases = self.interp.keras.bases.items()

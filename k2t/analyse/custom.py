@@ -138,7 +138,7 @@ def settle(interp: Interpreter, since: int, index: int) -> None:
             refuse(interp, index, "it makes a model", event.node)
         kind = "operation" if event.kind == "tensor_operation" else event.kind
         if kind in KEPT:
-            kept.append(Event(kind, event.node, event.stmt, event.frame, event.data))
+            kept.append(replace(event, kind=kind))
     interp.events[since:] = kept
 
 

@@ -178,7 +178,8 @@ def variable(interp: Interpreter, node: ast.Name, frame: Frame) -> Value:
     owner = frame.owner(name)
     if owner is None:
         if name == "__name__":
-            return Const("__main__")
+            imported = interp.span(node).start < interp.source.main
+            return Const("__imported__" if imported else "__main__")
         return Module(f"builtins.{name}") if hasattr(builtins, name) else UNKNOWN
     value = owner.names[name]
     if isinstance(value, Ref | Tensor | Obj | History) or interp.keras.holds_keras(value):

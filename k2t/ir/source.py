@@ -54,12 +54,16 @@ class Comment:
 
 @dataclass(frozen=True)
 class Source:
-    """A script: its text and where its lines begin (line numbers count from one)."""
+    """A script: its text and where its lines begin (line numbers count from one).
+
+    ``main`` is where the file begins that is run; what stands before it are files it imports.
+    """
 
     path: str
     text: str
     line_starts: tuple[int, ...]
     comments: tuple[Comment, ...]
+    main: int = 0
 
     def slice(self, span: Span) -> str:
         return self.text[span.start : span.end]

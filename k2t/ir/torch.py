@@ -109,7 +109,10 @@ class Batchwise:
 
 @dataclass(frozen=True)
 class ModuleClass:
-    """A class to be emitted; without ``step`` it is a plain ``nn.Module``."""
+    """A class to be emitted; without ``step`` it is a plain ``nn.Module``.
+
+    ``origin`` is the function that it was.
+    """
 
     name: str
     parameters: tuple[Code, ...]
@@ -133,6 +136,7 @@ class ModuleClass:
     epoch_hook: bool = False
     comments: tuple[str, ...] = ()
     batchwise: Batchwise | None = None
+    origin: Span | None = None
 
 
 @dataclass(frozen=True)

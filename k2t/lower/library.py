@@ -360,4 +360,5 @@ def module_class(unit: Unit) -> ModuleClass:
         forward=", ".join(structure.tensors),
         lines=tuple(lines),
         docstring=structure.docstring,
+        origin=structure.span,
     )

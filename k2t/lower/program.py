@@ -301,7 +301,7 @@ def assemble(
     removed: list[Span],
     stops: list[tuple[Span, str]],
 ) -> TorchProgram:
-    placed = place_classes(modules, classes)
+    placed = place_classes(program, modules, classes, removed)
     inserted: list[tuple[Span, Code]] = list(edits.inserted)
     inserted += [(span, (f"raise NotImplementedError({t.literal(text)})",)) for span, text in stops]
     helpers = [(h, h) for h in ctx.helpers]
@@ -328,9 +328,13 @@ def starts_layers(cls: ModuleClass) -> bool:
 
 
 def place_classes(
-    modules: list[Draft], classes: dict[int, ModuleClass]
+    program: Program,
+    modules: list[Draft],
+    classes: dict[int, ModuleClass],
+    removed: Sequence[Span],
 ) -> list[tuple[Span, ModuleClass]]:
-    """Each class before the statement of its model; those of functions before the first model."""
+    """Each class before the statement of its model; those of functions before the first model, or
+    where the function was, if that is in a file that the script imports."""
     placed: list[tuple[Span, ModuleClass]] = []
     done: set[str] = set()
     for made in sorted(modules, key=lambda m: m.model.anchor or m.model.span):
@@ -340,9 +344,14 @@ def place_classes(
         for unit in made.chain.units:
             if unit.name not in done:
                 done.add(unit.name)
-                placed.append((anchor, unit))
+                home = unit.origin
+                if home is not None and home.start < program.source.main:
+                    anchor_ = next((s for s in removed if home in s), home)
+                else:
+                    anchor_ = anchor
+                placed.append((anchor_, unit))
         placed.append((anchor, classes[made.model.id]))
-    return placed
+    return sorted(placed, key=lambda one: one[0].start) if program.source.main else placed
 
 
 def proofs(

@@ -37,9 +37,8 @@ def reshape(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str 
                 stem="flatten",
             )
         ]
-    return [
-        Op(call=f"{{x}}.reshape(len({{x}}), {dims})", layout="last", out="last", stem="reshape")
-    ]
+    call = f"{{x}}.flatten(1).unflatten(1, ({dims}))"
+    return [Op(call=call, layout="last", out="last", stem="reshape")]
 
 
 def global_pool(

@@ -6,12 +6,10 @@ import ast
 import sys
 from collections.abc import Iterable
 
-from k2t.ir.program import Program
-
 FOREIGN = ("keras", "tensorflow", "tf_keras", "keras_core", "tensorflow_datasets")
 
 
-def import_changes(text: str, program: Program, wanted: list[str]) -> str:
+def import_changes(text: str, wanted: list[str]) -> str:
     """The text with Keras's imports taken out and the wanted ones put in."""
     tree = ast.parse(text)
     lines = text.split("\n")

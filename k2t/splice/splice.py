@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import symtable
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from k2t.ir.program import Program
@@ -32,17 +32,14 @@ def splice(
     removed: Sequence[Span],
     before: Sequence[tuple[Span, str]],
     blocks: Sequence[tuple[Span, str]],
-    extra_imports: Sequence[str],
-    vocabulary: dict[str, str],
 ) -> str:
-    """The migrated script.
+    """The migrated script, its imports as they were.
 
     Args:
         changes: (span, text, whether the text is whole statements).
         removed: statements to delete, comments above them included in the span.
         before: (statement, code to put before it).
         blocks: (top-level statement, definitions to put before it).
-        vocabulary: name -> import line, for names the generated code may use.
 
     Raises:
         Unsplicable: the result would not parse.
@@ -67,9 +64,23 @@ def splice(
         start = line_start(source, span.start)
         pieces.append(Piece(start, start, f"\n\n{text}\n\n\n", 0))
     text = apply(source.text, merge_inside(pieces))
-    text = tidy(text, blocks)
-    wanted = needed_imports(text, program, vocabulary)
-    text = import_changes(text, program, [*wanted, *extra_imports])
+    return tidy(text, blocks)
+
+
+def with_imports(
+    text: str, bound: Set[str], extra_imports: Sequence[str], vocabulary: dict[str, str]
+) -> str:
+    """A migrated text with the imports it needs, and without Keras's.
+
+    Args:
+        bound: names that the script binds itself.
+        vocabulary: name -> import line, for names the generated code may use.
+
+    Raises:
+        Unsplicable: the result would not parse.
+    """
+    wanted = needed_imports(text, bound, vocabulary)
+    text = import_changes(text, [*wanted, *extra_imports])
     check(text)
     return text
 
@@ -209,16 +220,14 @@ def tidy(text: str, blocks: Sequence[tuple[Span, str]]) -> str:
     return text.rstrip("\n") + "\n"
 
 
-def needed_imports(text: str, program: Program, vocabulary: dict[str, str]) -> list[str]:
+def needed_imports(text: str, own: Set[str], vocabulary: dict[str, str]) -> list[str]:
     """Import lines for the names that the new text reads and the script does not bind."""
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
         raise Unsplicable(f"the output does not parse: {error}\n{error.text}") from None
     read = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-    bound = program.bound_names | {
-        n.name for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)
-    }
+    bound = own | {n.name for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)}
     return [line for name, line in vocabulary.items() if name in read and name not in bound]
 
 

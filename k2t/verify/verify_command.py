@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import rich  # noqa: F401  (what shows the result: missing, it is told before anything runs)
 
 from k2t import files
+from k2t.__main__ import mentions_keras
 from k2t.commands import internal
 from k2t.ir.finding import Severity
 from k2t.parse.script import Unreadable
 from k2t.pipeline import Migration, migrate
+from k2t.project import migrate as project
+from k2t.project.joined import Apart
+from k2t.project.members import around, groups
 from k2t.verify.examine import DOUBLE, Refused, Subject, examine
 from k2t.verify.judge import Limits
 from k2t.verify.launch import Launch, nurseries
@@ -97,7 +103,7 @@ def limits_of(arguments: argparse.Namespace) -> Limits:
 
 def prepare(arguments: argparse.Namespace, script: Path, folder: Path) -> Subject:
     """Migrates the script, for what k2t declares, and as the port if there is no other."""
-    migration = migrated(script, arguments.dialect)
+    migration, beside = together(script, arguments.dialect)
     declared = migration.findings
     engine = arguments.keras or DIALECT_ENGINES[migration.dialect]
     if arguments.port is not None:
@@ -111,7 +117,7 @@ def prepare(arguments: argparse.Namespace, script: Path, folder: Path) -> Subjec
         return Subject(script, port, engine, declared)
     if engine in ("keras2", "tf_keras") and migration.dialect == "keras2":
         # what will be run are the defaults of tf.keras, not those of the old package
-        migration = migrated(script, "tf_keras")
+        migration, beside = together(script, "tf_keras")
         declared = migration.findings
     left = [f for f in migration.findings if f.severity is Severity.ERROR]
     if left:
@@ -121,6 +127,9 @@ def prepare(arguments: argparse.Namespace, script: Path, folder: Path) -> Subjec
         )
     port = folder / files.output_name(script.name)
     port.write_text(migration.text or "", encoding="utf-8")
+    for name, data in beside.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
     return Subject(script, port, engine, declared)
 
 
@@ -136,6 +145,39 @@ def harnessed(arguments: argparse.Namespace, path: Path, name: str, folder: Path
         encoding="utf-8",
     )
     return port
+
+
+def together(script: Path, dialect: str | None) -> tuple[Migration, dict[str, bytes]]:
+    """A script with the files it imports, all findings with it; the texts of these by their names.
+
+    Raises Refused for what cannot be read or holds no Keras.
+    """
+    try:
+        given = around(str(script))
+    except OSError as error:
+        raise Refused(f"{script} cannot be read: {error.strerror or error}") from error
+    holds = {path: mentions_keras(data) for path, data in given.items()}
+    members = next((m for m in groups(given, holds) if m[-1].path == str(script)), None)
+    home = script.parent
+    plain = {
+        os.path.relpath(path, home): data for path, data in given.items() if path != str(script)
+    }
+    if members is None:
+        return migrated(script, dialect), plain
+    output = {m.path: Path(files.output_name(m.path)).stem for m in members}
+    options = {"fidelity": "faithful", "line_length": 88}
+    try:
+        done = project.migrate(members, output, dialect=dialect, **options)  # type: ignore[arg-type]
+    except Apart as error:
+        raise Refused(f"{error.path}: {error.message}") from error
+    except Exception as error:
+        raise Refused(f"{script}: {internal(error)}") from error
+    for member, part in zip(members[:-1], done, strict=False):
+        if part.text != part.source.text:
+            name = files.output_name(os.path.relpath(member.path, home))
+            plain[name] = (part.text or "").encode()
+    every = tuple(finding for part in done for finding in part.findings)
+    return replace(done[-1], findings=every), plain
 
 
 def migrated(script: Path, dialect: str | None) -> Migration:
