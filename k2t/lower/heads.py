@@ -11,9 +11,10 @@ from k2t.ir.torch import Line, Step
 from k2t.ir.values import NONE, Arg, Array, Tuple, Value
 from k2t.lower import text as t
 from k2t.lower.initial import own_names
+from k2t.lower.metrics import Metric, lower_metrics
 from k2t.lower.ops import Context, located
 from k2t.lower.steps import variable
-from k2t.lower.targets import Loss, Metric, Output, lower_loss, lower_metrics, target_text
+from k2t.lower.targets import Loss, Output, lower_loss, target_text
 
 SHARED = {"x", "y", "loss", "logs", "parts", "self", "batch", "prefix"}
 

@@ -144,6 +144,10 @@ def loss_text(edits: Edits, row: Row, made: Obj, use: Use) -> str:
     """A loss of Keras inside one of the script, on what the model gives."""
     if row.get("target") == "labels":
         raise NotMigrated("K2T301", f"{row.name} in a function is not carried over", use.call)
+    if row.get("only_logits"):
+        raise NotMigrated("K2T301", f"{row.name} in a function is not carried over", use.call)
+    if row.get("helper"):
+        edits.ctx.helpers[str(row.data["helper"])] = None
     each = str(row.data["each"])
     if row.get("tail"):
         each = on_probabilities(edits.ctx, row)[1]

@@ -25,6 +25,7 @@ from k2t.lower.heads import Head
 from k2t.lower.initial import Made, own_names
 from k2t.lower.lossless import added_loss
 from k2t.lower.masks import apply_masks
+from k2t.lower.metrics import Metric, lower_metrics, setups
 from k2t.lower.ops import Context, dim_text, located
 from k2t.lower.optimizers import lasting, lower_optimizer, note_embedding
 from k2t.lower.parts import (
@@ -42,15 +43,7 @@ from k2t.lower.pieces import AnyPiece, Piece, State
 from k2t.lower.recompile import Settings, optimizers, setting_lines
 from k2t.lower.steps import build_step, prediction_text, texts_of
 from k2t.lower.structured import functional_chain
-from k2t.lower.targets import (
-    Loss,
-    Metric,
-    Output,
-    check_function,
-    lower_loss,
-    lower_metrics,
-    setups,
-)
+from k2t.lower.targets import Loss, Output, check_function, lower_loss
 
 ENDINGS = ("Dense", "Activation", "Conv1D", "Conv2D", "Conv3D")
 COMPILE_CARRIED = {

@@ -6,8 +6,9 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.program import Scored
 from k2t.ir.torch import Raw
 from k2t.ir.values import Array, Function
+from k2t.lower.metrics import Metric
 from k2t.lower.ops import Context
-from k2t.lower.targets import FUNCTION, Loss, Metric, Output
+from k2t.lower.targets import FUNCTION, Loss, Output
 
 STEP_NAMES = {"self", "batch", "batch_idx", "prefix", "x", "y", "weights", "logits", "y_pred"}
 STEP_NAMES |= {"loss", "losses", "logs", "parts"}

@@ -60,6 +60,7 @@ TARGETS = {
     "label sequences": "rng.randint(0, 3, ({n}, 6))",
     "bits": floats("rng.randint(0, 2, ({n}, 3))"),
     "bit": "rng.randint(0, 2, {n})",
+    "signs": floats("(2 * rng.randint(0, 2, ({n}, 3)) - 1)"),
     "normal": floats("rng.normal(size=({n}, 3))"),
     "number": floats("rng.normal(size={n})"),
     "sequences": floats("rng.normal(size=({n}, 6, 3))"),
@@ -116,6 +117,17 @@ OTHER = {
     "kl_divergence": ("softmax", ["shares"]),
     "mean_absolute_percentage_error": (None, ["normal"]),
     "mean_squared_logarithmic_error": ("sigmoid", ["positive"]),
+    "hinge": (None, ["bits", "bit", "signs"]),
+    "squared_hinge": ("tanh", ["bits", "signs"]),
+    "categorical_hinge": ("softmax", ["onehot"]),
+}
+FOCAL = {
+    "binary_focal_crossentropy": (
+        "sigmoid",
+        ["bits", "bit"],
+        ["gamma=1.5", "apply_class_balancing=True, alpha=0.4"],
+    ),
+    "categorical_focal_crossentropy": ("softmax", ["onehot"], ["gamma=1.5, alpha=0.4"]),
 }
 
 
@@ -134,6 +146,12 @@ def loss_cases() -> list[Trained]:
 def loss_samples(name: str, cls: str) -> Iterator[tuple[str, str | None, str]]:
     """(target, activation of the model, the loss as written)."""
     cls = f"keras.losses.{cls}"
+    if name in FOCAL:
+        tail, targets, more = FOCAL[name]
+        yield from ((target, tail, f'"{name}"') for target in targets)
+        yield targets[0], None, f"{cls}(from_logits=True)"
+        yield from ((targets[0], tail, f"{cls}({one})") for one in more)
+        return
     if name not in CROSS:
         tail, targets = OTHER[name]
         yield from ((target, tail, f'"{name}"') for target in targets)
@@ -217,6 +235,25 @@ METRICS = {
     "Precision": [
         ("bit", "sigmoid", "keras.metrics.Precision()"),
         ("bits", "sigmoid", "keras.metrics.Precision()"),
+    ],
+    "MeanSquaredLogarithmicError": [("positive", "sigmoid", '"msle"')],
+    "LogCoshError": [("normal", None, "keras.metrics.LogCoshError()")],
+    "Poisson": [("positive", "softplus", "keras.metrics.Poisson()")],
+    "KLDivergence": [("shares", "softmax", "keras.metrics.KLDivergence()")],
+    "CosineSimilarity": [("normal", None, "keras.metrics.CosineSimilarity()")],
+    "Hinge": [("bits", None, '"hinge"'), ("signs", "tanh", "keras.metrics.Hinge()")],
+    "SquaredHinge": [("signs", "tanh", "keras.metrics.SquaredHinge()")],
+    "CategoricalHinge": [("onehot", "softmax", "keras.metrics.CategoricalHinge()")],
+    "CategoricalCrossentropy": [("onehot", "softmax", '"categorical_crossentropy"')],
+    "SparseCategoricalCrossentropy": [
+        ("labels", "softmax", "keras.metrics.SparseCategoricalCrossentropy()")
+    ],
+    "TopKCategoricalAccuracy": [
+        ("onehot", "softmax", "keras.metrics.TopKCategoricalAccuracy(k=2)"),
+        ("onehot", "softmax", "keras.metrics.TopKCategoricalAccuracy(2, name='best')"),
+    ],
+    "SparseTopKCategoricalAccuracy": [
+        ("labels", "softmax", "keras.metrics.SparseTopKCategoricalAccuracy(k=2)"),
     ],
     "Recall": [
         ("bit", "sigmoid", "keras.metrics.Recall()"),
