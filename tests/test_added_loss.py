@@ -77,3 +77,26 @@ def test_evaluation_needs_no_targets() -> None:
     text = edited(("means, _, _", "print(vae.evaluate(test, None))\nmeans, _, _")).text
     assert text is not None
     assert 'trainer.test(vae, make_loader(test), verbose=False)[0]["loss"]' in text
+
+
+def test_a_loss_may_flatten_with_a_layer() -> None:
+    text = '''\
+import numpy as np
+import tensorflow as tf
+
+x = np.zeros((16, 4, 4, 1), "float32")
+
+
+def dice(y_true, y_pred):
+    y_true = tf.keras.layers.Flatten()(y_true)
+    y_pred = tf.keras.layers.Flatten()(y_pred)
+    return 1 - tf.reduce_sum(y_true * y_pred) / (tf.reduce_sum(y_true + y_pred) + 1.0)
+
+
+model = tf.keras.Sequential([tf.keras.Input((4, 4, 1)), tf.keras.layers.Conv2D(1, 1)])
+model.compile("sgd", dice)
+model.fit(x, x)
+'''
+    done = migrate(text.encode(), "dice.py")
+    assert not [f for f in done.findings if f.severity is Severity.ERROR]
+    assert "y_pred = y_pred.flatten(1)" in (done.text or "")

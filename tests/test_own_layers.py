@@ -92,9 +92,11 @@ def own(body: str, init: str = "") -> str:
         (
             own(
                 "        return x * self.w",
-                "        self.w = self.add_weight(shape=(4,), regularizer='l2')",
+                "        self.r = 0.1\n"
+                "        self.w = self.add_weight(\n"
+                "            shape=(4,), regularizer=keras.regularizers.L2(self.r))",
             ),
-            "add_weight(regularizer=...)",
+            "numbers of its own",
         ),
         (
             own(

@@ -256,6 +256,8 @@ class Assembly:
             data |= layer_call(self.interp, self.layout, event)
         if event.kind == "looked_up":
             data["whole"] = self.layout.with_comments(stmt)
+            same = (e for e in self.interp.events if e.kind == "looked_up" and e.node is node)
+            data["values"] = tuple(dict.fromkeys(e.data.get("value") for e in same))
         if event.kind == "asked":
             data["x"] = self.spans.of(event["x"])
         if event.kind == "in_place" and isinstance(node, ast.AugAssign):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from k2t.analyse import calls, custom
-from k2t.analyse.held import held, lists, loose_weight
+from k2t.analyse.held import held, lists, loose_weight, losses, penalised
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.sources import is_docstring
 from k2t.analyse.state import Event, GraphNode, statements
@@ -82,7 +82,8 @@ class Classes:
             reads,
             index in self.interp.keras.parents,
             self.problem(index, own) or problem,
-            tuple(self.losses(node)),
+            tuple(losses(self.interp, self.spans, node)),
+            tuple(penalised(self.interp, self.spans, node)),
             tuple(own),
         )
 
@@ -132,12 +133,6 @@ class Classes:
         found = calls.method_of(self.interp, index, "call")
         names = (a.arg for a in ast.walk(found[0].args) if isinstance(a, ast.arg)) if found else ()
         return "training" in names
-
-    def losses(self, cls: ast.ClassDef) -> dict[tuple[Span, Span], None]:
-        """The calls of ``add_loss`` in a class, and what they are given."""
-        told = (e for e in self.interp.events if e.kind == "layer_loss")
-        inside = ((self.spans.of(e.node), self.spans.of(e["value"])) for e in told)
-        return {pair: None for pair in inside if pair[0] in self.spans.of(cls)}
 
     def integers(self, cls: ast.ClassDef) -> Iterator[int]:
         """The places of the tensors that ``call`` looks up in an Embedding."""

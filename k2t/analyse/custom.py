@@ -298,7 +298,7 @@ def looked_up(
         value = Ref(row.keras[0])
     if not isinstance(value, Const | Ref | Obj | Function):
         return None
-    interp.event("looked_up", node, frame)
+    interp.event("looked_up", node, frame, value=value, given=interp.span(node.args[0]))
     return value
 
 

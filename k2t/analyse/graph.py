@@ -187,6 +187,12 @@ def apply(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> Valu
             layer = in_phase(interp, layer, keywords, values)
         keywords.pop("training", None)
         return attention.apply(interp, layer, values, keywords, node, frame)
+    if layer.row == "Flatten" and isinstance(node.func, ast.Call) and len(values) == 1:
+        made = interp.graph[values[0].node] if isinstance(values[0], Tensor) else None
+        if made is not None and made.whole:  # made and called at once in a loss, it is an operation
+            args = {"x": Arg(values[0], interp.span(node.args[0]))}
+            row = interp.table.rows["ops"]["flatten"]
+            return operations.applied(interp, row, args, node, frame, layer.row)
     keywords = {k: v for k, v in keywords.items() if not custom.is_training(v)}
     many = interp.items(values[0]) if values else None
     tensors = [v for v in many or values[:1] if isinstance(v, Tensor)]

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import statements
 from k2t.ir.source import Span
-from k2t.ir.values import ListRef, ModelRef, Obj, Tuple, Value
+from k2t.ir.values import NONE, Arg, ListRef, ModelRef, Obj, Tuple, Value
+from k2t.parse.script import Spans
 
 
 def lists(interp: Interpreter, index: int, makers: list[ast.FunctionDef]) -> Iterator[Span]:
@@ -59,3 +60,28 @@ def loose_weight(interp: Interpreter, makers: list[ast.FunctionDef]) -> Span | N
     inside = {id(n) for maker in makers for n in ast.walk(maker)}
     weights = [e.node for e in interp.events if e.kind == "weight" and id(e.node) in inside]
     return next((interp.spans.of(n) for n in weights if id(n) not in bound), None)
+
+
+def losses(interp: Interpreter, spans: Spans, cls: ast.ClassDef) -> dict[tuple[Span, Span], None]:
+    """The calls of ``add_loss`` in a class, and what they are given."""
+    told = (e for e in interp.events if e.kind == "layer_loss")
+    inside = ((spans.of(e.node), spans.of(e["value"])) for e in told)
+    return {pair: None for pair in inside if pair[0] in spans.of(cls)}
+
+
+def penalised(
+    interp: Interpreter, spans: Spans, cls: ast.ClassDef
+) -> dict[tuple[str, Value, Value], None]:
+    """The weights of a class that have a regularizer or a constraint, by their attributes."""
+    found: dict[tuple[str, Value, Value], None] = {}
+    whole = spans.of(cls)
+    for event in interp.events:
+        if event.kind != "weight" or spans.of(event.node) not in whole:
+            continue
+        given = [event["args"].get(n, Arg(NONE)).value for n in ("regularizer", "constraint")]
+        if given == [NONE, NONE]:
+            continue
+        target = getattr(event.stmt, "targets", [None])[0]
+        name = target.attr if isinstance(target, ast.Attribute) else ""
+        found[name, given[0], given[1]] = None
+    return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from k2t.ir.nodes import Node
 from k2t.ir.source import Span
-from k2t.ir.values import Dim
+from k2t.ir.values import Dim, Value
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ class Site:
 class CustomLayer:
     """A subclass of ``keras.layers.Layer`` or ``keras.Model``.
 
-    ``bases`` are Keras's among its bases, ``parents`` the calls of ``super().__init__``, ``gone``
-    what torch does not ask for, ``lists`` attributes that are lists of layers. ``shape`` is how
-    ``build`` calls the shape of the input; ``whole``: it reads more of it than the last axis.
-    ``training``: its ``call`` takes it; ``phases`` are places that read it. ``integers``: which of
-    the tensors that it gets go into an Embedding. ``losses``: calls of ``add_loss``, and what they
-    are given. ``problem`` is why it cannot be carried over, and
-    where.
+    ``bases`` are Keras's among its bases, ``parents`` the calls of ``super().__init__``,
+    ``gone`` what torch does not ask for, ``lists`` attributes that are lists of layers.
+    ``shape`` is how ``build`` calls the shape of the input; ``whole``: it reads more of it than
+    the last axis. ``training``: its ``call`` takes it; ``phases`` are places that read it.
+    ``integers``: which of the tensors that it gets go into an Embedding. ``losses``: calls of
+    ``add_loss``, and what they are given. ``held``: attributes that are weights, with a
+    regularizer and a constraint. ``problem`` is why it cannot be carried over, and where.
     """
 
     index: int
@@ -93,4 +93,5 @@ class CustomLayer:
     inherits: bool = False
     problem: tuple[str, Span] | None = None
     losses: tuple[tuple[Span, Span], ...] = ()
+    held: tuple[tuple[str, Value, Value], ...] = ()
     methods: tuple[str, ...] = field(default=())

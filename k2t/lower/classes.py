@@ -10,8 +10,9 @@ from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Use
 from k2t.ir.source import Code, Span, code
 from k2t.ir.torch import Edit
-from k2t.ir.values import Arg, Const
+from k2t.ir.values import Arg, Const, Ref
 from k2t.lower import text as t
+from k2t.lower.activations import activation, activation_row
 from k2t.lower.custom import LayerDraft
 from k2t.lower.edits import Edits
 from k2t.lower.inside import BEFORE, modules
@@ -149,6 +150,9 @@ def edit_site(edits: Edits, site: Site) -> None:
         raise NotMigrated(CODE, "a layer without weights that is made in a list", site.span)
 
 
+CARRIED = ("name", "shape", "initializer", "trainable", "dtype", "regularizer", "constraint")
+
+
 def weight(edits: Edits, use: Use) -> None:
     """``self.add_weight(...)``: a parameter, with the values that it starts with."""
     made = parameter(edits, use, use.args)
@@ -159,9 +163,7 @@ def weight(edits: Edits, use: Use) -> None:
 
 def parameter(edits: Edits, use: Use, args: Mapping[str, Arg]) -> Code:
     for name in args:
-        if name not in ("name", "shape", "initializer", "trainable", "dtype") and not t.is_none(
-            args[name].value
-        ):
+        if name not in CARRIED and not t.is_none(args[name].value):
             raise NotMigrated(CODE, f"add_weight({name}=...) is not carried over", args[name].span)
     shape = args.get("shape")
     if shape is None or shape.span is None:
@@ -185,7 +187,17 @@ def looked_up(edits: Edits, use: Use) -> None:
     """``self.activation = keras.activations.get(activation)``: where it is used, it is written."""
     if use.target is None:
         raise NotMigrated("K2T900", "what is looked up here is not bound to a name", use.call)
-    edits.removed.append(use.data["whole"])
+    if len(use.data["values"]) == 1:
+        edits.removed.append(use.data["whole"])
+        return
+    for value in use.data["values"]:
+        op = activation(edits.ctx, value)[0] if isinstance(value, Ref) else None
+        if op is None or op.module is None or not op.module.endswith("()"):
+            raise NotMigrated("K2T101", "an activation that is another one elsewhere", use.call)
+        row = activation_row(edits.ctx, value)
+        name = str(row.get("strings")[0]) if row is not None else "linear"
+        edits.ctx.tables.setdefault("ACTIVATIONS", {})[name] = op.module.removesuffix("()")
+    edits.edits.append(Edit(use.call, code("ACTIVATIONS[", use.data["given"], "]()")))
 
 
 def by_fans(edits: Edits, statement: str, rank: int | None, use: Use) -> str:

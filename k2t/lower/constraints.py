@@ -34,13 +34,13 @@ def constraints(ctx: Context, row: Row, layer: Obj) -> tuple[tuple[str, str], ..
     )
 
 
-def statement(ctx: Context, value: Value, layer: Row, role: str) -> str:
-    """What is done to ``{p}``.
+def statement(ctx: Context, value: Value, layer: Row | None, role: str) -> str:
+    """What is done to ``{p}``; without a layer it is a weight as the script has it.
 
     Raises:
         NotMigrated: the constraint is not known, or the axes of its norm.
     """
-    if is_handed(value):
+    if is_handed(value) and layer is not None:
         one = known(ctx, value, "a constraint")
         there, back = turned(layer, role, one)
         return f"{{p}}.copy_({one.text}({{p}}{there}){back})"
@@ -63,9 +63,13 @@ def statement(ctx: Context, value: Value, layer: Row, role: str) -> str:
     return fill(row.data["statement"], texts)
 
 
-def dim(axis: object, layer: Row, role: str) -> str:
+def dim(axis: object, layer: Row | None, role: str) -> str:
     """The axis, or the axes, of a norm as torch's weight has them."""
     given = axis if isinstance(axis, tuple) else (axis,)
+    if layer is None:
+        if not all(isinstance(one, int) for one in given):
+            raise NotMigrated(CODE, "the axis of a norm is not known")
+        return str(given[0]) if len(given) == 1 else str(given)
     places: Sequence[int] | None = AXES.get(layer.name) if role == "kernel" else (0, 1)
     if places is None or (role != "kernel" and layer.name not in ("Embedding", *AXES)):
         raise NotMigrated(CODE, f"a norm in the {role} of {layer.name}, whose form is another")

@@ -296,6 +296,9 @@ def looped(
 # ---------------------------------------------------------------------- regularizers
 
 
+NAMES = {"weight": "kernels", "bias": "biases", "value": "penalties"}
+
+
 def penalty_lines(
     made: list[Made], parameters: dict[str, str], alone: bool = True
 ) -> tuple[Line, ...]:
@@ -324,7 +327,7 @@ def penalty_lines(
             and " + " not in text
         ):
             factor, rest = factored(text)
-            name = {"weight": "kernels", "value": "penalties"}.get(torch, "biases")
+            name = NAMES.get(torch, "weights")
             before.append(
                 Line(f"{name} = [m.{torch} for m in self.modules() if isinstance(m, {cls})]")
             )

@@ -79,9 +79,13 @@ def spelled(edits: Edits, use: Use) -> str:
     if use.kind == "layer_call":
         given = [(key, text_of(edits, span)) for key, span in use.data["given"]]
         return layer_call(edits.ctx, use, given)
-    text = operation_text(edits, use, use.data["operation"])
+    made = use.data["operation"]
+    text = operation_text(edits, use, made)
     for other in use.data.get("others", ()):
         if operation_text(edits, use, other["operation"]) != text:
+            callee = edits.program.source.slice(use.call).partition("(")[0]
+            if made.row.startswith("activations.") and callee.startswith("self."):
+                return f"{callee}({operand(edits, made, 'x', use)})"  # it looked up its own
             why = "an operation that is another one when it is called again"
             raise NotMigrated("K2T141", why, use.call)
     return text

@@ -70,7 +70,7 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
         ops[main],
         params=ops[main].params or param_inits(ctx, row, layer),
         penalties=penalties(ctx, row, layer) or ops[main].penalties,
-        constraints=constraints(ctx, row, layer),
+        constraints=constraints(ctx, row, layer) or ops[main].constraints,
         rank=row.get("rank"),
     )
     if t.data(t.get(layer.args, "trainable")) is False:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.values import Class, Const, Obj, Shape, Sym, Tuple, Value
 from k2t.lower import text as t
+from k2t.lower.constraints import statement
 from k2t.lower.ops import Context, Op, dim_text, snake
+from k2t.lower.parameters import regularizer
 from k2t.table import Row
 
 CODE = "K2T160"
@@ -48,9 +51,47 @@ def custom(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str |
     text = f"{found.layer.name}({', '.join(parts)})"
     if len(found.layer.losses) > 1:
         raise NotMigrated(CODE, f"{found.layer.name}: add_loss several times", layer.span)
-    penalties = (("added_loss", "{p}"),) if found.layer.losses else ()
-    stem = snake(found.layer.name)
-    return [Op(module=text, layout="last", out="last", stem=stem, penalties=penalties)]
+    added = (("added_loss", "{p}"),) if found.layer.losses else ()
+    penalties, constraints = of_weights(ctx, found.layer, layer)
+    return [
+        Op(
+            module=text,
+            layout="last",
+            out="last",
+            stem=snake(found.layer.name),
+            penalties=(*added, *penalties),
+            constraints=constraints,
+        )
+    ]
+
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def of_weights(ctx: Context, cls: Any, layer: Obj) -> tuple[Pairs, Pairs]:
+    """Penalties and constraints of the weights that a class adds itself, in Keras's order of axes.
+
+    Raises:
+        NotMigrated: one is said in words of the class, or is another one in another instance.
+    """
+    penalties: dict[tuple[str, str], None] = {}
+    constraints: dict[tuple[str, str], None] = {}
+    for name, penalty, constraint in cls.held:
+        if not t.is_none(penalty):
+            penalties[name, regularizer(ctx, penalty)] = None
+        if not t.is_none(constraint):
+            constraints[name, statement(ctx, constraint, None, "")] = None
+    for found in (penalties, constraints):
+        names = [name for name, _ in found]
+        if "" in names or len(set(names)) < len(names):
+            raise NotMigrated(CODE, f"{cls.name}: a weight with several regularizers", layer.span)
+    texts = [text for _, text in (*penalties, *constraints)]
+    known = {"p", "abs", "square", "sum", "copy_", "clamp_", "min", "dim", "e"}
+    known |= {"max_norm", "unit_norm", "min_max_norm"}
+    if any(set(re.findall(r"[A-Za-z_]+", text)) - known for text in texts):
+        why = f"{cls.name}: the regularizer or constraint of a weight with numbers of its own"
+        raise NotMigrated(CODE, why, layer.span)
+    return tuple(penalties), tuple(constraints)
 
 
 def argument_text(value: Value, layer: Obj) -> str:

@@ -207,7 +207,9 @@ def channels_last(value: Array, layer: Any) -> Array:
 def noting_activation(layer: Any, seen: list[tuple[Any, Any]]) -> Iterator[None]:
     """Notes in `seen` what the layer's own activation is given and makes of it, while inside."""
     activation = vars(layer).get("activation")  # recurrent layers have a property: their cell's
-    if not callable(activation) or type(layer).__name__ in CELLS:
+    # a layer of the script: the port's applies its activation itself
+    own = type(layer).__module__.partition(".")[0] not in ("keras", "tf_keras", "tensorflow")
+    if own or not callable(activation) or type(layer).__name__ in CELLS:
         yield
         return
 
