@@ -245,3 +245,24 @@ def test_another_name_that_is_read_stays_and_is_said() -> None:
     lines = (done.text or "").splitlines()
     assert "RNN = nn.LSTM" in lines
     assert "print(RNN)" in lines
+
+
+def test_an_input_keeps_its_name_where_a_function_gives_it_another() -> None:
+    script = f"""{HEAD}
+def residual(x, units):
+    shortcut = x
+    if x.shape[-1] != units:
+        shortcut = layers.Dense(units)(x)
+    return layers.add([layers.Dense(units, activation="relu")(x), shortcut])
+
+visible = keras.Input((8,))
+hidden = residual(visible, 4)
+hidden = residual(hidden, 4)
+model = keras.Model(visible, layers.Dense(1)(hidden))
+model.compile(optimizer="adam", loss="mse")
+x_train = np.ones((64, 8), "float32")
+model.fit(x_train, x_train[:, :1])
+"""
+    done = of(script)
+    assert codes(done) == set()
+    assert "hidden = self.residual1(visible)" in (done.text or "")

@@ -117,9 +117,10 @@ class Structures:
     def input_names(self, state: ModelState, body: list[ast.stmt]) -> list[str]:
         names = []
         for node in state.inputs:
+            first = self.interp.graph[node].stmt  # functions may call it something else
             bound = [
                 name
-                for stmt in statements(body)
+                for stmt in (first, *statements(body))
                 for name, value in self.trace.bound.get(id(stmt), ())
                 if value == Tensor(node)
             ]
