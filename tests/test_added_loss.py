@@ -80,7 +80,7 @@ def test_evaluation_needs_no_targets() -> None:
 
 
 def test_a_loss_may_flatten_with_a_layer() -> None:
-    text = '''\
+    text = """\
 import numpy as np
 import tensorflow as tf
 
@@ -96,7 +96,7 @@ def dice(y_true, y_pred):
 model = tf.keras.Sequential([tf.keras.Input((4, 4, 1)), tf.keras.layers.Conv2D(1, 1)])
 model.compile("sgd", dice)
 model.fit(x, x)
-'''
+"""
     done = migrate(text.encode(), "dice.py")
     assert not [f for f in done.findings if f.severity is Severity.ERROR]
     assert "y_pred = y_pred.flatten(1)" in (done.text or "")

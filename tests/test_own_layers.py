@@ -479,3 +479,35 @@ def test_a_condition_on_training_in_a_layer_of_a_model_without_it() -> None:
     result = model(classes)
     assert [f.code for f in result.findings] == ["K2T162"]
     assert "self.net.eval()" in result.text or "self.model.eval()" in result.text
+
+
+AUTOENCODER = """\
+import keras
+import numpy as np
+from keras import layers
+
+x = np.zeros((64, 4), "float32")
+
+
+class Auto(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.encoder = keras.Sequential([layers.Dense(3, activation="relu")])
+        self.decoder = layers.Dense(4)
+
+    def call(self, x):
+        return self.decoder(self.encoder(x))
+
+
+model = Auto()
+model.compile("sgd", "mse")
+model.fit(x, x)
+codes = model.encoder(x).numpy()
+print(model.decoder(codes).numpy())
+"""
+
+
+def test_what_a_model_holds_may_be_called_on_arrays() -> None:
+    text = carried(migrate(AUTOENCODER.encode(), "script.py"))
+    assert "codes = predict(model.auto.encoder, x).numpy()" in text
+    assert "print(predict(model.auto.decoder, codes).numpy())" in text

@@ -281,7 +281,7 @@ def method(array: Array, name: str, args: list[Value], keywords: dict[str, Value
         case "reshape":
             shape = args[0].items if len(args) == 1 and isinstance(args[0], Tuple) else tuple(args)
             return Array(reshape(array.shape, shape), array.dtype)
-        case "copy" | "clip" | "round":
+        case "copy" | "clip" | "round" | "numpy":
             return array
         case "flatten" | "ravel":
             return Array((None,), array.dtype)

@@ -50,6 +50,7 @@ USES = (
     "count_params",
     "metrics_names",
     "call",
+    "part_call",
     "history",
     "history_key",
     "util",

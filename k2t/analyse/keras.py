@@ -193,6 +193,8 @@ class Keras:
                 return self.interp.unsupported(
                     f"{type(receiver).__name__.lower()}.{name}", node, frame
                 )
+            case Unknown() if (made := wrapped.part(self.interp, node, frame)) is not None:
+                return made
         arguments.evaluated(self.interp, node, frame)
         return callee
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from k2t.analyse import arguments, calls, custom, nesting
 from k2t.analyse.inputs import fed_array, shape_value
 from k2t.analyse.state import Event, Frame, GraphNode, ModelState, versions_of
-from k2t.ir.values import NONE, UNKNOWN, Array, Obj, Shape, Tensor, Value
+from k2t.ir.values import NONE, UNKNOWN, Array, ModelRef, Obj, Shape, Tensor, Value
 
 if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
@@ -45,6 +45,26 @@ def called_on_data(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame
     value = calls.quiet(interp, node.args[0], frame)
     parts = interp.items(value) or [value]
     return not any(isinstance(part, Tensor) for part in parts)
+
+
+def part(interp: Interpreter, node: ast.Call, frame: Frame) -> Value | None:
+    """``autoencoder.encoder(x)``: what a model holds, called on an array; None: another call."""
+    if not isinstance(node.func, ast.Attribute) or len(node.args) != 1 or node.keywords:
+        return None
+    owner = calls.quiet(interp, node.func.value, frame)
+    if not is_model(interp, owner):
+        return None
+    assert isinstance(owner, Obj)
+    held = interp.attributes.get(owner.id, {}).get(node.func.attr)
+    value = interp.eval(node.args[0], frame)
+    if not isinstance(held, Obj | ModelRef) or not isinstance(value, Array):
+        return None
+    interp.events[:] = [
+        e for e in interp.events if e.kind != "unsupported" or e.node is not node.func
+    ]
+    told = {"x": value, "at": interp.span(node.args[0]), "part": node.func.attr}
+    interp.event("part_call", node, frame, model=model_of(interp, owner).id, **told)
+    return Array(None, "float32")
 
 
 def build(interp: Interpreter, state: ModelState, node: ast.Call, frame: Frame) -> Value:

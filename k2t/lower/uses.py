@@ -224,6 +224,19 @@ def call(edits: Edits, use: Use) -> None:
     edits.edits.append(Edit(use.call, result))
 
 
+def part_call(edits: Edits, use: Use) -> None:
+    """``model.encoder(x)`` on an array: a part of a model that is a class of the script."""
+    draft = edits.draft(use)
+    check_modes(edits, use)
+    path = next(p for p, _, layer in draft.made if layer.row == "Custom").removeprefix("self")
+    if "predict_parts" not in edits.training:
+        edits.training["predict"] = edits.name("predict")
+    check_helpers(edits, use)
+    array = cast(edits, use.data["x"], use.data["at"], True)
+    part = code(use.receiver or "", f"{path}.{use.data['part']}")
+    edits.edits.append(Edit(use.call, code(edits.name("predict"), "(", part, ", ", array, ")")))
+
+
 def summary(edits: Edits, use: Use) -> None:
     draft = edits.draft(use)
     if not use.alone or use.receiver is None:
@@ -324,6 +337,7 @@ HANDLERS = {
     "seed": seed,
     "drop": drop,
     "constant": constant,
+    "part_call": part_call,
     "static_if": static_if,
     "callback": callback,
     "training_said": training_said,

@@ -136,7 +136,10 @@ class Probe:
             if not self.busy:
                 self.start(model, "predict")
             result = function(model, x)
-            if not self.busy and not isinstance(model, self.lightning.LightningModule):
+            # models that are called, and what they hold, are called in Keras, too: no predict
+            called = isinstance(model, self.lightning.LightningModule)
+            called |= type(model).__module__.startswith("torch.")
+            if not self.busy and not called:
                 self.recording.outputs.append(Output("predict", leaves(plain(result))))
             return result
 
