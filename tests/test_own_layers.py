@@ -509,5 +509,5 @@ print(model.decoder(codes).numpy())
 
 def test_what_a_model_holds_may_be_called_on_arrays() -> None:
     text = carried(migrate(AUTOENCODER.encode(), "script.py"))
-    assert "codes = predict(model.auto.encoder, x).numpy()" in text
-    assert "print(predict(model.auto.decoder, codes).numpy())" in text
+    assert "codes = predict(model.model.encoder, x).numpy()" in text
+    assert "print(predict(model.model.decoder, codes).numpy())" in text
