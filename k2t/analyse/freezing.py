@@ -23,6 +23,8 @@ def assign(
     if target.attr != "trainable" or not isinstance(owner, ModelRef | Obj):
         interp.unsupported(f"assignment to .{target.attr}", target, frame)
         return
+    if isinstance(owner, Obj) and owner.row == "Input":
+        return  # an InputLayer has nothing to train
     problem, change = None, None
     holder = next(holders(interp, owner, frame), None)
     if not isinstance(value, Const) or not isinstance(value.value, bool):

@@ -287,7 +287,11 @@ def layer_list(interp: Interpreter, state: ModelState) -> list[Value]:
                 return []
         found[:0] = inner
         current = made.inputs[0]
-    return [UNKNOWN, *found] if current in state.inputs else []
+    if current not in state.inputs:
+        return []
+    made = interp.graph[current]
+    span = interp.spans.of(made.stmt)
+    return [Obj(current, "Input", {}, span, span), *found]
 
 
 def other_method(
@@ -331,6 +335,8 @@ def named_layer(interp: Interpreter, state: ModelState, name: Value) -> Value:
 
 def layer_member(interp: Interpreter, layer: Obj, attr: str) -> Value:
     """``layer.output``, and ``layer.name`` where the script says it: both only to go on with."""
+    if attr == "output" and layer.row == "Input":
+        return Tensor(layer.id)
     if attr == "output":
         inside = layer.row == applications.INNER
         return UNKNOWN if inside and "last" not in layer.args else output_of(interp, layer)
