@@ -47,6 +47,13 @@ def global_pool(args: Args, shapes: Sequence[Shape | None], items: Items) -> Sha
     return (*(Const(1),) * kept, shapes[0][-1])
 
 
+def adaptive(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    if not shapes[0]:
+        return None
+    sizes = numbers(value(args, "output_size"), len(shapes[0]) - 1, items)
+    return (*(Const(n) if n is not None else None for n in sizes), shapes[0][-1])
+
+
 def product(dims: Sequence[Dim]) -> Dim:
     """The product of axes, written out (``3 * 3 * 32``) so that one sees where it came from."""
     factors = [d for d in dims if as_int(d) != 1]
@@ -245,6 +252,7 @@ RULES: dict[str, Rule] = {
     "conv_transpose": conv_transpose,
     "pool": pool,
     "global_pool": global_pool,
+    "adaptive": adaptive,
     "flatten": flatten,
     "reshape": reshape,
     "permute": permute,

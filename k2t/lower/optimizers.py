@@ -207,7 +207,7 @@ def construct(
         and not t.same_value(value_for(signature, args, "momentum"), 0.0)
     ):
         helper = ctx.rate or ("SGDFull" if changing else "SGD")  # a schedule may end at zero
-    if helper and ctx.fidelity == "plain":
+    if helper and ctx.fidelity == "plain" and not row.get("always"):
         torch = str(row.get("plain", torch))
         ctx.note("K2T403", "warning", f"{row.name}: {row.get('price', 'differs from Keras')}")
     elif helper:

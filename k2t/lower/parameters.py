@@ -50,7 +50,7 @@ def initializer(ctx: Context, value: Value) -> tuple[str, str]:
     if row is None or row.section != "initializers":
         raise NotMigrated("K2T200", "the initializer is not known")
     statement = fill_row(row, args)
-    for helper in ("glorot_normal_", "he_normal_", "lecun_normal_"):
+    for helper in ("glorot_normal_", "he_normal_", "lecun_normal_", "variance_scaling_"):
         if statement.startswith(helper):
             ctx.helpers[helper] = None
     return statement, str(row.get("words", row.name))

@@ -307,6 +307,7 @@ OPTIMIZERS = {
     "Adadelta": ["", "1.0"],
     "Adamax": ["", "0.01"],
     "Nadam": ["", "0.01"],
+    "Lion": ["", "1e-2, beta_1=0.8, beta_2=0.95", "weight_decay=0.05"],
 }
 
 
@@ -400,6 +401,7 @@ ARGUMENTS = {
     "Constant": "0.3",
     "Orthogonal": "gain=1.5",
     "Identity": "gain=1.5",
+    "VarianceScaling": "2.0, mode='fan_avg', distribution='uniform'",
 }
 DRAWN = [
     ("Conv1D", "(9, 64)", "layers.Conv1D(128, 3)"),

@@ -86,3 +86,26 @@ class SGDFull(torch.optim.SGD):
                     else:
                         p -= v
         return loss
+
+
+class Lion(torch.optim.Optimizer):
+    """Lion, which steps by the sign of a mixed momentum; its state is one momentum."""
+
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.99), weight_decay=0.0):
+        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        loss = torch.enable_grad()(closure)() if closure else None
+        for group in self.param_groups:
+            one, two = group["betas"]
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                if p not in self.state:
+                    self.state[p] = {"exp_avg": torch.zeros_like(p)}
+                average = self.state[p]["exp_avg"]
+                p *= 1 - group["lr"] * group["weight_decay"]
+                p -= group["lr"] * average.lerp(p.grad, 1 - one).sign()
+                average.lerp_(p.grad, 1 - two)
+        return loss
