@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from k2t.analyse import arguments, calls, custom, graph, scored
 from k2t.analyse.state import Event, Frame, ModelState, statements
 from k2t.ir.program import AddedLoss, Leaf, Model
-from k2t.ir.values import NONE, UNKNOWN, Function, Instance, Tensor, Value
+from k2t.ir.values import NONE, UNKNOWN, Const, Function, Instance, Tensor, Value
 
 if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
@@ -263,16 +263,25 @@ def with_nodes(builder: Builder, added: AddedLoss | None, model: Model) -> Added
     return replace(added, nodes=tuple(builder.graph_node(builder.interp.graph[i]) for i in others))
 
 
-def in_layer(interp: Interpreter, layer: Instance, node: ast.Call, frame: Frame) -> Value:
-    """``self.add_loss(value)`` as a statement of ``call``: one number."""
+def in_layer(
+    interp: Interpreter, layer: Instance, name: str, node: ast.Call, frame: Frame
+) -> Value:
+    """``self.add_loss(value)`` or ``add_metric(value, name=...)`` as a statement of ``call``."""
     value = interp.eval(node.args[0], frame) if len(node.args) == 1 else UNKNOWN
     found = calls.method_of(interp, layer.cls, "call")
     body = found[0].body if found is not None else []
     alone = any(isinstance(s, ast.Expr) and s.value is node for s in body)
     single = isinstance(value, Tensor) and interp.graph[value.node].shape == ()
-    if not alone or not single or node.keywords:
+    said = {k.arg: interp.eval(k.value, frame) for k in node.keywords}
+    if name == "add_metric" and said.get("aggregation", Const("mean")) in (Const("mean"), NONE):
+        said.pop("aggregation", None)
+    called = said.pop("name", NONE) if name == "add_metric" else NONE
+    known = isinstance(called, Const) and str(called.value).isidentifier()
+    if not alone or not single or said or (name == "add_metric" and not known):
         why = "a condition or loop" if not alone else "a value that is not known to be one number"
-        custom.refuse(interp, layer.cls, f"add_loss in its methods, with {why}", node)
-    else:
+        custom.refuse(interp, layer.cls, f"{name} in its methods, with {why}", node)
+    elif name == "add_loss":
         interp.event("layer_loss", node, frame, value=node.args[0])
+    elif isinstance(called, Const):
+        interp.event("layer_metric", node, frame, value=node.args[0], name=str(called.value))
     return NONE

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from k2t.analyse import calls, custom
-from k2t.analyse.held import held, lists, loose_weight, losses, penalised
+from k2t.analyse.held import held, lists, loose_weight, losses, metrics, penalised
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.sources import is_docstring
 from k2t.analyse.state import Event, GraphNode, statements
@@ -83,6 +83,7 @@ class Classes:
             index in self.interp.keras.parents,
             self.problem(index, own) or problem,
             tuple(losses(self.interp, self.spans, node)),
+            tuple(metrics(self.interp, self.spans, node)),
             tuple(penalised(self.interp, self.spans, node)),
             tuple(own),
         )

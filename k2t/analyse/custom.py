@@ -39,7 +39,7 @@ MODEL = "keras.Model"
 BASES = ("keras.layers.Layer", "keras.Layer", MODEL)
 METHODS = ("add_weight", "add_variable", "add_loss", "add_metric")
 """Methods of Keras's that a layer calls on itself."""
-EVENTS = ("layer_call", "layer_loss", "weight", "asked", "in_place", "looked_up")
+EVENTS = ("layer_call", "layer_loss", "layer_metric", "weight", "asked", "in_place", "looked_up")
 KEPT = (
     "operation",
     "constant",
@@ -361,8 +361,8 @@ def traced(interp: Interpreter, layer: Obj, shape: Shape | None, stmt: ast.stmt)
 
 def method(interp: Interpreter, layer: Instance, name: str, node: ast.Call, frame: Frame) -> Value:
     """``self.add_weight(...)``: a tensor."""
-    if name == "add_loss":
-        return added.in_layer(interp, layer, node, frame)
+    if name == "add_loss" or (name == "add_metric" and interp.dialect != "keras3"):
+        return added.in_layer(interp, layer, name, node, frame)
     if name != "add_weight":
         refuse(interp, layer.cls, f"it calls {name}", node)
         return UNKNOWN

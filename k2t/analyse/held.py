@@ -69,6 +69,15 @@ def losses(interp: Interpreter, spans: Spans, cls: ast.ClassDef) -> dict[tuple[S
     return {pair: None for pair in inside if pair[0] in spans.of(cls)}
 
 
+def metrics(
+    interp: Interpreter, spans: Spans, cls: ast.ClassDef
+) -> dict[tuple[Span, Span, str], None]:
+    """The calls of ``add_metric`` in a class, what they are given, and its name."""
+    told = [e for e in interp.events if e.kind == "layer_metric"]
+    inside = [(spans.of(e.node), spans.of(e["value"]), str(e["name"])) for e in told]
+    return {one: None for one in inside if one[0] in spans.of(cls)}
+
+
 def penalised(
     interp: Interpreter, spans: Spans, cls: ast.ClassDef
 ) -> dict[tuple[str, Value, Value], None]:

@@ -69,8 +69,9 @@ class CustomLayer:
     ``shape`` is how ``build`` calls the shape of the input; ``whole``: it reads more of it than
     the last axis. ``training``: its ``call`` takes it; ``phases`` are places that read it.
     ``integers``: which of the tensors that it gets go into an Embedding. ``losses``: calls of
-    ``add_loss``, and what they are given. ``held``: attributes that are weights, with a
-    regularizer and a constraint. ``problem`` is why it cannot be carried over, and where.
+    ``add_loss``, and what they are given. ``metrics``: of ``add_metric``, with the name.
+    ``held``: attributes that are weights, with a regularizer and a constraint. ``problem`` is
+    why it cannot be carried over, and where.
     """
 
     index: int
@@ -93,5 +94,6 @@ class CustomLayer:
     inherits: bool = False
     problem: tuple[str, Span] | None = None
     losses: tuple[tuple[Span, Span], ...] = ()
+    metrics: tuple[tuple[Span, Span, str], ...] = ()
     held: tuple[tuple[str, Value, Value], ...] = ()
     methods: tuple[str, ...] = field(default=())

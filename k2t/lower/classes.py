@@ -17,7 +17,7 @@ from k2t.lower.custom import LayerDraft
 from k2t.lower.edits import Edits
 from k2t.lower.inside import BEFORE, modules
 from k2t.lower.ops import dim_text
-from k2t.lower.own import CODE, WIDTH
+from k2t.lower.own import CODE, LOGGED, WIDTH
 from k2t.lower.parameters import initializer
 
 FILLED = {"nn.init.zeros_({p})": "torch.zeros", "nn.init.ones_({p})": "torch.ones"}
@@ -69,6 +69,9 @@ def edit_layer(edits: Edits, found: LayerDraft) -> None:
     for whole, value in layer.losses:
         start, end = Span(whole.start, value.start), Span(value.end, whole.end)
         edits.edits += [Edit(start, ("self.added_loss = ",)), Edit(end, ("",))]
+    for whole, value, name in layer.metrics:
+        start, end = Span(whole.start, value.start), Span(value.end, whole.end)
+        edits.edits += [Edit(start, (f"self.{LOGGED}{name} = ",)), Edit(end, ("",))]
     gone = sorted(
         {name for name in layer.methods if name in ("get_config", "compute_output_shape")}
     )

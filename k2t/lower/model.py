@@ -28,6 +28,7 @@ from k2t.lower.masks import apply_masks
 from k2t.lower.metrics import Metric, lower_metrics, setups
 from k2t.lower.ops import Context, dim_text, located
 from k2t.lower.optimizers import lasting, lower_optimizer, note_embedding
+from k2t.lower.own import logged
 from k2t.lower.parts import (
     check_once,
     check_parts,
@@ -279,7 +280,7 @@ def finish(
     settled = pretrained_parts(ctx, made.made)
     alone = not parts and not model.owners and not settled
     penalty = with_penalties(initial.penalty_lines(made.made, params, alone), made, drafts)
-    check_once(made, drafts, ctx.source)
+    check_once(ctx, made, drafts)
     constrained = held_lines(made, drafts, params)
     trained = made.loss is not None
     validating = any(validates(u) for u in uses)
@@ -291,6 +292,8 @@ def finish(
         step = Step("", (), ())
     elif trained:
         step = build_step(made, bool(penalty), params, validating)
+    if step is not None:
+        step = replace(step, means=(*step.means, *logged(ctx, made.made)))
     optimizer = own_optimizer(made.optimizer, params, model)
     on_batches = batchwise(ctx, made, step, drafts, uses) if step and by_batches(uses) else None
     if step and optimizer is not None and on_batches is not None:

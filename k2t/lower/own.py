@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from k2t.ir.finding import NotMigrated
@@ -15,6 +16,8 @@ from k2t.table import Row
 
 CODE = "K2T160"
 WIDTH = "in_features"
+LOGGED = "logged_"
+"""What a module keeps of its last call for the logs (``add_metric``) begins with this."""
 
 
 def class_of(layer: Obj) -> int:
@@ -63,6 +66,24 @@ def custom(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str |
             constraints=constraints,
         )
     ]
+
+
+def logged(ctx: Context, made: Sequence[tuple[str, Op, Obj]]) -> list[tuple[str, str]]:
+    """The metrics that layers of the script add, by their names, and where their values are.
+
+    Raises:
+        NotMigrated: the layer is one of several, or inside another one.
+    """
+    found: list[tuple[str, str]] = []
+    for path, _, layer in made:
+        own: Any = ctx.layers.get(class_of(layer)) if layer.row == "Custom" else None
+        for _, _, name in own.layer.metrics if own is not None else ():
+            if ":" in path or path.endswith("[?]") or name in dict(found):
+                raise NotMigrated(
+                    CODE, f"{own.layer.name}: add_metric in several layers", layer.span
+                )
+            found.append((name, f"{path}.{LOGGED}{name}"))
+    return found
 
 
 Pairs = tuple[tuple[str, str], ...]

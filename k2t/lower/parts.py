@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from k2t.ir.finding import Finding, NotMigrated, Severity
 from k2t.ir.program import Branch, Item, Leaf, Loop, Model, Use
-from k2t.ir.source import Source
 from k2t.ir.torch import Entry, Group, Line, ModuleClass, Part
-from k2t.ir.values import Const, ModelRef, Obj, Shape
+from k2t.ir.values import Class, Const, ModelRef, Obj, Shape
 from k2t.lower import text as t
 from k2t.lower.activations import activation
 from k2t.lower.ops import Context, Op
@@ -250,15 +249,15 @@ KEPT = ("value", "added_loss")
 """What a module keeps of its last call for the loss."""
 
 
-def check_once(made: Draft, drafts: Mapping[int, Draft], source: Source | None) -> None:
-    """Refuse a module that keeps its part of the loss and is called again before that is read.
+def check_once(ctx: Context, made: Draft, drafts: Mapping[int, Draft]) -> None:
+    """Refuse a module that keeps its part of the loss or logs and is called again too early.
 
     Raises:
         NotMigrated: there is one.
     """
     nodes = {n.id: n for leaf in leaves(made.model.body) for n in leaf.seen}
     applied = Counter(n.layer.id for n in nodes.values() if n.layer is not None)
-    kept = [(path, layer) for path, op, layer in made.made if keeps(op)]
+    kept = [(path, layer) for path, op, layer in made.made if keeps(op) or logs(ctx, layer)]
     classes = {path.partition(":")[0] for path, _ in kept if ":" in path}
     again = {number for number, count in applied.items() if count > 1}
     several = {layer.id for _, layer in kept} & again
@@ -266,10 +265,17 @@ def check_once(made: Draft, drafts: Mapping[int, Draft], source: Source | None) 
     named = [layer for _, op, layer in made.made if (op.module or "").partition("(")[0] in classes]
     several |= {layer.id for layer in named} & again
     calls = [f"self.{path.partition(':')[2]}(" for path, _ in kept if ":" in path]
-    assert source is not None
-    if several or any("[?]" in call or source.text.count(call) != 1 for call in calls):
-        why = "a layer with an activity_regularizer or add_loss that is called several times"
+    assert ctx.source is not None
+    if several or any("[?]" in call or ctx.source.text.count(call) != 1 for call in calls):
+        why = "a layer with an activity_regularizer, add_loss or add_metric that is called again"
         raise NotMigrated("K2T300", why, made.model.span)
+
+
+def logs(ctx: Context, layer: Obj) -> bool:
+    """Whether a layer is one of the script's own that adds a metric."""
+    cls = layer.args["class"].value if layer.row == "Custom" else None
+    own = ctx.layers.get(cls.index) if isinstance(cls, Class) else None
+    return own is not None and bool(own.layer.metrics)
 
 
 def keeps(op: Op) -> bool:

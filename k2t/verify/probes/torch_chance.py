@@ -45,7 +45,11 @@ def switch_off_chance() -> None:
     _MapDatasetFetcher.fetch = fetched  # type: ignore[method-assign]
 
     def fix(name: str, draw: Callable[..., Any]) -> None:
+        by_chance = getattr(torch, name)
+
         def drawn(*size: Any, **kwargs: Any) -> torch.Tensor:
+            if kwargs.get("generator") is not None:  # as what disturbs the control
+                return by_chance(*size, **kwargs)  # type: ignore[no-any-return]
             shape = size[0] if size and not isinstance(size[0], int) else size
             value = torch.from_numpy(draw(kwargs.get("size", shape)))
             return value.to(kwargs.get("device"), torch.get_default_dtype())
