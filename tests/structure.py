@@ -4,8 +4,8 @@
 
 Without scripts, the golden cases. Lines are those that hold code, as they stand in the file: no
 blank lines, comments or docstrings. The model's part of a script is every statement of its top
-level that the migration took away and that does not train; that of the migration are its classes
-without the methods of training. Emitted helper definitions are counted apart.
+level that the migration took away or changed and that does not train; that of the migration are its
+classes, without the methods of training, and the functions that it changed. Emitted helper definitions are counted apart.
 """
 
 from __future__ import annotations
@@ -63,7 +63,13 @@ def measure(name: str, before: str, after: str) -> Structure:
     model = [stmt for stmt in old.body if ast.dump(stmt) not in stays and builds(stmt)]
     known = helper_names()
     helpers = [stmt for stmt in new.body if getattr(stmt, "name", "") in known]
-    classes = [s for s in new.body if isinstance(s, ast.ClassDef) and s.name not in known]
+    edited = {s.name for s in model if isinstance(s, ast.FunctionDef)}
+    classes = [
+        s
+        for s in new.body
+        if (isinstance(s, ast.ClassDef) and s.name not in known)
+        or (isinstance(s, ast.FunctionDef) and s.name in edited)
+    ]
     return Structure(
         name,
         size(model, code_lines(before)),

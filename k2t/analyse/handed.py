@@ -39,8 +39,10 @@ def note(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> None:
             n for n in ast.walk(node) if isinstance(n, ast.expr) and interp.span(n) == arg.span
         )
         if isinstance(element, ast.expr):
-            made = of(interp, name, arg.value, axes(layer.row, name), element, frame)
-            interp.event("handed", node, frame, key=key(arg.value), made=made)
+            spent = constructor(element, frame) if isinstance(arg.value, Instance) else None
+            shown = element if spent is None else spent.value
+            made = of(interp, name, arg.value, axes(layer.row, name), shown, frame)
+            interp.event("handed", node, frame, key=key(arg.value), made=made, spent=spent)
 
 
 def key(value: Function | Instance | Class) -> int:
@@ -92,6 +94,28 @@ def of(
     elif any(not scored.lasting(interp, name, frame) for name in reads):
         problem = problem or "it is bound in another function, or again later"
     return Handed(interp.source.slice(interp.span(element)), in_any_order(interp, made), problem)
+
+
+def constructor(element: ast.expr, frame: Frame) -> ast.Assign | None:
+    """``clip = Clip(0.01)`` in a function, for a variable that is bound there once, for layers."""
+    scope = frame.scope
+    if not isinstance(element, ast.Name) or not isinstance(scope, ast.FunctionDef):
+        return None
+    bound = list(scored.bindings(scope.body, element.id))
+    made = [
+        s
+        for s in scope.body
+        if isinstance(s, ast.Assign) and len(s.targets) == 1 and s.targets[0] in bound
+    ]
+    reads = [n for n in ast.walk(scope) if isinstance(n, ast.Name) and n.id == element.id]
+    given = [
+        k.value
+        for k in ast.walk(scope)
+        if isinstance(k, ast.keyword) and k.value in reads and str(k.arg).endswith(SLOTS)
+    ]
+    alone = len(bound) == len(made) == 1 and len(given) == len(reads) - 1
+    alone = alone and frame.owner(element.id) is frame
+    return made[0] if alone and isinstance(made[0].value, ast.Call) else None
 
 
 def in_any_order(interp: Interpreter, made: list[Event]) -> bool:

@@ -52,6 +52,8 @@ class Layout:
             bound = isinstance(stmt, ast.Assign | ast.AnnAssign) and event.kind == "model"
             if (alone or bound) and getattr(stmt, "value", None) is event.node:
                 consumed.add(id(stmt))
+            if event.kind == "handed" and event["spent"] is not None:
+                consumed.add(id(event["spent"]))
             if event.kind == "trainable" and trainable.spent(self.interp, event):
                 consumed.add(id(stmt))
         consumed |= self.filled_lists()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k2t.ir.finding import NotMigrated
+from k2t.ir.program import Use
 from k2t.ir.torch import Line
 from k2t.ir.values import Arg, Const, Obj, Ref, Value
 from k2t.lower import text as t
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from k2t.lower.model import Draft
 
 CODE = "K2T204"
+TRAINED = ("fit", "train_on_batch")
 AXES = {"Dense": (1, 0), "Conv1D": (2, 1, 0), "Conv2D": (2, 3, 1, 0), "Conv3D": (2, 3, 4, 1, 0)}
 """Where the axes of Keras's kernels are in torch's."""
 
@@ -80,20 +82,26 @@ def dim(axis: object, layer: Row | None, role: str) -> str:
 
 
 def held_lines(
-    made: Draft, drafts: Mapping[int, Draft], params: dict[str, str]
+    made: Draft, drafts: Mapping[int, Draft], params: dict[str, str], uses: Sequence[Use] = ()
 ) -> tuple[Line, ...]:
-    """What a model does after each step.
+    """What a model does after each step. Keras leaves alone what does not train.
 
     Raises:
-        NotMigrated: the constraint is one of a part of it.
+        NotMigrated: the constraint is one of a part of it, or ``trainable`` is set later on.
     """
+    compiled = made.model.compile
+    frozen = compiled.frozen if compiled is not None else frozenset()
     for number in parts_of(made.model):
-        part = drafts[number]
-        if held_lines(part, drafts, {}) and made.loss is not None:
+        held = held_lines(drafts[number], drafts, {})
+        if held and made.loss is not None and number not in frozen:
             raise NotMigrated(CODE, "a constraint in a model that is part of another")
-    return tuple(
-        replace(line, text=own_names(line.text, params)) for line in constraint_lines(made.made)
-    )
+    trains = [one for one in made.made if one[2].id not in frozen]
+    lines = constraint_lines(trains)
+    if lines and not all(use.kind == "train_on_batch" for use in uses if use.kind in TRAINED):
+        changed = next((use for use in uses if use.kind == "trainable"), None)
+        if changed is not None:
+            raise NotMigrated(CODE, "constraints in a model that is frozen in part", changed.call)
+    return tuple(replace(line, text=own_names(line.text, params)) for line in lines)
 
 
 def constraint_lines(made: Sequence[Made]) -> tuple[Line, ...]:

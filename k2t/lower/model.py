@@ -281,7 +281,7 @@ def finish(
     alone = not parts and not model.owners and not settled
     penalty = with_penalties(initial.penalty_lines(made.made, params, alone), made, drafts)
     check_once(ctx, made, drafts)
-    constrained = held_lines(made, drafts, params)
+    constrained = held_lines(made, drafts, params, uses)
     trained = made.loss is not None
     validating = any(validates(u) for u in uses)
     step, before, predicted = None, None, prediction_text(made)
