@@ -78,8 +78,11 @@ def own(body: str, init: str = "") -> str:
         (own("        return x if ops.mean(x) > 0 else -x"), "not known"),
         (own("        return layers.Dense(3)(x)"), "it makes a layer outside of"),
         (
-            own("        return self.b(x, training=True)", "        self.b = layers.Dropout(0.5)"),
-            "Dropout called with",
+            own(
+                "        return self.b(x, training=True)",
+                "        self.b = layers.GaussianNoise(0.5)",
+            ),
+            "GaussianNoise called with training=True",
         ),
         (
             own(
@@ -511,3 +514,13 @@ def test_what_a_model_holds_may_be_called_on_arrays() -> None:
     text = carried(migrate(AUTOENCODER.encode(), "script.py"))
     assert "codes = predict(model.model.encoder, x).numpy()" in text
     assert "print(predict(model.model.decoder, codes).numpy())" in text
+
+
+def test_a_call_in_a_class_may_tell_a_layer_its_phase() -> None:
+    body = "        x = self.norm(x, training=False)\n        return self.drop(x, training=True)"
+    made = (
+        "        self.norm = layers.BatchNormalization()\n        self.drop = layers.Dropout(0.3)"
+    )
+    text = carried(layer(own(body, made)))
+    assert "momentum=0.01).eval()" in text
+    assert "return F.dropout(x, 0.3)" in text

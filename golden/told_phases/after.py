@@ -57,11 +57,10 @@ class Model(L.LightningModule):
         super().__init__()
         self.dense1 = nn.Linear(6, 24)
         # the statistics stay as they are
-        self.norm = BatchNorm1d(24, eps=1e-3, momentum=0.01)
+        self.norm = BatchNorm1d(24, eps=1e-3, momentum=0.01).eval()
         self.dense2 = nn.Linear(24, 16)
         self.dense3 = nn.Linear(16, 1)
         self.apply(init_weights)
-        self.norm.eval()  # called with training=False
 
     def forward(self, inputs):
         hidden = self.dense1(inputs)

@@ -199,10 +199,9 @@ def apply(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> Valu
     if unheeded(interp, keywords.get("training", NONE), tensors):
         del keywords["training"]
         interp.event("training_said", node, frame, what=layer.row)
-    if not any(interp.graph[t.node].whole for t in tensors):
-        layer = in_phase(interp, layer, keywords, tensors)
-        if layer.row == "BatchNormalization" and in_two_phases(interp, layer):
-            return interp.unsupported("BatchNormalization called in two phases", node, frame)
+    layer = in_phase(interp, layer, keywords, tensors)
+    if layer.row == "BatchNormalization" and in_two_phases(interp, layer):
+        return interp.unsupported("BatchNormalization called in two phases", node, frame)
     inputs = values[0] if values else UNKNOWN
     keeps_states = recurrent.state_count(interp, layer) > 0
     carried = {"initial_state"} if keeps_states else set()

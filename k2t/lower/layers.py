@@ -73,6 +73,8 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
         constraints=constraints(ctx, row, layer) or ops[main].constraints,
         rank=row.get("rank"),
     )
+    if row.name == "BatchNormalization" and "training" in layer.args:
+        ops[main] = replace(ops[main], module=f"{ops[main].module}.eval()")  # Lightning keeps that
     if t.data(t.get(layer.args, "trainable")) is False:
         ops[main] = frozen(ctx, ops[main], layer)
     if "activation" in layer.args and name not in ("rnn", "conv_lstm", "activation_layer"):

@@ -172,12 +172,10 @@ def in_inference(made: Draft, drafts: Mapping[int, Draft], uses: Sequence[Use]) 
     """
     lines = []
     for path, _, layer in made.made:
-        if layer.row == "BatchNormalization" and "training" in layer.args:
-            if path.endswith("[?]") or ":" in path or not any(u.kind == "fit" for u in uses):
-                why = "a BatchNormalization called with training=False in a loop or function, "
-                why += "or in a model that no Trainer fits"
-                raise NotMigrated("K2T134", why, layer.span)
-            lines.append(Line(f"{path}.eval()", "called with training=False"))
+        told = layer.row == "BatchNormalization" and "training" in layer.args
+        if told and not any(u.kind == "fit" for u in uses):
+            why = "a BatchNormalization called with training=False, in a model that no Trainer fits"
+            raise NotMigrated("K2T134", why, layer.span)
         if layer.row != "Model" or "inference" not in layer.args:
             continue
         tried = any(u.kind == "call" or (u.kind == "predict" and made.loss is None) for u in uses)
