@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
@@ -38,7 +38,8 @@ def migrate(arguments: argparse.Namespace) -> int:
         output = destination(arguments, item, into_folder)
         if item.path not in together and not mentions_keras(data):
             return untouched(item, data, output)
-        migration = together.get(item.path) or alone(arguments, item, data, together)
+        paths = [other.path for other in items]
+        migration = together.get(item.path) or alone(arguments, item, data, paths)
         findings = tuple(report.locate(f, migration.source) for f in migration.findings)
         left = any(f.severity is Severity.ERROR for f in migration.findings)
         done = Outcome(
@@ -66,7 +67,7 @@ def migrate(arguments: argparse.Namespace) -> int:
 
 
 def alone(
-    arguments: argparse.Namespace, item: files.Input, data: bytes, followed: Collection[str]
+    arguments: argparse.Namespace, item: files.Input, data: bytes, given: Sequence[str]
 ) -> Migration:
     """A script by itself."""
     from k2t import pipeline
@@ -82,7 +83,7 @@ def alone(
         return done
     from k2t.project.members import not_followed
 
-    missing = not_followed(item.path, data, [*arguments.paths, *followed])
+    missing = not_followed(item.path, data, given)
     return replace(done, findings=(*done.findings, *missing))
 
 

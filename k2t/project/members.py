@@ -149,7 +149,9 @@ def not_followed(path: str, data: bytes, given: Collection[str]) -> list[Finding
             file = beside(path, level, module)
             if file is not None:
                 start = starts[node.lineno - 1] + node.col_offset
-                how = "import the names that are used from it, as they are called there"
+                how = (
+                    "import the names that are used from it as they are called there, one way only"
+                )
                 if os.path.normpath(file) not in {os.path.normpath(p) for p in given}:
                     how = f"give it, too: k2t migrate {path} {file}"
                 message = f"{file} holds Keras code and is not followed; {how}"
