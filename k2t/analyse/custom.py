@@ -184,8 +184,14 @@ def apply(
         refuse(interp, index, "the shape of what its call gives is not known", node)
     if isinstance(result, Tensor):
         return graph.new_node(interp, layer, tensors, graph.like(made, outs[0]), node, frame)
-    if any(m.whole for m in made):
-        refuse(interp, index, "a layer inside it has several outputs", node)
+    if any(m.whole for m in made):  # in a class, whose code goes on with what it gives
+        first = graph.new_node(interp, layer, tensors, graph.like(made, outs[0]), node, frame)
+        others = [graph.like(made, shape) for shape in outs[1:]]
+        more = [
+            graph.new_node(interp, None, [first], o, node, frame, f"[{n}]", (None,))
+            for n, o in enumerate(others, 1)
+        ]
+        return Tuple((first, *more))
     whole = graph.new_node(interp, layer, tensors, None, node, frame)
     taken = [
         graph.new_node(interp, None, [whole], shape, node, frame, f"[{number}]", (None,))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
-from k2t.analyse import graph, shape_terms, shapes
+from k2t.analyse import custom, graph, shape_terms, shapes
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame
 from k2t.ir.values import NONE, Arg, Const, Obj, Shape, Tensor, Tuple, Value
@@ -43,8 +44,10 @@ def apply(
         return graph.apply_to(interp, layer, interp.new_list(tuple(tensors)), node, frame)
     wires = [t for t in tensors if isinstance(t, Tensor)]
     if any(interp.graph[w.node].whole for w in wires):
-        if states or returns_state(layer):
+        if (states or returns_state(layer)) and layer.row == "Bidirectional":
             return interp.unsupported(f"the states of {layer.row} in a class", node, frame)
+        if states or returns_state(layer):
+            return in_class(interp, layer, wires, node, frame)
         return graph.apply_to(interp, layer, inputs, node, frame)
     row = interp.table.rows["layers"][layer.row]
     before = interp.graph[wires[0].node].shape
@@ -58,6 +61,25 @@ def apply(
         for number, out in enumerate(outs)
     ]
     return Tuple(tuple(taken))
+
+
+def in_class(
+    interp: Interpreter, layer: Obj, wires: list[Tensor], node: ast.Call, frame: Frame
+) -> Value:
+    """Such a layer in a class of the script, whose code goes on with Keras's states."""
+    layer = replace(layer, args={**layer.args, "states": Arg(Const(True))})
+    row = interp.table.rows["layers"][layer.row]
+    made = [interp.graph[w.node] for w in wires]
+    shape = shapes.result(row, layer, [custom.without_batch(made[0])], interp.items)
+    whole = graph.new_node(interp, layer, wires, graph.like(made, shape), node, frame)
+    if not returns_state(layer):
+        return whole
+    state = graph.like(made, state_shape(layer))
+    rest = [
+        graph.new_node(interp, None, [whole], state, node, frame, f"[{number}]", (None,))
+        for number in range(1, state_count(interp, layer) + 1)
+    ]
+    return Tuple((whole, *rest))
 
 
 def state_shape(layer: Obj) -> Shape:

@@ -189,6 +189,10 @@ def one_call(ctx: Context, use: Use, node: Node, given: Sequence[tuple[str | Non
         arguments = ", ".join(f"{key}={text}" if key else text for key, text in given)
         return f"{use.data['callee']}({arguments})"
     text = given[0][1]
+    if row.get("states") and len(given) > 1:
+        states = given[1][1]
+        single = row.data["states"] == 1 and states.startswith("[")
+        text = f"{text}, {elements(states)[0] if single else states}"
     if row.name in ATTENTION:
         text = ", ".join(in_order(text, layer.span))
     return called(ops, text, str(use.data["callee"]), rank, layer.span)

@@ -88,6 +88,8 @@ def cell(ctx: Context, row: Row, layer: Obj, width: str | None) -> tuple[str, bo
 
 
 def rnn(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
+    if "states" in layer.args:
+        return [with_states(ctx, row, layer, width)]
     refuse_state(layer)
     module, native = cell(ctx, row, layer, width)
     reverse = ".flip(1)" if t.flag(layer.args, "go_backwards") else ""
@@ -103,6 +105,29 @@ def rnn(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | No
         mask=native,
     )
     return [*time_constant_dropout(layer, native), op] if native else [op]
+
+
+STATES = {"LSTM": "LSTMWithStates", "GRU": "GRUWithState", "RNN": "SimpleRNNWithState"}
+
+
+def with_states(ctx: Context, row: Row, layer: Obj, width: str | None) -> Op:
+    """A recurrent layer in a class of the script that goes on with its states.
+
+    Raises:
+        NotMigrated: torch's kernel does not compute it.
+    """
+    module, native = cell(ctx, row, layer, width)
+    plain = t.same_value(t.get(layer.args, "dropout"), 0.0)
+    if not native or not plain or t.flag(layer.args, "go_backwards"):
+        why = f"the states of a {row.name} with dropout, go_backwards or its own activations"
+        raise NotMigrated("K2T128", why, layer.span)
+    kind = str(row.data["torch_class"])
+    ctx.helpers[STATES[kind]] = None
+    module = module.replace(f"nn.{kind}", STATES[kind])
+    if t.flag(layer.args, "return_sequences"):
+        module = f"{module[:-1]}, return_sequences=True)"
+    call = "{m}({x})" if t.flag(layer.args, "return_state") else "{m}({x})[0]"
+    return Op(module=module, call=call, layout="last", out="last", stem=stem(row.name), widens=True)
 
 
 def time_constant_dropout(layer: Obj, native: bool) -> list[Op]:

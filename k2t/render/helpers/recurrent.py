@@ -331,3 +331,41 @@ class ConvLSTM2d(nn.Module):
             h = o * self.activation(c)
             outputs.append(h)
         return torch.stack(outputs, 2)
+
+
+class LSTMWithStates(nn.LSTM):
+    """One-layer LSTM, batch first, that takes and gives its states as Keras's: (batch, units)."""
+
+    def __init__(self, *sizes, return_sequences=False, **options):
+        super().__init__(*sizes, **options)
+        self.return_sequences = return_sequences
+
+    def forward(self, x, states=None):
+        if states is not None:
+            states = tuple(state.unsqueeze(0) for state in states)
+        outputs, (h, c) = super().forward(x, states)
+        return outputs if self.return_sequences else h[0], h[0], c[0]
+
+
+class GRUWithState(nn.GRU):
+    """One-layer GRU, batch first, that takes and gives its state as Keras's: (batch, units)."""
+
+    def __init__(self, *sizes, return_sequences=False, **options):
+        super().__init__(*sizes, **options)
+        self.return_sequences = return_sequences
+
+    def forward(self, x, state=None):
+        outputs, h = super().forward(x, None if state is None else state.unsqueeze(0))
+        return outputs if self.return_sequences else h[0], h[0]
+
+
+class SimpleRNNWithState(nn.RNN):
+    """One-layer RNN, batch first, that takes and gives its state as Keras's: (batch, units)."""
+
+    def __init__(self, *sizes, return_sequences=False, **options):
+        super().__init__(*sizes, **options)
+        self.return_sequences = return_sequences
+
+    def forward(self, x, state=None):
+        outputs, h = super().forward(x, None if state is None else state.unsqueeze(0))
+        return outputs if self.return_sequences else h[0], h[0]
