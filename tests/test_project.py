@@ -184,6 +184,21 @@ def test_a_finding_is_at_its_place_in_its_file(project, capsys):
     assert f"{path}:12:58: K2T100 error: Conv2D(depth=...)" in capsys.readouterr().out
 
 
+@pytest.mark.quick
+def test_a_checkout_of_keras_beside_a_script_is_no_part_of_its_project(tmp_path, capsys):
+    (tmp_path / "keras").mkdir()
+    (tmp_path / "keras" / "__init__.py").write_text("import tensorflow")
+    (tmp_path / "examples").mkdir()
+    script = tmp_path / "examples" / "train.py"
+    script.write_text(
+        "import numpy as np\nfrom keras import layers\nfrom keras.models import Sequential\n"
+        "model = Sequential([layers.Input((4,)), layers.Dense(1)])\n"
+        "model.compile('sgd', 'mse')\nmodel.fit(np.zeros((8, 4), 'float32'), np.zeros((8, 1)))\n"
+    )
+    assert main(["migrate", str(script)]) == 0
+    assert "K2T907" not in capsys.readouterr().out
+
+
 def test_the_project_follows_keras(project):
     command = [sys.executable, "-m", "k2t", "verify", "train.py", "--steps", "18"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300)

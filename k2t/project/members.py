@@ -15,6 +15,7 @@ from k2t.parse.script import Script, Unreadable, parse
 
 CODE = "K2T907"
 INIT = "__init__.py"
+FRAMEWORKS = ("keras", "tensorflow", "tf_keras", "keras_core")
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,19 @@ def imported(
     known = {os.path.normpath(p): p for p in given}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):
-            for base in bases(path, node.level):
-                target = os.path.join(base, *(node.module or "").split("."))
-                for candidate in (f"{target}.py", os.path.join(target, INIT)):
-                    if (found := known.get(os.path.normpath(candidate))) and found != path:
-                        yield node, found
-                        break
-                else:
-                    continue
-                break
+            places = map(os.path.normpath, candidates(path, node.level, node.module or ""))
+            found = next((known[place] for place in places if place in known), path)
+            if found != path:
+                yield node, found
+
+
+def candidates(path: str, level: int, module: str) -> Iterator[str]:
+    """Where a module of the project may be that a file imports; a framework is none."""
+    if not level and module.partition(".")[0] in FRAMEWORKS:
+        return
+    for base in bases(path, level):
+        target = os.path.join(base, *module.split("."))
+        yield from (f"{target}.py", os.path.join(target, INIT))
 
 
 def bases(path: str, level: int) -> Iterator[str]:
@@ -163,10 +168,11 @@ def beside(path: str, level: int, module: str) -> str | None:
     """The file of a module in the folder of a script, if it holds Keras code."""
     if not module:
         return None
-    for candidate in sources(path, level, module):
-        with open(candidate, "rb") as file:
-            return candidate if mentions_keras(file.read()) else None
-    return None
+    found = source(path, level, module)
+    if found is None:
+        return None
+    with open(found, "rb") as file:
+        return found if mentions_keras(file.read()) else None
 
 
 def around(path: str) -> dict[str, bytes]:
@@ -185,17 +191,11 @@ def around(path: str) -> dict[str, bytes]:
             continue
         for node in tree.body:
             if isinstance(node, ast.ImportFrom):
-                stack += sources(current, node.level, node.module or "")
+                other = source(current, node.level, node.module or "")
+                stack += [other] if other is not None else []
     return found
 
 
-def sources(path: str, level: int, module: str) -> list[str]:
-    """The file of a module that is imported in a script, where it is one of the same project."""
-    for base in bases(path, level):
-        target = os.path.join(base, *module.split("."))
-        for candidate in (f"{target}.py", os.path.join(target, INIT)):
-            if os.path.isfile(candidate):
-                return [candidate]
-        if level or base in ("", "/"):
-            break
-    return []
+def source(path: str, level: int, module: str) -> str | None:
+    """The file of a module that a script imports, where it is one of the same project."""
+    return next(filter(os.path.isfile, candidates(path, level, module)), None)
