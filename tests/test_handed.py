@@ -89,3 +89,56 @@ def test_a_layer_that_keeps_its_penalty_is_called_once():
     )
     done = migrate(text.encode(), "train.py", dialect="keras3")
     assert any("add_metric that is called again" in f.message for f in done.findings)
+
+
+RECURRENT = SCRIPT.replace("(64, 8)", "(64, 8, 3)").replace(
+    "keras.Input((8,)), layers.Dense(4, {given})", "keras.Input((8, 3)), {given}"
+)
+
+
+def recurrent(given: str) -> tuple[str, list[str]]:
+    done = migrate(RECURRENT.format(own="", given=given).encode(), "train.py", dialect="keras3")
+    return " ".join((done.text or "").split()), [f.message for f in done.findings]
+
+
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        (
+            "layers.GRU(4, bias_regularizer='l2', bias_constraint='non_neg')",
+            [
+                "0.01 * self.gru.bias_ih_l0.square().sum()",
+                "0.01 * self.gru.bias_hh_l0.square().sum()",
+                "self.gru.bias_hh_l0.clamp_(min=0)",
+            ],
+        ),
+        (
+            "layers.Bidirectional(layers.LSTM(4, kernel_regularizer='l1', "
+            "recurrent_constraint='non_neg'))",
+            [
+                "0.01 * self.lstm.weight_ih_l0.abs().sum()",
+                "0.01 * self.lstm.weight_ih_l0_reverse.abs().sum()",
+                "self.lstm.weight_hh_l0.clamp_(min=0)",
+                "self.lstm.weight_hh_l0_reverse.clamp_(min=0)",
+            ],
+        ),
+    ],
+)
+def test_all_that_is_one_weight_in_keras_is_penalised_and_held(given, lines):
+    text, messages = recurrent(given)
+    assert messages == []
+    assert all(line in text for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("inside", "reason"),
+    [
+        ("stateful=True", "LSTM(stateful=...)"),
+        ("no_such=1", "LSTM(no_such=...)"),
+        ("activity_regularizer='l2'", "around or in a Bidirectional"),
+        ("trainable=False", "trainable=False of a Bidirectional"),
+    ],
+)
+def test_the_layer_inside_a_bidirectional_is_looked_at(inside, reason):
+    _, messages = recurrent(f"layers.Bidirectional(layers.LSTM(4, {inside}))")
+    assert any(reason in message for message in messages)

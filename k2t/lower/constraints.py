@@ -14,7 +14,7 @@ from k2t.lower import text as t
 from k2t.lower.handed import is_handed, known, turned
 from k2t.lower.initial import Made, in_every, own_names, torch_class
 from k2t.lower.ops import Context, fill
-from k2t.lower.parameters import value_or_default
+from k2t.lower.parameters import halves, value_or_default
 from k2t.lower.parts import parts_of
 from k2t.table import Row
 
@@ -29,11 +29,19 @@ AXES = {"Dense": (1, 0), "Conv1D": (2, 1, 0), "Conv2D": (2, 3, 1, 0), "Conv3D": 
 
 def constraints(ctx: Context, row: Row, layer: Obj) -> tuple[tuple[str, str], ...]:
     """(torch parameter, statement about ``{p}``) for each constraint."""
-    return tuple(
-        (torch, statement(ctx, value, row, keras))
-        for torch, keras in row.get("weights", {}).items()
-        if not t.is_none(value := t.get(layer.args, f"{keras}_constraint"))
-    )
+    found: list[tuple[str, str]] = []
+    for torch, keras in row.get("weights", {}).items():
+        value = t.get(layer.args, f"{keras}_constraint")
+        if t.is_none(value):
+            continue
+        places = halves(row, layer, torch, keras)
+        if is_handed(value) and len(places) > 1:
+            raise NotMigrated(
+                "K2T165", f"a function of the script's own for the bias of {row.name}"
+            )
+        text = statement(ctx, value, row, keras)
+        found += [(place, text) for place in places]
+    return tuple(found)
 
 
 def statement(ctx: Context, value: Value, layer: Row | None, role: str) -> str:

@@ -57,6 +57,9 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
         ops = lower(ctx, each_step(ctx, layer), inside, width)
         return folded(row, ops, shape[:steps] if shape is not None else (None,) * steps)
     check_carried(row, layer)
+    inner = t.get(layer.args, "layer")
+    if row.get("shape") == "bidirectional" and isinstance(inner, Obj):
+        return both_ways(ctx, row, layer, inner, shape, width)
     if "training" in layer.args and (told := in_phase(row, layer)) is not None:
         return told
     if (matrix := pretrained(layer)) is not None:
@@ -92,6 +95,30 @@ PHASES = {
     "AlphaDropout": "F.alpha_dropout({x}, {rate}, training=True)",
 }
 """What drops in every phase."""
+
+
+def both_ways(
+    ctx: Context, row: Row, layer: Obj, inner: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    """A Bidirectional: what holds for the weights of the layer inside holds in both directions.
+
+    Raises:
+        NotMigrated: an argument of the layer inside is not carried over.
+    """
+    inside = ctx.row(inner)
+    check_carried(inside, inner)
+    watched = [t.get(one.args, "activity_regularizer") for one in (layer, inner)]
+    if not all(t.is_none(value) for value in watched):
+        raise NotMigrated("K2T300", "activity_regularizer around or in a Bidirectional", layer.span)
+    if any(t.data(t.get(one.args, "trainable")) is False for one in (layer, inner)):
+        why = "trainable=False of a Bidirectional is not carried over"
+        raise NotMigrated("K2T100", why, layer.span)
+    ops = bidirectional(ctx, row, layer, shape, width)
+    held = penalties(ctx, inside, inner), constraints(ctx, inside, inner)
+    both = [tuple((n + way, text) for n, text in h for way in ("", "_reverse")) for h in held]
+    main = next(i for i, op in enumerate(ops) if op.widens)
+    ops[main] = replace(ops[main], penalties=both[0], constraints=both[1], rank=row.get("rank"))
+    return ops
 
 
 def in_phase(row: Row, layer: Obj) -> list[Op] | None:

@@ -89,9 +89,20 @@ def penalties(ctx: Context, row: Row, layer: Obj) -> tuple[tuple[str, str], ...]
         if t.is_none(value):
             continue
         own = is_handed(value)
+        places = halves(row, layer, torch, keras)
+        if own and len(places) > 1:
+            raise NotMigrated(
+                "K2T165", f"a function of the script's own for the bias of {row.name}"
+            )
         text = handed.penalty(ctx, value, row, keras) if own else regularizer(ctx, value)
-        found.append((torch, text))
+        found += [(place, text) for place in places]
     return tuple(found)
+
+
+def halves(row: Row, layer: Obj, torch: str, keras: str) -> list[str]:
+    """Where torch has a parameter of Keras's: both biases of a GRU are one there."""
+    both = row.get("torch_class") == "GRU" and keras == "bias" and t.flag(layer.args, "reset_after")
+    return [torch, torch.replace("_ih_", "_hh_")] if both else [torch]
 
 
 def activity(ctx: Context, value: Value, layer: Obj) -> Op:
