@@ -30,9 +30,6 @@ if sys.argv[1] == "kill":
 sys.exit({"text": "a text"}.get(sys.argv[1], 7))
 """
 
-PATIENCE = 120
-"""Seconds: the first child waits for a nursery that imports both frameworks, beside other tests."""
-
 
 @pytest.fixture
 def environment(tmp_path, monkeypatch):
@@ -66,7 +63,7 @@ def way(request):
 )
 def test_how_a_child_ends(asked, code, last, way, tmp_path, environment):
     process = started(way, tmp_path, environment, asked, "two words")
-    assert process.wait(PATIENCE) == code
+    assert process.wait(30) == code
     assert (tmp_path / "log").read_text().splitlines()[-1] == last
     facts = json.loads((tmp_path / "facts.json").read_text())
     assert facts["argv"] == [asked, "two words"]
@@ -80,15 +77,15 @@ def test_a_child_that_takes_too_long_can_be_ended(way, tmp_path, environment):
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.2)
     os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait(PATIENCE) == -9
+    assert process.wait(30) == -9
 
 
 def test_children_do_not_wait_for_each_other(tmp_path, environment):
     with nurseries() as forked:
         slow = started(forked, tmp_path, environment, "sleep")
-        assert started(forked, tmp_path, environment, "number").wait(PATIENCE) == 7
+        assert started(forked, tmp_path, environment, "number").wait(30) == 7
         os.killpg(slow.pid, signal.SIGKILL)
-        assert slow.wait(PATIENCE) == -9
+        assert slow.wait(30) == -9
 
 
 @pytest.mark.parametrize(("name", "servers"), [("TF_ENABLE_ONEDNN_OPTS", 2), ("SCRIPT", 1)])
@@ -97,7 +94,7 @@ def test_a_framework_is_imported_once_for_what_it_reads(name, servers, tmp_path,
         found = set()
         for value in ("1", "2"):
             process = started(forked, tmp_path, {**environment, name: value}, "number")
-            process.wait(PATIENCE)
+            process.wait(30)
             found.add(process.nursery.server.pid)
             told = json.loads((tmp_path / "facts.json").read_text())["told"]
             assert told == (value if name == "SCRIPT" else None)
@@ -107,7 +104,7 @@ def test_a_framework_is_imported_once_for_what_it_reads(name, servers, tmp_path,
 def test_no_process_is_left(tmp_path, environment):
     with nurseries() as forked:
         process = started(forked, tmp_path, environment, "number")
-        process.wait(PATIENCE)
+        process.wait(30)
         server = process.nursery.server
     assert server.returncode == 0
 
@@ -115,7 +112,7 @@ def test_no_process_is_left(tmp_path, environment):
 def test_a_server_that_dies_is_an_error(tmp_path, environment):
     with nurseries() as forked:
         process = started(forked, tmp_path, environment, "number")
-        process.wait(PATIENCE)
+        process.wait(30)
         process.nursery.server.kill()
         process.nursery.server.wait()
         time.sleep(0.1)
