@@ -16,9 +16,11 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -27,7 +29,7 @@ def say(**what: Any) -> None:
     os.write(sys.stdout.fileno(), (json.dumps(what) + "\n").encode())
 
 
-def reap(*_: object) -> None:
+def reap() -> None:
     """Tells of every process that has ended."""
     with suppress(ChildProcessError):
         while True:
@@ -37,8 +39,29 @@ def reap(*_: object) -> None:
             say(pid=pid, code=os.waitstatus_to_exitcode(status))
 
 
+def requests(ended: int) -> Iterator[bytes]:
+    """The lines of the input; in between, processes are reaped.
+
+    A handler alone would not do: a signal between its check and the read that blocks waits for the
+    next line. ``ended`` can be read where a process has ended.
+    """
+    lines, rest = sys.stdin.fileno(), b""
+    while True:
+        ready, _, _ = select.select([lines, ended], [], [])
+        if ended in ready:
+            os.read(ended, 4096)
+            reap()
+        if lines in ready:
+            read = os.read(lines, 65536)
+            if not read:
+                return
+            *whole, rest = (rest + read).split(b"\n")
+            yield from whole
+
+
 def become(request: dict[str, Any]) -> int:
     """Runs the request in this process, as `python -m MODULE ARGUMENTS` would; the exit code."""
+    signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setpgid(0, 0)
     os.chdir(request["cwd"])
@@ -69,8 +92,11 @@ def main() -> None:
         with suppress(ImportError):
             importlib.import_module(name)
     gc.freeze()
-    signal.signal(signal.SIGCHLD, reap)
-    for line in iter(sys.stdin.buffer.readline, b""):
+    ended, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    for line in requests(ended):
         request = json.loads(line)
         pid = os.fork()
         if not pid:
