@@ -130,3 +130,25 @@ def test_an_operation_that_becomes_an_operator_keeps_its_brackets(
     text = migrated(f"def distance(y_true, y_pred):\n    return {written}", "distance").text
     assert wanted in text
     assert f"({wanted})" not in text
+
+
+FIT_TELLS_NO_TARGETS = """\
+import numpy as np
+from keras.layers import Dense, Flatten
+from keras.models import Sequential
+from keras.preprocessing.image import ImageDataGenerator
+
+x = np.random.rand(32, 8, 8, 1).astype("float32")
+y = np.eye(3, dtype="float32")[np.random.randint(0, 3, 32)]
+model = Sequential([Flatten(input_shape=(8, 8, 1)), Dense(3, activation="softmax")])
+model.compile("adam", "mse", metrics=["accuracy"])
+model.fit(ImageDataGenerator().flow_from_directory("images"))
+model.evaluate(x, y)
+"""
+
+
+def test_an_evaluate_tells_the_targets_that_the_fit_does_not() -> None:
+    found = migrate(FIT_TELLS_NO_TARGETS.encode(), "script.py")
+    assert found.text is not None
+    assert 'task="multiclass", num_classes=3' in found.text
+    assert "K2T503" not in {f.code for f in found.findings}

@@ -24,7 +24,8 @@ def batch_size(program: Program, model: Model) -> int | None:
 def targets(program: Program, model: Model) -> Value | None:
     """The targets the model is first fitted to (from y, or from a Sequence's batches).
 
-    Of targets that come in other forms from batch to batch only what they have in common is known.
+    Where the fit does not tell them, those a later evaluate is given. Of targets that come in
+    other forms from batch to batch only what they have in common is known.
     """
     taught = [u for u in program.uses if u.kind in LEARNS and set(u.models) & set(model.instances)]
     if any(use.kind == "train_on_batch" for use in taught):
@@ -35,7 +36,7 @@ def targets(program: Program, model: Model) -> Value | None:
         if use.kind == "class" and use.data.get("targets") is not None:
             found = use.data["targets"]
             return found if isinstance(found, Array) else None
-    return None
+    return next((use.args["y"].value for use in taught if "y" in use.args), None)
 
 
 def in_common(given: Sequence[Value]) -> Array:

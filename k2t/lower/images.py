@@ -79,8 +79,8 @@ def inert_arguments(edits: Edits, use: Use) -> set[str]:
             inert.add(name)
     zca = use.args.get("zca_whitening")
     if zca is None or zca.span is None or "zca_whitening" in inert:
-        inert |= {"zca_epsilon"} & set(use.args)
-    return inert
+        inert.add("zca_epsilon")
+    return {name for name in inert if name in use.args and use.args[name].span is not None}
 
 
 def normalizes(edits: Edits) -> bool:
