@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -51,11 +51,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """All rows, by section and name, and the row each canonical Keras name leads to."""
+    """All rows, by section and name, and the row each canonical Keras name leads to.
+
+    ``refused`` has the reasons for names (and for strings of a section) that are not carried over.
+    """
 
     rows: Mapping[str, Mapping[str, Row]]
     by_path: Mapping[str, Row]
     by_string: Mapping[tuple[str, str], Row]
+    refused: Mapping[str | tuple[str, str], str]
 
     def section(self, name: str) -> Mapping[str, Row]:
         return self.rows.get(name, {})
@@ -68,6 +72,16 @@ class Table:
         """The row of a string identifier (``"adam"`` in ``optimizers``)."""
         return self.by_string.get((section, name)) or self.by_string.get((section, name.lower()))
 
+    def paths(self) -> Iterator[str]:
+        """All canonical names: those with a rule, and those that are refused."""
+        yield from self.by_path
+        yield from (name for name in self.refused if isinstance(name, str))
+
+    def left(self, path: str) -> str:
+        """What is said of a canonical Keras name that is left, with the reason if a row has one."""
+        reason = self.refused.get(path)
+        return f"{path} is not migrated" + (f": {reason}" if reason else "")
+
 
 @cache
 def load() -> Table:
@@ -79,9 +93,15 @@ def build(data: Mapping[str, Any]) -> Table:
     rows: dict[str, dict[str, Row]] = {}
     by_path: dict[str, Row] = {}
     by_string: dict[tuple[str, str], Row] = {}
+    refused: dict[str | tuple[str, str], str] = {}
     for section, entries in data.items():
         rows[section] = {}
         for name, entry in entries.items():
+            if reason := entry.get("refused"):  # no rule: a reason that there is none
+                refused.update(dict.fromkeys(entry["keras"], reason))
+                strings = ((section, string) for string in entry.get("strings", ()))
+                refused.update(dict.fromkeys(strings, reason))
+                continue
             params = tuple(Param(*p) for p in entry.get("params", ()))
             row = Row(name, section, tuple(entry.get("keras", ())), params, entry)
             rows[section][name] = row
@@ -89,7 +109,7 @@ def build(data: Mapping[str, Any]) -> Table:
             by_path.update(dict.fromkeys(entry.get("functions", ()), row))
             for string in entry.get("strings", ()):
                 by_string[section, string] = row
-    return Table(rows, by_path, by_string)
+    return Table(rows, by_path, by_string, refused)
 
 
 def compile_rules(rules: Path = RULES) -> str:

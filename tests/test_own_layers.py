@@ -89,7 +89,7 @@ def own(body: str, init: str = "") -> str:
                 "        return self.b(x)",
                 "        self.b = layers.Dense(3, kernel_constraint='x')",
             ),
-            "the constraint is not known",
+            "the constraint 'x' is not known",
         ),
         (own("        return self.w", "        self.w = self.add_weight((4,))"), "shape"),
         (

@@ -1,10 +1,12 @@
 """The compiled rule table is the one the rules say."""
 
 import json
+import tomllib
 
 import pytest
 
 from k2t import table
+from k2t.pipeline import migrate
 
 pytestmark = pytest.mark.quick
 
@@ -21,6 +23,39 @@ def test_rows_are_found_by_every_keras_name():
         for row in rows.values():
             for path in row.keras:
                 assert loaded.find(path) is row, f"{path} leads to two rows"
+
+
+def test_a_name_has_a_rule_or_a_reason_why_it_has_none():
+    loaded = table.load()
+    assert loaded.refused
+    for name in loaded.refused:
+        known = loaded.find(name) if isinstance(name, str) else loaded.by_string.get(name)
+        assert known is None, f"{name} is refused, and has a row"
+
+
+def test_a_refusal_is_names_and_a_reason():
+    for path in table.RULES.glob("*.toml"):
+        for name, entry in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            if "refused" in entry:
+                assert set(entry) <= {"keras", "strings", "refused"}, f"{path.name}: {name}"
+                assert isinstance(entry["refused"], str), f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "model = keras.Sequential([keras.Input((3,)), keras.layers.JaxLayer(print)])",
+        "from keras.layers import *\nmodel = keras.Sequential([Input((3,)), JaxLayer(print)])",
+        "x = keras.Input((3,))\nmodel = keras.Model(x, keras.layers.JaxLayer(print)(x))",
+        "print(keras.layers.JaxLayer(print))",
+    ],
+)
+def test_a_refusal_says_its_reason(use):
+    result = migrate(f"import keras\n\n{use}\n".encode(), "train.py")
+    messages = [finding.message for finding in result.findings]
+    assert any("keras.layers.JaxLayer is not migrated: what it" in one for one in messages), (
+        messages
+    )
 
 
 def test_a_bad_signature_names_its_row(tmp_path):

@@ -258,7 +258,7 @@ def followed(
     result = calls.call_method(interp, instance, "call", given, extra)
     for event in interp.events[events:]:
         if event.kind == "unsupported" and not event.hypothetical:
-            refuse(interp, index, f"{event['what']} is not migrated", event.node)
+            refuse(interp, index, interp.table.left(str(event["what"])), event.node)
     if interp.guesses > guesses:
         refuse(interp, index, "conditions or loops of its methods are not known", node)
     settle(interp, events, index)

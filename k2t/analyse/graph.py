@@ -81,7 +81,9 @@ def connect(interp: Interpreter, model: ModelState, args: dict[str, Arg]) -> Non
             values = inner[0]  # [model.inputs] of a model with one input
         ids = tuple(v.node for v in values if isinstance(v, Tensor))
         if len(ids) != len(values):
-            model.broken = f"its {end} are not known"
+            why = next((v.why for v in values if isinstance(v, Unknown) and v.why), None)
+            left = f": {interp.table.left(why)}" if why else ""
+            model.broken = f"its {end} are not known{left}"
             continue
         named: tuple[str | None, ...] = tuple(keys)
         named = named or tuple(end_name(interp.graph[i]) for i in ids)
@@ -143,7 +145,7 @@ def add(interp: Interpreter, model: ModelState, layer: Value, node: ast.AST, fra
         layer = part
     if not isinstance(layer, Obj):
         why = layer.why if isinstance(layer, Unknown) else None
-        model.broken = f"{why} is not migrated" if why else "a layer of it is not known"
+        model.broken = interp.table.left(why) if why else "a layer of it is not known"
         return
     model.added = (
         *model.added,

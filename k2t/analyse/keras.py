@@ -64,9 +64,9 @@ class Keras:
     # ------------------------------------------------------------------ names
 
     def star_import(self, base: str, frame: Frame) -> None:
-        """``from keras.layers import *`` binds every public name that has a row."""
+        """``from keras.layers import *`` binds every public name that the table knows."""
         section = names.canonical(base)
-        for path in self.interp.table.by_path:
+        for path in self.interp.table.paths():
             if path.rpartition(".")[0] == section:
                 frame.bind(path.rpartition(".")[2], Ref(path))
         if section == "keras.layers":

@@ -23,7 +23,8 @@ def activation_row(ctx: Context, value: Value) -> Row | None:
     else:
         row = None
     if row is None or row.section != "activations":
-        raise NotMigrated("K2T101", "the activation is not known")
+        why = t.not_known(ctx.table, "activations", value, "the activation")
+        raise NotMigrated("K2T101", why)
     return None if row.name == "linear" else row
 
 

@@ -63,7 +63,8 @@ def statement(ctx: Context, value: Value, layer: Row | None, role: str) -> str:
     elif isinstance(value, Obj):
         row, args = ctx.table.rows["constraints"].get(value.row), value.args
     if row is None or row.section != "constraints":
-        raise NotMigrated(CODE, "the constraint is not known")
+        why = t.not_known(ctx.table, "constraints", value, "the constraint")
+        raise NotMigrated(CODE, why)
     values = {p.name: value_or_default(row, args, p.name) for p in row.params}
     texts = {name: t.text(one) for name, one in values.items() if name != "axis"}
     if "axis" in values:

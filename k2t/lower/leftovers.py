@@ -69,7 +69,7 @@ def stops_of(
         known = known or next(behind, None)
         if known is None and is_tensor(found.path) and found.stmt in stops:
             continue
-        message = f"{found.path} is not migrated"
+        message = edits.ctx.table.left(found.path)
         stop(found.stmt, known, Finding("K2T900", Severity.ERROR, message, found.span))
     for use in refused:
         if covered(use.call, edits, removed):

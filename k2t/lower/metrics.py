@@ -63,7 +63,8 @@ def lower_metric(ctx: Context, value: Value, output: Output, loss: Loss, y: Arra
     if row is not None and row.section == "losses":
         row = None
     if row is None:
-        raise NotMigrated("K2T500", "the metric is not known")
+        why = t.not_known(ctx.table, "metrics", value, "the metric")
+        raise NotMigrated("K2T500", why)
     metric = metric_of(ctx, row, args, value, output, loss, y)
     return replace(metric, up=row.get("direction") == "up")
 

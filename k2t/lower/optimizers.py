@@ -50,7 +50,8 @@ def optimizer_row(ctx: Context, value: Value) -> tuple[Row, Mapping[str, Arg]]:
     elif isinstance(value, Obj):
         row, args = ctx.table.rows["optimizers"].get(value.row), value.args
     if row is None or row.section != "optimizers":
-        raise NotMigrated("K2T400", "the optimizer is not known")
+        why = t.not_known(ctx.table, "optimizers", value, "the optimizer")
+        raise NotMigrated("K2T400", why)
     return row, args
 
 

@@ -48,7 +48,8 @@ def initializer(ctx: Context, value: Value) -> tuple[str, str]:
     else:
         row = None
     if row is None or row.section != "initializers":
-        raise NotMigrated("K2T200", "the initializer is not known")
+        why = t.not_known(table, "initializers", value, "the initializer")
+        raise NotMigrated("K2T200", why)
     statement = fill_row(row, args)
     for helper in ("glorot_normal_", "he_normal_", "lecun_normal_", "variance_scaling_"):
         if statement.startswith(helper):
@@ -145,7 +146,8 @@ def regularizer(ctx: Context, value: Value) -> str:
     elif isinstance(value, Obj):
         row, args = ctx.table.rows["regularizers"].get(value.row), value.args
     if row is None:
-        raise NotMigrated("K2T300", "the regularizer is not known")
+        why = t.not_known(ctx.table, "regularizers", value, "the regularizer")
+        raise NotMigrated("K2T300", why)
     if row.name == "L1L2":
         parts = []
         for name, shape in (("l1", "abs"), ("l2", "square")):

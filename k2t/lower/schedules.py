@@ -37,7 +37,7 @@ def scheduled(row: Row, made: Obj, optimizer: str) -> tuple[Line, ...]:
     Raises:
         NotMigrated: an argument that is not carried over.
     """
-    for name in row.get("refused", ()):
+    for name in row.get("fixed", ()):
         arg = made.args.get(name)
         default = next(p.default for p in row.params if p.name == name)
         if arg is not None and arg.span is not None and not t.same_value(arg.value, default):

@@ -77,7 +77,8 @@ def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
         return scored.loss(ctx, value)
     row, args = find_row(ctx, "losses", value)
     if row is None or row.section != "losses":
-        raise NotMigrated("K2T301", "the loss is not known")
+        why = t.not_known(ctx.table, "losses", value, "the loss")
+        raise NotMigrated("K2T301", why)
     check_loss_arguments(row, args)
     logits = flag_of(args, "from_logits")
     tail = row.get("tail")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.values import Arg, Const, Tuple, Value, as_int
+from k2t.ir.values import Arg, Const, Ref, Tuple, Value, as_int
+from k2t.table import Table
 
 
 def text(value: Value) -> str:
@@ -85,6 +86,15 @@ def flag(args: Mapping[str, Arg], name: str) -> bool:
     if isinstance(value, Const):
         return bool(value.value)
     raise NotMigrated("K2T903", f"{name} is not known, and the rewriting depends on it")
+
+
+def not_known(table: Table, section: str, value: Value, what: str) -> str:
+    """What is said of a loss, an activation, ... that no row is found for."""
+    if isinstance(value, Const) and isinstance(value.value, str):
+        reason = table.refused.get((section, value.value))
+        return f"{what} {value.value!r} is not " + (f"migrated: {reason}" if reason else "known")
+    path = value.path if isinstance(value, Ref) else str(getattr(value, "why", None))
+    return table.left(path) if path in table.refused else f"{what} is not known"
 
 
 def string(args: Mapping[str, Arg], name: str) -> str | None:
