@@ -68,7 +68,8 @@ def bound(
 ) -> dict[str, Arg] | None:
     """The arguments by parameter name, with the defaults of this spelling; None if they do not
     fit the signature."""
-    names = [p.name for p in row.params]
+    order = row.get("order", {}).get(path)
+    names = order.split() if order else [p.name for p in row.params]
     count = len(interp.events)
     written = arguments.given(interp, node, frame, names, row.get("legacy", {}))
     written.pop("name", None)

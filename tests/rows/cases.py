@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -287,37 +286,6 @@ def merged(name: str, shape: tuple[int, ...], count: int, arguments: str) -> Cas
     script += f"model = keras.Model([{', '.join(inputs)}], out)\n"
     title = f"layers/{name}: {count} of {'x'.join(map(str, shape))} {arguments}".rstrip()
     return Case(title, f"layers/{name}", script, (shape,) * count)
-
-
-def op_cases() -> list[Case]:
-    """Each sample of each tensor operation, on inputs and behind layers that move the channels."""
-    return [
-        operation(f"ops/{row.name}", shapes, expression, front)
-        for row in table.load().section("ops").values()
-        for shapes, expression in row.get("samples", ())
-        for front in ((), ("layer",))
-    ]
-
-
-def operation(row: str, shapes: list[list[int]], expression: str, front: tuple[str, ...]) -> Case:
-    """One expression of x (and y). Names that Keras 3 only has for real tensors go in a Lambda."""
-    script = HEAD + "from keras import ops\nimport tensorflow as tf\n"
-    script += "from tensorflow.keras import backend as K\n"
-    names = "xy"[: len(shapes)]
-    for name, shape in zip(names, shapes, strict=True):
-        script += f"in_{name} = keras.Input({tuple(shape)})\n"
-        applied = f"{ahead(tuple(shape))}(in_{name})" if front else f"in_{name}"
-        script += f"{name} = {applied}\n"
-    if re.search(r"\b(K|tf)\.", expression):
-        inner = re.sub(r"\b[xy]\b", lambda v: f"v[{names.index(v[0])}]", expression)
-        whole = f"[{', '.join(names)}]" if len(names) > 1 else names
-        expression = f"layers.Lambda(lambda v: {inner if len(names) > 1 else expression})({whole})"
-        expression = expression.replace("lambda v", "lambda x") if len(names) == 1 else expression
-    ends = ", ".join(f"in_{name}" for name in names)
-    ends = f"[{ends}]" if len(names) > 1 else ends
-    script += f"out = {expression}\nmodel = keras.Model({ends}, out)\n"
-    title = f"{row}: {expression} of {shapes}{' behind a layer' if front else ''}"
-    return Case(title, row, script, tuple(map(tuple, shapes)))
 
 
 def activation_cases() -> list[Case]:

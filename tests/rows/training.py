@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from k2t import table
 
-from .cases import BOUND, HEAD, Case, activation_cases, layer_cases, op_cases
+from .cases import BOUND, HEAD, Case, activation_cases, layer_cases
+from .operations import op_cases
 
 SCRIPT = """import keras
 import numpy as np
