@@ -60,7 +60,8 @@ def run(
         cache=cache,
         launch=LAUNCH,
     )
-    result = examine(subject, setting, Limits())
+    limits = Limits(variables=tuple(case.options.get("variables", ())))
+    result = examine(subject, setting, limits)
     assert sum(len(curve.keras) for curve in result.runs[0].curves) >= 20, "at least twenty steps"
     return result
 

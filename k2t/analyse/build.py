@@ -214,6 +214,8 @@ class Assembly:
                 fits = data.get("fits")
                 if isinstance(fits, tuple):
                     data["fits"] = (*fits, event["fit"])
+                if "called_back" in event.data:
+                    data["called_back"] = event["called_back"]
                 for name in ("runs", "states"):
                     if name in data:
                         data[name] = (*data[name], *event[name])
@@ -274,7 +276,7 @@ class Assembly:
         if event.kind == "class" and isinstance(node, ast.ClassDef):
             data |= sequence_class(self.interp, node)
             if event["base"] == hooks.BASE:
-                data["hooks"] = hooks.hooks(self.interp, node)
+                data["hooks"] = hooks.own_callback(self.interp, node, event["index"])
         return Use(
             kind=event.kind,
             call=span,

@@ -8,12 +8,13 @@ from typing import Any
 
 from k2t.analyse import hooks
 from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.state import Frame
 from k2t.ir.program import Run
 from k2t.ir.values import NONE, Arg, Function, ListRef, Obj, Tuple, Value
 
 
 def is_callback(interp: Interpreter, value: Value) -> bool:
-    value = hooks.as_callback(value)
+    value = hooks.as_callback(interp, value)
     return isinstance(value, Obj) and value.row in interp.table.section("callbacks")
 
 
@@ -32,7 +33,8 @@ def run(interp: Interpreter, args: Mapping[str, Arg]) -> Run | None:
         items = [value]
     if items is None or not all(is_callback(interp, item) for item in items):
         return None
-    found = tuple(o for o in map(hooks.as_callback, items) if isinstance(o, Obj))
+    made = (hooks.as_callback(interp, item) for item in items)
+    found = tuple(one for one in made if isinstance(one, Obj))
     place = value.id if isinstance(value, ListRef) else None
     fresh = frozenset(
         event["obj"].id
@@ -40,6 +42,12 @@ def run(interp: Interpreter, args: Mapping[str, Arg]) -> Run | None:
         if event.kind == "callback" and event["iteration"] == interp.iteration
     )
     return Run(found, place, interp.iteration, fresh)
+
+
+def follow(interp: Interpreter, args: Mapping[str, Arg], model: int, frame: Frame) -> None:
+    """What callbacks of the script's own do with the model that a fit trains."""
+    value = args["callbacks"].value if "callbacks" in args else NONE
+    hooks.follow(interp, interp.items(value) or [value], model, frame)
 
 
 def functions(interp: Interpreter, args: Mapping[str, Arg]) -> dict[str, Any]:

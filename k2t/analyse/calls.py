@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from k2t.analyse import arrays, numpy_calls
 from k2t.analyse.state import Frame, Invocation
@@ -219,6 +219,12 @@ def branches(tree: ast.Module, stmt: ast.stmt) -> dict[int, bool]:
 def exclude(one: dict[int, bool], other: dict[int, bool]) -> bool:
     """Whether of two statements in these branches only one can run."""
     return any(other.get(outer, side) != side for outer, side in one.items())
+
+
+def comes_to(interp: Interpreter, model: int) -> dict[str, Any]:
+    """In which branches a fit stands, and with what its model comes to it."""
+    here = branches(interp.tree, interp.stmt)
+    return {"branches": here, "states": (optimizer_state(interp, model),)}
 
 
 def optimizer_state(interp: Interpreter, model: int) -> str:

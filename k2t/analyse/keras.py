@@ -388,13 +388,13 @@ class Keras:
         if name == "fit" and isinstance(fed, Instance):
             seen["on_epoch_end"] = calls.defines(interp, fed, "on_epoch_end")
         if name == "fit":
-            seen["branches"] = calls.branches(interp.tree, interp.stmt)
-            seen["runs"] = (callbacks.run(interp, args),)
-            seen["states"] = (calls.optimizer_state(interp, model),)
+            seen |= calls.comes_to(interp, model) | {"runs": (callbacks.run(interp, args),)}
         if name in methods.FED:
             seen["parts"] = feeding.parts(interp, args, node)
         if name == "compile":
             seen |= {"versions": versions_of(frame), "iteration": interp.iteration}
             seen["functions"] = scored.functions(interp, state, args, node, frame)
         interp.event(name, node, frame, model=model, args=args, result=result, **seen)
+        if name == "fit":
+            callbacks.follow(interp, args, model, frame)
         return result

@@ -82,33 +82,58 @@ def name_of(layout: Layout, calls: Mapping[int, Event], event: Event) -> str | N
     if event.kind == "get_state":
         if isinstance(parent, ast.Call) and id(parent) in calls:
             return ""
-        match parent:
-            case ast.Assign(targets=[ast.Name(id=name)]) if only_kept(layout, calls, name):
-                return name
-        return None
-    match node.args:
-        case [ast.Call() as inner] if id(inner) in calls:
+        target = parent.targets[0] if isinstance(parent, ast.Assign) else None
+    else:
+        target = node.args[0] if len(node.args) == 1 else None
+        if id(target) in calls:
             return ""
-        case [ast.Name(id=name)] if only_kept(layout, calls, name):
+    name = written(target)
+    return name if name is not None and only_kept(layout, calls, name) else None
+
+
+def written(node: ast.AST | None) -> str | None:
+    """A variable or an attribute of ``self``, as it is written."""
+    match node:
+        case ast.Name(id=name):
             return name
+        case ast.Attribute(value=ast.Name(id="self"), attr=name):
+            return f".{name}"
     return None
 
 
 def only_kept(layout: Layout, calls: Mapping[int, Event], name: str) -> bool:
-    """Whether a variable is only bound to the weights of models, and only put back into models."""
+    """Whether a variable is only bound to the weights of models (None before there are any), and
+    only put back into models."""
     for node in ast.walk(layout.interp.tree):
         parent = layout.parents.get(id(node))
         match node:
-            case ast.Name(id=found, ctx=ast.Load()) if found == name:
-                if id(parent) not in calls or calls[id(parent)].kind != "set_state":
-                    return False
-            case ast.Name(id=found) if found == name:
-                value = parent.value if isinstance(parent, ast.Assign) else None
-                if id(value) not in calls or calls[id(value)].kind != "get_state":
-                    return False
+            case ast.Name(id=found, ctx=context) if found == name:
+                pass
+            case ast.Attribute(attr=found, ctx=context) if f".{found}" == name:
+                pass
             case ast.arg(arg=found) if found == name:
                 return False
+            case _:
+                continue
+        assert isinstance(node, ast.Name | ast.Attribute)
+        if isinstance(context, ast.Load):
+            back = id(parent) in calls and calls[id(parent)].kind == "set_state"
+            if not back and not asks_for_none(parent):
+                return False
+            continue
+        value = parent.value if isinstance(parent, ast.Assign) else None
+        none = isinstance(value, ast.Constant) and value.value is None
+        if not none and (id(value) not in calls or calls[id(value)].kind != "get_state"):
+            return False
     return True
+
+
+def asks_for_none(node: ast.AST | None) -> bool:
+    """``best is None``."""
+    match node:
+        case ast.Compare(ops=[ast.Is() | ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            return True
+    return False
 
 
 def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:

@@ -204,11 +204,29 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """What a method of a callback does with the model that is trained, by place.
+
+    ``models`` are ``self.model``, ``stops`` statements that end the training, ``rates`` what reads
+    the learning rate, ``sets`` statements that set it (with the operator and the new value),
+    ``params`` reads of ``self.params`` and their keys, ``guards`` statements that only make sure
+    that there is a rate.
+    """
+
+    models: tuple[Span, ...] = ()
+    stops: tuple[Span, ...] = ()
+    rates: tuple[Span, ...] = ()
+    sets: tuple[tuple[Span, str, Span], ...] = ()
+    params: tuple[tuple[Span, str], ...] = ()
+    guards: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True)
 class Hook:
     """A method of a callback of the script's own: the span of its name and parameters, its first
     statement, the names of the number (of the epoch or batch) and of the logs, if it reads these.
 
-    ``stops`` are the statements that end the training, ``reads`` all names it reads.
+    ``keys`` are what it reads of the logs (None: not known), ``reads`` all names that it reads.
     """
 
     name: str
@@ -216,9 +234,30 @@ class Hook:
     first: Span
     number: str | None
     logs: str | None
-    stops: tuple[Span, ...]
+    keys: tuple[str, ...] | None
+    reached: Reached
     reads: frozenset[str]
     problem: str | None
+
+
+@dataclass(frozen=True)
+class OwnCallback:
+    """A class of the script that is a callback: its methods that Keras calls, and its others.
+
+    ``index`` is its number among the definitions, ``above`` whether it extends another of the
+    script's, ``bases`` are Keras's class among its bases, ``top`` is where a method can be put in.
+    """
+
+    index: int
+    hooks: tuple[Hook, ...]
+    others: tuple[Reached, ...]
+    bases: tuple[Span, ...]
+    top: Span | None
+    problem: str | None
+
+    @property
+    def sets_rate(self) -> bool:
+        return any(r.sets for r in (*self.others, *(h.reached for h in self.hooks)))
 
 
 @dataclass(frozen=True)

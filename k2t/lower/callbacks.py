@@ -13,6 +13,7 @@ from k2t.ir.values import Obj
 from k2t.lower import text as t
 from k2t.lower.asked import validates
 from k2t.lower.edits import Edits, emit_before
+from k2t.lower.hooks import sets_rate
 from k2t.lower.model import Draft
 from k2t.table import Row, Table
 
@@ -33,14 +34,16 @@ def fits_of(program: Program, call: Span) -> Iterator[tuple[Use, Run, Obj]]:
 
 def rate_class(program: Program, table: Table, instances: tuple[int, ...]) -> str | None:
     """The SGD that keeps its momentum when a callback of a model's fits changes the rate."""
-    found = {
-        str(rate)
+    given = [
+        obj
         for use in program.uses
         if set(use.models) & set(instances)
         for run in runs(use)
         for obj in (run.callbacks if run is not None else ())
-        if (rate := table.rows["callbacks"][obj.row].get("rate")) is not None
-    }
+    ]
+    rows = table.rows["callbacks"]
+    found = {str(rows[obj.row].get("rate")) for obj in given if rows[obj.row].get("rate")}
+    found |= {"SGDFull" for obj in given if sets_rate(program, obj)}
     return max(found, key=len, default=None)
 
 

@@ -63,6 +63,8 @@ def trainer_for(edits: Edits, use: Use) -> str:
 
 def called_back(edits: Edits, use: Use) -> bool:
     """Whether a use stands in a function that a callback calls, itself or by way of others."""
+    if use.data.get("called_back"):
+        return True
     uses, source = edits.program.uses, edits.program.source
     called = {span for other in uses for span in other.data.get("functions", ())}
     waiting = {other.scope for other in uses if other.scope is not None} - called
@@ -97,8 +99,12 @@ def evaluate(edits: Edits, use: Use) -> None:
     made = data_loader(edits, use, draft, x, use.args.get("y"), batch_option(use))
     weights = weight_parts(edits, use, use.args.get("y"))
     made = with_weights(made, weights)
-    trainer = trainer_for(edits, use)
-    call = code(f"{trainer}.test(", use.receiver, ", ", made, ", verbose=False)[0]")
+    if called_back(edits, use):
+        edits.training["evaluate"] = edits.name("evaluate")
+        call = code(edits.name("evaluate"), "(", use.receiver, ", ", made, ")")
+    else:
+        trainer = trainer_for(edits, use)
+        call = code(f"{trainer}.test(", use.receiver, ", ", made, ", verbose=False)[0]")
     as_dict = "return_dict" in use.args and t.flag(use.args, "return_dict")
     if draft.heads and not as_dict and use.how != "nothing":
         raise NotMigrated("K2T304", "the list that evaluate gives of several outputs", use.call)
@@ -113,6 +119,8 @@ def evaluate(edits: Edits, use: Use) -> None:
         result = code("dict(sorted(", call, ".items()))") if draft.metrics or draft.heads else call
     elif single and use.how != "nothing":
         result = code(call, '["loss"]')
+    elif use.how == "nothing" and called_back(edits, use):
+        result = code("print(", call, ")") if not quiet_test(use) else call
     elif use.how == "nothing":
         result = code(f"{trainer}.test(", use.receiver, ", ", made, quiet_test(use), ")")
     elif use.how == "unpack":

@@ -242,3 +242,14 @@ class LambdaCallback(L.Callback):
 
     def logs(self, trainer):
         return {name: value.item() for name, value in trainer.callback_metrics.items()}
+
+
+class BatchLoss(L.Callback):
+    """Tells after a batch the mean loss of the epoch so far, over its samples, as Keras does."""
+
+    def mean_loss(self, outputs, data, batch):
+        if batch == 0:
+            self._sum, self._samples = 0.0, 0
+        self._sum += outputs["loss"].item() * len(data[-1])
+        self._samples += len(data[-1])
+        return self._sum / self._samples

@@ -1,5 +1,7 @@
 """Loaders over arrays in memory, and what `fit` and `predict` give back in Keras."""
 
+import copy
+
 import lightning as L
 import numpy as np
 import torch
@@ -95,6 +97,17 @@ def predict_named(model, x):
     outputs = model.eval()({name: torch.as_tensor(part) for name, part in x.items()})
     model.train(training)
     return outputs
+
+
+def evaluate(model, loader):
+    """What a test over a loader logs, while the model is fitted: of a copy that has no Trainer."""
+    trainer = L.Trainer(
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    return trainer.test(copy.deepcopy(model), loader, verbose=False)[0]
 
 
 def class_weights(weights, y):
