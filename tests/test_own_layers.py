@@ -524,3 +524,82 @@ def test_a_call_in_a_class_may_tell_a_layer_its_phase() -> None:
     text = carried(layer(own(body, made)))
     assert "momentum=0.01).eval()" in text
     assert "return F.dropout(x, 0.3)" in text
+
+
+PAIR = own("        return x, [2 * x, 3 * x]")
+
+
+def test_two_outputs_of_a_layer_are_taken_apart_in_a_graph() -> None:
+    text = carried(layer(own("        return x, 2 * x"), "layers.Add()(Own()(x))"))
+    assert "x, x1 = self.own(" in text
+
+
+def test_tensors_in_a_list_in_a_tuple_are_refused_outside_of_classes() -> None:
+    left = errors(layer(PAIR, "layers.Add()(Own()(x)[1])"))
+    assert "Own, which gives lists in a list, is not migrated" in left
+
+
+def test_a_branch_of_build_that_is_not_taken_may_ask_for_more() -> None:
+    text = carried(
+        layer(
+            "class Own(layers.Layer):\n"
+            "    def __init__(self, many=False):\n"
+            "        super().__init__()\n"
+            "        self.many = many\n"
+            "    def build(self, shape):\n"
+            "        if self.many:\n"
+            "            self.w = self.add_weight(shape=(shape[-2], shape[-1]))\n"
+            "        else:\n"
+            "            self.w = self.add_weight(shape=(shape[-1],))\n"
+            "    def call(self, x):\n"
+            "        return x * self.w"
+        )
+    )
+    assert "torch.empty(shape[-2], shape[-1])" in text
+
+
+FED = """import keras
+import numpy as np
+from keras import layers
+
+x = np.random.rand(64, 4).astype("float32")
+y = np.random.rand(64, 1).astype("float32")
+
+
+class Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(1)
+
+    def call(self, inputs):
+        {body}
+
+
+model = Own()
+model.compile("sgd", {loss})
+model.fit({fed}, {y})
+"""
+
+
+@pytest.mark.parametrize(
+    ("fed", "body"),
+    [
+        ("[x, x]", "one, two = inputs\n        return self.dense(one + two)"),
+        ("(x, x)", "return self.dense(inputs[0]) + inputs[1][:, :1]"),
+        ('{"a": x, "b": x}', 'return self.dense(inputs["a"] * inputs["b"])'),
+    ],
+)
+def test_a_model_class_is_fed_several_arrays(fed: str, body: str) -> None:
+    script = FED.format(fed=fed, body=body, loss='"mse"', y="y")
+    text = carried(migrate(script.encode(), "script.py"))
+    assert "def forward(self, inputs): return self.model(inputs)" in text
+
+
+def test_outputs_without_names_that_share_a_log_are_refused() -> None:
+    body = "return self.dense(inputs), self.dense(-inputs)"
+    script = FED.format(fed="x", body=body, loss='["mse", "mse"]', y="[y, y]")
+    left = errors(migrate(script.encode(), "script.py"))
+    assert "share a loss or metric" in left[0]
+    told = script.replace('["mse", "mse"]', '["mse", "mae"]')
+    text = carried(migrate(told.encode(), "script.py"))
+    assert '"mse_loss": mse_loss, "mae_loss": mae_loss' in text

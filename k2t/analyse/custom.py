@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k2t.analyse import added, arguments, calls, graph
+from k2t.analyse import added, arguments, calls, graph, nests
 from k2t.analyse.state import Custom, Event, Frame, GraphNode, versions_of
 from k2t.analyse.tails import tail_of, with_tail
 from k2t.analyse.tensor_shapes import BATCH
@@ -19,10 +19,8 @@ from k2t.ir.values import (
     Const,
     Dim,
     Expr,
-    Function,
     Instance,
     Obj,
-    Ref,
     Shape,
     Sym,
     Tensor,
@@ -49,6 +47,8 @@ KEPT = (
     *EVENTS,
 )
 """What is to be done about a class; what else its methods do to tensors stays in them."""
+ONE = "{0}"
+"""How a layer is called on one tensor (`nests.template`)."""
 TRAINING = Sym(type="training")
 """The ``training`` of ``call``, which torch's modules know themselves."""
 WEIGHT_ARGUMENTS = {
@@ -156,26 +156,27 @@ def apply(
     rest = {
         k: v for k, v in keywords.items() if not (is_training(v) or (k == "mask" and v == NONE))
     }
-    listed = interp.items(values[0]) if len(values) == 1 else None
-    flat = listed if listed is not None else values
+    named = {k: v for k, v in rest.items() if k is not None}
+    flat = [leaf for v in (*values, *named.values()) for leaf in nests.leaves(interp, v)]
     tensors = [v for v in flat if isinstance(v, Tensor)]
     name = getattr(interp.definitions[index][0], "name", "a layer")
     unknown = next((v for v in flat if isinstance(v, Unknown) and v.why is not None), None)
     if unknown is not None:
         state(interp, index).waiting = True
         return unknown
-    if rest or not tensors or len(tensors) < len(flat) or "time_distributed" in layer.args:
+    odd = len(tensors) < len(flat) or len(named) < len(rest)
+    if odd or not tensors or "time_distributed" in layer.args:
         return interp.unsupported(f"{name} called like this", node, frame)
     made = [interp.graph[t.node] for t in tensors]
-    form = "list" if listed is not None else "args"
-    layer = replace(layer, args={**layer.args, "form": Arg(Const(form))})
+    form = Arg(Const(nests.template(interp, values, named)))
+    layer = replace(layer, args={**layer.args, "form": form})
     shapes = [without_batch(m) for m in made]
-    result = followed(interp, layer, form, shapes, node)
-    items = interp.items(result) if not isinstance(result, Tensor) else [result]
-    if not items or not all(isinstance(i, Tensor) for i in items):
+    result = followed(interp, layer, values, named, shapes, node)
+    items = nests.tensors(interp, result)
+    if not items:
         refuse(interp, index, "what its call gives is not known", node)
         return interp.unsupported(f"{name} on these tensors", node, frame)
-    mine = [without_batch(interp.graph[i.node]) for i in items if isinstance(i, Tensor)]
+    mine = [without_batch(interp.graph[i.node]) for i in items]
     outs = [outside(interp, index, shape, shapes[0]) for shape in mine]
     if (ending := tail_of(interp, result)) is not None:
         interp.tails[layer.id] = ending
@@ -184,20 +185,24 @@ def apply(
         refuse(interp, index, "the shape of what its call gives is not known", node)
     if isinstance(result, Tensor):
         return graph.new_node(interp, layer, tensors, graph.like(made, outs[0]), node, frame)
+    places = nests.paths(interp, result)
     if any(m.whole for m in made):  # in a class, whose code goes on with what it gives
         first = graph.new_node(interp, layer, tensors, graph.like(made, outs[0]), node, frame)
         others = [graph.like(made, shape) for shape in outs[1:]]
         more = [
-            graph.new_node(interp, None, [first], o, node, frame, f"[{n}]", (None,))
-            for n, o in enumerate(others, 1)
+            graph.new_node(interp, None, [first], shape, node, frame, place, (None,))
+            for place, shape in zip(places[1:], others, strict=True)
         ]
-        return Tuple((first, *more))
+        return nests.rearranged(interp, result, iter((first, *more)))
+    if any(place.count("[") > 1 for place in places):
+        return interp.unsupported(f"{name}, which gives lists in a list,", node, frame)
+    layer = replace(layer, args={**layer.args, "outputs": Arg(Const(len(outs)))})
     whole = graph.new_node(interp, layer, tensors, None, node, frame)
-    taken = [
-        graph.new_node(interp, None, [whole], shape, node, frame, f"[{number}]", (None,))
-        for number, shape in enumerate(outs)
+    parts = [
+        graph.new_node(interp, None, [whole], shape, node, frame, place, (None,))
+        for place, shape in zip(places, outs, strict=True)
     ]
-    return Tuple(tuple(taken))
+    return nests.rearranged(interp, result, iter(parts))
 
 
 def title(interp: Interpreter, value: Value) -> str:
@@ -233,7 +238,12 @@ def without_batch(made: GraphNode) -> Shape | None:
 
 
 def followed(
-    interp: Interpreter, layer: Obj, form: str, shapes: list[Shape | None], node: ast.AST
+    interp: Interpreter,
+    layer: Obj,
+    values: list[Value],
+    named: dict[str, Value],
+    shapes: list[Shape | None],
+    node: ast.AST,
 ) -> Value:
     """What ``call`` gives on tensors of these shapes, after ``build``."""
     index = class_of(layer)
@@ -241,7 +251,8 @@ def followed(
     for cls in lineage(interp, index):
         state(interp, cls).called = True
     instance = Instance(layer.id, index, interp.keras.base_of(index))
-    single = len(shapes) == 1 and form == "args"
+    form = nests.template(interp, values, named)
+    single = form == ONE
     entries = [entry(interp, index, s) if single else bare(s) for s in shapes]
     events, guesses = len(interp.events), interp.guesses
     invocations = len(interp.invocations)
@@ -250,11 +261,12 @@ def followed(
         build(interp, instance, form, entries, node)
     starts = [start(interp, shape) for shape in entries]
     interp.starts |= {tensor.node: place for place, tensor in enumerate(starts)}
-    tensors: list[Value] = list(starts)
-    given: list[Value] = [Tuple(tuple(tensors))] if form == "list" else tensors
+    supply = iter(starts)
+    given = [nests.rearranged(interp, value, supply) for value in values]
+    extra = {name: nests.rearranged(interp, value, supply) for name, value in named.items()}
     called = calls.method_of(interp, index, "call")
     names = {a.arg for a in ast.walk(called[0].args) if isinstance(a, ast.arg)} if called else set()
-    extra: dict[str, Value] = {"training": TRAINING} if "training" in names else {}
+    extra |= {"training": TRAINING} if "training" in names else {}
     result = calls.call_method(interp, instance, "call", given, extra)
     for event in interp.events[events:]:
         if event.kind == "unsupported" and not event.hypothetical:
@@ -272,40 +284,15 @@ def build(
     """``build`` with the shape of the input; of several in a list, a list of them."""
     if calls.method_of(interp, instance.cls, "build") is None:
         return
-    if any(s is None for s in shapes) or (form == "args" and len(shapes) > 1):
+    listed = ", ".join(f"{{{n}}}" for n in range(len(shapes)))
+    if any(s is None for s in shapes) or form not in (ONE, f"[{listed}]"):
         refuse(interp, instance.cls, "the shapes that its build gets are not known", node)
         return
     full = [
         Tuple((NONE, *(d if d is not None else NONE for d in s))) for s in shapes if s is not None
     ]
-    given: Value = full[0] if form == "args" else Tuple(tuple(full))
+    given: Value = full[0] if form == ONE else Tuple(tuple(full))
     calls.call_method(interp, instance, "build", [given])
-
-
-LOOKED_UP = ("activations", "initializers", "regularizers", "constraints")
-SEEDS = "keras.random.SeedGenerator"
-
-
-def looked_up(
-    interp: Interpreter, path: str, values: list[Value], node: ast.Call, frame: Frame
-) -> Value | None:
-    """``keras.activations.get("relu")`` and its like, and ``SeedGenerator``; None: another call."""
-    if path == SEEDS:
-        interp.event("looked_up", node, frame)
-        return Obj(interp.fresh(), "Seeds", {}, interp.span(node), interp.span(interp.stmt))
-    section = path.removeprefix("keras.").removesuffix(".get")
-    if path != f"keras.{section}.get" or section not in LOOKED_UP or len(values) != 1:
-        return None
-    value = values[0]
-    if section == "activations" and isinstance(value, Const):
-        row = interp.table.string("activations", str(value.value or "linear"))
-        if row is None:
-            return None
-        value = Ref(row.keras[0])
-    if not isinstance(value, Const | Ref | Obj | Function):
-        return None
-    interp.event("looked_up", node, frame, value=value, given=interp.span(node.args[0]))
-    return value
 
 
 def shape_name(interp: Interpreter, index: int) -> str:
@@ -380,7 +367,7 @@ def method(interp: Interpreter, layer: Instance, name: str, node: ast.Call, fram
     if items is None and known(shape, int):
         items = [shape]
     sizes = [i if isinstance(i, Const) and isinstance(i.value, int) else None for i in items or ()]
-    if items is None or None in sizes:
+    if (items is None or None in sizes) and not interp.hypothetical:
         refuse(interp, layer.cls, "the shape of a weight is not known", node)
         return UNKNOWN
     made = GraphNode(

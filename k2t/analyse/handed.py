@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from k2t.analyse import calls, scored
 from k2t.analyse.state import Event, Frame
 from k2t.ir.program import Handed
-from k2t.ir.values import UNKNOWN, Class, Function, Instance, Obj, Sym, Tensor, Value
+from k2t.ir.values import UNKNOWN, Class, Const, Function, Instance, Obj, Ref, Sym, Tensor, Value
 
 if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
@@ -133,3 +133,29 @@ def in_any_order(interp: Interpreter, made: list[Event]) -> bool:
         if event.kind in ("asked", "layer_call"):
             return False
     return True
+
+
+LOOKED_UP = ("activations", "initializers", "regularizers", "constraints")
+SEEDS = "keras.random.SeedGenerator"
+
+
+def looked_up(
+    interp: Interpreter, path: str, values: list[Value], node: ast.Call, frame: Frame
+) -> Value | None:
+    """``keras.activations.get("relu")`` and its like, and ``SeedGenerator``; None: another call."""
+    if path == SEEDS:
+        interp.event("looked_up", node, frame)
+        return Obj(interp.fresh(), "Seeds", {}, interp.span(node), interp.span(interp.stmt))
+    section = path.removeprefix("keras.").removesuffix(".get")
+    if path != f"keras.{section}.get" or section not in LOOKED_UP or len(values) != 1:
+        return None
+    value = values[0]
+    if section == "activations" and isinstance(value, Const):
+        row = interp.table.string("activations", str(value.value or "linear"))
+        if row is None:
+            return None
+        value = Ref(row.keras[0])
+    if not isinstance(value, Const | Ref | Obj | Function):
+        return None
+    interp.event("looked_up", node, frame, value=value, given=interp.span(node.args[0]))
+    return value

@@ -69,11 +69,9 @@ class Keras:
         for path in self.interp.table.paths():
             if path.rpartition(".")[0] == section:
                 frame.bind(path.rpartition(".")[2], Ref(path))
-        if section == "keras.layers":
-            frame.bind("Input", Ref("keras.Input"))
-        if section == "keras.models":
-            for name in ("Sequential", "Model"):
-                frame.bind(name, Ref(f"keras.{name}"))
+        more = {"keras.layers": ("Input", "Layer"), "keras.models": ("Sequential", "Model")}
+        for name in more.get(section, ()):
+            frame.bind(name, Ref(names.canonical(f"{section}.{name}")))
 
     def attribute(self, path: str) -> Value:
         if path == "tensorflow.newaxis":
@@ -230,7 +228,7 @@ class Keras:
 
     def special(self, path: str, node: ast.Call, frame: Frame) -> Value:
         values = arguments.evaluated(self.interp, node, frame)
-        found = custom.looked_up(self.interp, path, values, node, frame)
+        found = handed.looked_up(self.interp, path, values, node, frame)
         if found is not None:
             return found
         if path == "keras.utils.set_random_seed":

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from k2t.analyse import arguments, calls, custom, nesting
+from k2t.analyse import arguments, calls, custom, nesting, nests
 from k2t.analyse.inputs import fed_array, shape_value
 from k2t.analyse.state import Event, Frame, GraphNode, ModelState, versions_of
-from k2t.ir.values import NONE, UNKNOWN, Array, ModelRef, Obj, Shape, Tensor, Value
+from k2t.ir.values import NONE, UNKNOWN, Array, ModelRef, Obj, Tensor, Tuple, Value
 
 if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
@@ -89,25 +89,76 @@ def complete(interp: Interpreter, state: ModelState) -> None:
         model.broken = "an instance of a class is a model itself and a layer of another one"
     if sharing:
         return
-    array = fed_array(interp, state.fed)
-    if array is None or array.shape is None:
+    kind, keys, arrays = fed(interp, state)
+    if not arrays:
         state.broken = "the shape of what it is fed is not known"
         return
+    names = keys or unpacked(interp, state.own, len(arrays))
     outer, interp.stmt = interp.stmt, state.stmt
-    made = start(interp, array.shape[1:], state.stmt)
-    result = custom.apply(interp, state.own, [Tensor(made)], {}, state.node, state.frame)
+    starts = [start(interp, a, state.stmt, n) for a, n in zip(arrays, names, strict=True)]
+    tensors: list[Value] = [Tensor(made) for made in starts]
+    if kind == "dict":
+        tensors = [interp.new_list(dict(zip(keys, tensors, strict=True)), "dict")]
+    elif kind == "list":
+        tensors = [Tuple(tuple(tensors))]
+    result = custom.apply(interp, state.own, tensors, {}, state.node, state.frame)
     interp.stmt = outer
-    if not isinstance(result, Tensor):
+    outs = [result] if isinstance(result, Tensor) else interp.items(result) or []
+    ends = tuple(value.node for value in outs if isinstance(value, Tensor))
+    if not ends or len(ends) < len(outs):
         state.broken = "what its class makes of its data is not known"
         return
-    state.inputs, state.outputs = (made,), (result.node,)
-    state.input_keys = state.output_keys = (None,)
+    state.inputs, state.outputs = tuple(starts), ends
+    state.input_kind = kind
+    state.input_keys = tuple(keys) or (None,) * len(starts)
+    state.output_kind = "one" if isinstance(result, Tensor) else "list"
+    numbered = len(ends) > 1 and interp.dialect != "keras3"
+    state.output_keys = tuple(f"output_{n + 1}" if numbered else None for n in range(len(ends)))
 
 
-def start(interp: Interpreter, shape: Shape, stmt: ast.stmt) -> int:
-    """The input: what the model is fed."""
+NOTHING: tuple[str, list[str], list[Array]] = ("one", [], [])
+
+
+def fed(interp: Interpreter, state: ModelState) -> tuple[str, list[str], list[Array]]:
+    """What a model is fed: one array, a list of them or a dict; no arrays where it is not known."""
+    inner = nests.parts(interp, state.fed)
+    if inner is None:
+        array = fed_array(interp, state.fed)
+        return ("one", [], [array]) if array is not None and array.shape is not None else NOTHING
+    keys = [key for key in inner if isinstance(key, str)]
+    arrays = [v for v in inner.values() if isinstance(v, Array) and v.shape is not None]
+    known = len(arrays) == len(inner)
+    return ("dict" if keys else "list", keys, arrays) if known else NOTHING
+
+
+def unpacked(interp: Interpreter, own: Obj, count: int) -> list[str]:
+    """How ``call`` names what it is fed: ``source, target = inputs``."""
+    found = calls.method_of(interp, custom.class_of(own), "call")
+    parameters = [a.arg for a in found[0].args.args[1:2]] if found is not None else []
+    for stmt in found[0].body if found is not None and count > 1 else ():
+        match stmt:
+            case ast.Assign(targets=[ast.Tuple(elts=parts)], value=ast.Name(id=name)) if [
+                name
+            ] == parameters and len(parts) == count:
+                names = [part.id for part in parts if isinstance(part, ast.Name)]
+                if len(names) == count:
+                    return names
+    return ["x"] if count == 1 else [f"x{n}" for n in range(1, count + 1)]
+
+
+def start(interp: Interpreter, array: Array, stmt: ast.stmt, name: str) -> int:
+    """An input: what the model is fed."""
+    assert array.shape is not None
     made = GraphNode(
-        interp.fresh(), None, (), shape, stmt, 0, (), versions_of(interp.module), name="x"
+        interp.fresh(),
+        None,
+        (),
+        array.shape[1:],
+        stmt,
+        0,
+        (),
+        versions_of(interp.module),
+        name=name,
     )
     interp.graph[made.id] = made
     return made.id

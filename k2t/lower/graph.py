@@ -10,7 +10,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.ir.program import Leaf, Model, Plain
 from k2t.ir.torch import Entry, Group, Line, Part, Raw
-from k2t.ir.values import Arg, Const, Obj, as_int
+from k2t.ir.values import Obj, as_int
 from k2t.lower import masks, naming, several, tensors
 from k2t.lower import text as t
 from k2t.lower.attention import ATTENTION
@@ -20,7 +20,7 @@ from k2t.lower.groups import Chain, fill, join_notes, to_last
 from k2t.lower.layers import lower
 from k2t.lower.merges import joined
 from k2t.lower.ops import Context, Op, dim_text, located
-from k2t.lower.parts import called_with, parts_first, shared_module, unpacked
+from k2t.lower.parts import called_with, handed_on, parts_first, shared_module, unpacked
 from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST
 from k2t.lower.wires import words
 
@@ -101,7 +101,8 @@ class Graph:
         for name, node in zip(names, self.model.inputs, strict=True):
             rank = len(node.shape) if node.shape is not None else None
             self.flows[node.id] = Flow(name, "last", rank)
-        if len(names) > 1 or self.model.input_kind == "list":
+        several_inputs = len(names) > 1 or self.model.input_kind == "list"
+        if several_inputs and not handed_on(self.model):
             self.lines.append(Line(unpacked(self.model, names)))
 
     def sort_padding(self) -> None:
@@ -297,9 +298,8 @@ class Graph:
 
     def inflow(self, node: Node, layer: Obj) -> Flow:
         """What a layer is called with; a model used as one may take several tensors."""
-        many = len(node.inputs) > 1 or layer.args.get("form", Arg(Const("args"))).value == Const(
-            "list"
-        )
+        form = str(t.data(layer.args["form"].value)) if "form" in layer.args else "{0}"
+        many = len(node.inputs) > 1 or form != "{0}"
         part = layer.row == "Model" and layer.id not in self.ctx.outside
         if not part and not (layer.row in ("Custom", *ATTENTION) and many):
             return self.flows[node.inputs[0]]
@@ -310,9 +310,9 @@ class Graph:
         if layer.row in ATTENTION:
             return Flow(", ".join(texts), "last", None)
         if layer.row == "Custom":
-            written = ", ".join(texts)
-            as_list = layer.args["form"].value == Const("list")
-            return Flow(f"[{written}]" if as_list else written, "last", None)
+            ends = tuple(i.id for i in self.model.inputs)
+            whole = node.inputs == ends and handed_on(self.model)
+            return Flow("inputs" if whole else form.format(*texts), "last", None)
         kind = "one" if len(texts) == 1 else "list"
         return Flow(called_with(texts, kind), "last", None)
 
@@ -381,16 +381,13 @@ class Graph:
             if flow.layout == "first" and (flow.rank or 0) > 1:
                 text, _ = self.converted(text, flow.rank, "last")
             texts.append(text)
-        if len(texts) == 1 and self.model.output_kind == "one":
-            text, comment = texts[0], ""
-            comments: tuple[str, ...] = ()
-            while self.lines and self.lines[-1].text.startswith(f"{text} = "):
-                last = self.lines.pop()
-                text = last.text[len(text) + 3 :]
-                comment, comments = join_notes(last.comment, comment), last.comments + comments
-            self.lines.append(Line(f"return {text}", comment, comments))
-            return
-        self.lines.append(Line(f"return {', '.join(texts)}"))
+        text, comment = ", ".join(texts), ""
+        comments: tuple[str, ...] = ()
+        while self.lines and self.lines[-1].text.startswith(f"{text} = "):
+            last = self.lines.pop()
+            text = last.text[len(text) + 3 :]
+            comment, comments = join_notes(last.comment, comment), last.comments + comments
+        self.lines.append(Line(f"return {text}", comment, comments))
 
 
 def main_op(ops: list[Op]) -> Op | None:

@@ -21,9 +21,14 @@ SHARED = {"x", "y", "loss", "logs", "parts", "self", "batch", "prefix"}
 
 @dataclass(frozen=True)
 class Head:
-    """One of several outputs: its name, what it is compiled with, where its targets are."""
+    """One of several outputs: its name, what it is compiled with, where its targets are.
+
+    ``log`` begins the name of its loss in the logs, ``prefix`` those of its metrics.
+    """
 
     name: str
+    log: str
+    prefix: str
     output: Output
     loss: Loss
     metrics: tuple[Metric, ...]
@@ -55,6 +60,9 @@ def lower_heads(
     compiled = model.compile
     assert compiled is not None
     names = [key for key in model.output_keys if key is not None]
+    nameless = not names and model.output_kind == "list" and ctx.dialect == "keras3"
+    if nameless:
+        names = [f"output_{n + 1}" for n in range(len(outputs))]
     taken = any(n in SHARED or not n.isidentifier() for n in names)
     if model.output_kind == "one" or len(names) != len(outputs) or taken:
         raise NotMigrated(
@@ -82,7 +90,14 @@ def lower_heads(
         weight = given(compiled, "loss_weights", name, number, count)
         target = f'y["{name}"]' if targets.kind == "dict" else f"y[{number}]"
         factor = None if t.is_none(weight) else t.text(weight)
-        heads.append(Head(name, output, loss, tuple(metrics), factor, y, target))
+        logs = (name, f"{name}_")
+        if nameless:
+            logs = (str(t.data(given(compiled, "loss", name, number, count))), "")
+        heads.append(Head(name, *logs, output, loss, tuple(metrics), factor, y, target))
+    told = [h.log for h in heads] + [f"{h.prefix}{m.log}" for h in heads for m in h.metrics]
+    if len(set(told)) < len(told) or not all(name.isidentifier() for name in told):
+        why = "outputs without names share a loss or metric, and Keras logs only one of the two"
+        raise NotMigrated("K2T304", why, compiled.span)
     return tuple(heads)
 
 
@@ -121,7 +136,7 @@ def put(template: str, head: Head, prediction: str) -> str:
 
 
 def build_step(heads: Sequence[Head], penalized: bool, params: dict[str, str]) -> Step:
-    """The weighted sum of the losses; each loss and metric under ``output_name``."""
+    """The weighted sum of the losses; each loss and metric under its name in Keras's logs."""
     lines = [Line(f"{', '.join(h.name for h in heads)} = self(x)")]
     for head in heads:
         text = target_text(head.loss.target, head.y, head.output, head.name)
@@ -129,7 +144,7 @@ def build_step(heads: Sequence[Head], penalized: bool, params: dict[str, str]) -
     taken = {call.partition("(")[0] for head in heads for call in head.calls()}
     terms, losses, metrics = [], [], []
     for head in heads:
-        log = f"{head.name}_loss"
+        log = f"{head.log}_loss"
         name = variable(log, taken)
         lines.append(Line(f"{name} = {put(head.loss.call, head, head.name)}"))
         terms.append(f"{head.weight} * {name}" if head.weight is not None else name)
@@ -139,7 +154,7 @@ def build_step(heads: Sequence[Head], penalized: bool, params: dict[str, str]) -
     for head in heads:
         for metric in head.metrics:
             assert metric.call is not None
-            log = f"{head.name}_{metric.log}"
+            log = f"{head.prefix}{metric.log}"
             name = variable(log, taken)
             lines.append(Line(f"{name} = {put(metric.call, head, head.activated)}"))
             metrics.append((log, name))

@@ -85,7 +85,7 @@ def stops_of(
 
 def is_tensor(path: str) -> bool:
     """Whether a path is a tensor's name, or leads to one of a model or layer."""
-    return "." not in path or path.rpartition(".")[2] in WAYS
+    return path.isidentifier() or path.rpartition(".")[2] in WAYS
 
 
 def stopped_around(span: Span, text: str, stops: Mapping[Span, str]) -> bool:

@@ -40,7 +40,7 @@ def custom(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str |
     parts = []
     if found.takes is not None:
         known = shape is not None and layer.args.get("form") is not None
-        single = not known or layer.args["form"].value == Const("args")
+        single = not known or layer.args["form"].value == Const("{0}")
         if not single or shape is None or (width is None and found.takes == WIDTH):
             raise NotMigrated(
                 CODE, f"the shape that {found.layer.name} gets is not known", layer.span

@@ -215,6 +215,22 @@ def unpacked(model: Model, names: list[str]) -> str:
     return f"{', '.join(names)}{',' if len(names) == 1 else ''} = inputs"
 
 
+def handed_on(model: Model) -> bool:
+    """Whether a layer of the script takes all inputs in the list or dict they come in."""
+    ids = tuple(node.id for node in model.inputs)
+    leaves = [item.node for item in model.body if isinstance(item, Leaf)]
+    readers = [node for node in leaves if set(node.inputs) & set(ids)]
+    layer = readers[0].layer if len(readers) == 1 and readers[0].inputs == ids else None
+    if layer is None or "form" not in layer.args:
+        return False
+    holes = [f"{{{n}}}" for n in range(len(ids))]
+    if model.input_kind == "dict":
+        holes = [f'"{key}": {hole}' for key, hole in zip(model.input_keys, holes, strict=True)]
+    whole = ", ".join(holes)
+    form = f"{{{{{whole}}}}}" if model.input_kind == "dict" else f"[{whole}]"
+    return layer.args["form"].value == Const(form)
+
+
 def called_with(inputs: Sequence[str], kind: str) -> str:
     """The argument of a call of a part: its tensor, or a list of them."""
     return f"[{', '.join(inputs)}]" if kind == "list" else inputs[0]
