@@ -14,7 +14,7 @@ import numpy as np
 from keras import layers
 
 tokens = np.random.randint(1, 50, size=(64, 10))
-y = np.random.rand(64, 1).astype("float32")
+y = np.random.rand(*(64, 1)).astype("float32")
 inputs = keras.Input((10,))
 embedded = layers.Embedding(50, 8, mask_zero=True)(inputs)
 """
@@ -33,22 +33,68 @@ def migrated(script: str) -> tuple[str, list[str]]:
 @pytest.mark.parametrize(
     "script",
     [
-        "last = layers.LSTM(4)(layers.LSTM(4, return_sequences=True)(embedded))",
-        "last, h, c = layers.LSTM(4, return_state=True)(embedded)",
-        "last = layers.GlobalAveragePooling1D()(embedded)",
-        "last = layers.LSTM(4)(layers.Add()([embedded, embedded]))",
-        "last = layers.LSTM(4)(embedded * 2)",
-        "last = layers.LSTM(4, go_backwards=True)(embedded)",
-        "last = layers.LSTM(4, activation='relu')(embedded)",
-        "other = layers.Embedding(50, 8)(inputs)\n"
-        "last = layers.concatenate([layers.LSTM(4)(embedded), layers.Flatten()(other)])",
-        "last = layers.Dense(2)(embedded)",
+        "last = layers.LSTM(4)(layers.BatchNormalization()(embedded))",
+        "last = layers.LSTM(4)(layers.Softmax()(embedded))",
+        "last = layers.LSTM(4)(layers.Concatenate(axis=1)([embedded, embedded]))",
+        "other = layers.Embedding(50, 8, mask_zero=True)(keras.ops.flip(inputs, 1))\n"
+        "last = layers.LSTM(4)(layers.Add()([embedded, other]))",
+        "last = layers.Dense(2)(embedded)",  # the loss, and targets without steps
     ],
 )
 def test_a_mask_that_goes_elsewhere_is_refused(script: str) -> None:
     text, codes = migrated(script)
     assert "K2T114" in codes
-    assert "pack_padded_sequence" not in text
+    assert "skip_padding" not in text
+
+
+@pytest.mark.parametrize(
+    ("script", "written"),
+    [
+        (
+            "last = layers.LSTM(4)(layers.LSTM(4, return_sequences=True)(embedded))",
+            "skip_padding(self.lstm2, x, mask)[0][:, -1]",
+        ),
+        ("last = layers.GlobalAveragePooling1D()(embedded)", "/ mask.sum(1, keepdim=True)"),
+        ("last = layers.LSTM(4)(layers.Add()([embedded, embedded]))", "mask = inputs != 0"),
+        ("last = layers.LSTM(4, go_backwards=True)(embedded)", ".flip(1), mask.flip(1))"),
+        ("last = layers.LSTM(4, activation='relu')(embedded)", "MaskedLSTM(8, 4"),
+        (
+            "last = layers.LSTM(4)(layers.Masking(2.5)(embedded))",
+            "mask = (embedded != 2.5).any(-1)",
+        ),
+        (
+            "last = layers.Bidirectional(layers.GRU(4, reset_after=False))(embedded)",
+            "MaskedBidirectional(",
+        ),
+    ],
+)
+def test_a_mask_is_handed_to_the_layers_that_use_it(script: str, written: str) -> None:
+    text, codes = migrated(script)
+    assert set(codes) <= {"K2T124"}
+    assert written in text
+
+
+def test_keras_3_hands_no_mask_to_a_layer_with_first_states() -> None:
+    script = "y, h = layers.GRU(4, return_state=True)(embedded)\n"
+    script += "last = layers.GRU(4)(embedded, initial_state=h)"
+    text, _ = migrated(script)
+    assert text.count("skip_padding(") == 2  # its definition, and one call
+    old = (HEAD + script + TAIL).replace("import keras", "from tensorflow import keras")
+    again = migrate(old.replace("from keras", "from tensorflow.keras").encode(), "script.py")
+    assert (again.text or "").count("skip_padding(") == 3
+
+
+def test_an_operator_loses_a_mask() -> None:
+    text, codes = migrated("last = layers.LSTM(4)(embedded * 2)")
+    assert codes == []
+    assert "mask" not in text
+
+
+def test_a_mask_at_the_end_counts_in_the_loss() -> None:
+    script = HEAD + "last = layers.GRU(4, return_sequences=True)(embedded)" + TAIL
+    script = script.replace("(64, 1)", "(64, 10, 1)")
+    text = migrate(script.encode(), "script.py").text or ""
+    assert "y_pred, y = self(x)[mask], y[mask]" in text
 
 
 def test_a_mask_reaches_the_layer_that_uses_it() -> None:

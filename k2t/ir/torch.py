@@ -67,7 +67,7 @@ class Line:
 class Step:
     """The body of ``step``: what a batch becomes, the loss, and what is logged.
 
-    ``means`` is logged as the plain mean of the batches.
+    ``means`` is logged as the plain mean of the batches, or weighted by a ``size`` of each.
     """
 
     unpack: str
@@ -75,6 +75,7 @@ class Step:
     logs: tuple[tuple[str, str], ...]
     updates: tuple[Line, ...] = ()
     means: tuple[tuple[str, str], ...] = ()
+    size: str = "1"
 
 
 @dataclass(frozen=True)

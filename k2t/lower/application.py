@@ -35,7 +35,7 @@ def operations(unit: Unit, use: Use, width: str | None) -> list[Op]:
         found = lowered(unit, use, switched([n.layer for n in use.seen if n.layer]), width)
     if any(f != found[0] for f in found):
         raise NotKept(f"{layer_of(use).row} is built in several ways at one place")
-    if t.get(layer_of(use).args, "mask_zero") == Const(True):
+    if layer_of(use).row == "Masking" or t.get(layer_of(use).args, "mask_zero") == Const(True):
         raise NotKept("masks are not followed through functions")
     ops = found[0]
     if any(node.id in unit.folded for node in use.seen):

@@ -50,8 +50,9 @@ def batchwise(
     assert model.compile is not None
     if model.compile.again:
         raise NotMigrated(CODE, "compiled again, and trained by train_on_batch", model.span)
-    if step.updates or made.heads:
+    if step.updates or made.heads or made.chain.masked is not None:
         what = "several outputs" if made.heads else "a metric that is an object"
+        what = "a mask that reaches the loss" if made.chain.masked is not None else what
         raise NotMigrated(CODE, f"train_on_batch with {what}", model.compile.span)
     evaluated = next((use for use in uses if use.kind == "evaluate"), None)
     if evaluated is not None and (step.means or len(model.inputs) > 1):

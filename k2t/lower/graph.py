@@ -11,13 +11,14 @@ from k2t.ir.nodes import Node
 from k2t.ir.program import Leaf, Model, Plain
 from k2t.ir.torch import Entry, Group, Line, Part, Raw
 from k2t.ir.values import Obj, as_int
-from k2t.lower import masks, naming, several, tensors
+from k2t.lower import masking, masks, naming, packing, several, tensors
 from k2t.lower import text as t
 from k2t.lower.attention import ATTENTION
 from k2t.lower.brackets import bracketed, filled
 from k2t.lower.dots import dot
 from k2t.lower.groups import Chain, fill, join_notes, to_last
 from k2t.lower.layers import lower
+from k2t.lower.masks import Mask
 from k2t.lower.merges import joined
 from k2t.lower.ops import Context, Op, dim_text, located
 from k2t.lower.parts import called_with, handed_on, parts_first, shared_module, unpacked
@@ -58,6 +59,8 @@ class Graph:
     others: dict[int, tuple[Node, ...]] = field(default_factory=dict)
     padded: dict[int, int] = field(default_factory=dict)
     lengths: dict[int, str] = field(default_factory=dict)
+    masks: dict[int, Mask] = field(default_factory=dict)
+    tests: dict[Mask, str] = field(default_factory=dict)
 
     def lower(self) -> Chain:
         nodes = [i.node for i in self.model.body if isinstance(i, Leaf)]
@@ -72,8 +75,9 @@ class Graph:
         only = self.model.inputs[0] if len(self.model.inputs) == 1 else None
         if only is not None and len(readers[only.id]) == 1 and not only.names:
             self.spares |= {*self.input_names()} - {*names.values()}
-        self.padded = masks.followed(self.model, nodes, readers)
-        self.sort_padding()
+        self.padded = packing.followed(self.ctx, self.model, nodes, readers)
+        masking.sort_padding(self)
+        masking.find(self, nodes)
         self.attributes = naming.attribute_names(self.ctx, self.model, nodes)
         for item in self.model.body:
             if isinstance(item, Plain):
@@ -87,10 +91,9 @@ class Graph:
                 several.lower_whole(self, node, names, comments.get(node.id, ()))
             elif node.id not in self.flows:
                 self.lower_node(node, names.get(node.id), bound, comments.get(node.id, ()))
-        if self.padded:
-            raise NotMigrated("K2T114", "a mask that is not used", self.model.span)
         self.finish()
-        return Chain(parts_first(self.groups, self.model), self.lines, self.paths)
+        groups = parts_first(self.groups, self.model)
+        return Chain(groups, self.lines, self.paths, masked=masking.of_output(self))
 
     def input_names(self) -> list[str]:
         return [naming.input_name(self.model, i, n) for i, n in enumerate(self.model.inputs)]
@@ -105,36 +108,6 @@ class Graph:
         if several_inputs and not handed_on(self.model):
             self.lines.append(Line(unpacked(self.model, names)))
 
-    def sort_padding(self) -> None:
-        """Inputs with masks have their padding at the end, for packing."""
-        for tensor in dict.fromkeys(self.padded.values()):
-            ids, lengths = self.flows[tensor].text, self.own("lengths")
-            why = () if self.lengths else masks.WHY
-            self.lengths[tensor] = lengths
-            self.lines += masks.pushed_to_the_end(ids, self.own("padding"), lengths, why)
-
-    def packed(self, node: Node, op: Op, attribute: str, text: str) -> str:
-        """The last output of a recurrent layer that skips padding.
-
-        Raises:
-            NotMigrated: torch's kernel does not compute it.
-        """
-        layer = node.layer
-        assert layer is not None
-        plain = op.call == "{m}({x})[0][:, -1]" or op.lines
-        if not op.mask or not plain:
-            raise masks.beyond_packing(layer)
-        lengths = self.lengths[self.padded.pop(node.id)]
-        options = "batch_first=True, enforce_sorted=False"
-        packed = self.own("packed")
-        self.lines.append(Line(f"{packed} = pack_padded_sequence({text}, {lengths}, {options})"))
-        if op.lines:
-            return packed
-        h = self.own("h")
-        state = f"_, ({h}, _)" if "nn.LSTM" in (op.module or "") else f"_, {h}"
-        self.lines.append(Line(f"{state} = self.{attribute}({packed})"))
-        return f"{h}[-1]"
-
     # ------------------------------------------------------------------ nodes
 
     def lower_node(
@@ -146,6 +119,7 @@ class Graph:
     ) -> None:
         """Lower one node; ``bound``: it may stand in its only reader, behind these variables."""
         note = ""
+        masking.tell(self, node)
         if node.operation is not None:
             with located(node.operation.span):
                 text, layout = tensors.lowered(self.ctx, node, node.operation, self.wires(node))
@@ -205,6 +179,7 @@ class Graph:
         base = self.attributes[layer.id]
         known = self.knows(layer)
         main = main_op(ops)
+        told = masking.given(self, node)
         for op in ops:
             if op.layout in ("first", "last") and op.layout != layout and (rank or 0) > 1:
                 text, remark = self.converted(text, rank, op.layout)
@@ -214,12 +189,12 @@ class Graph:
                 self.make(attribute, layer, op, known, comments)
                 comments, has_module = (), True
                 if node.id in self.padded and op is main:
-                    text = self.packed(node, op, attribute, text)
+                    text = masking.packed(self, node, op, attribute, text)
                     if not op.lines:
                         layout = op.out or layout
                         rank = rank - op.folds if rank is not None else None
                         continue
-                values = {"x": text, "m": f"self.{attribute}"}
+                values = {"x": text, "m": f"self.{attribute}", **told}
                 lines, call = self.spared(op)
                 for line in lines:
                     self.lines.append(Line(fill(line, values)))
@@ -228,7 +203,7 @@ class Graph:
                     note = join_notes(note, op.comment)
             else:
                 template = op.first if layout == "first" and op.first else op.call
-                text = filled(template or "{x}", {"x": text})
+                text = filled(template or "{x}", {"x": text, **told})
                 if op.call == "{x}.flatten(1)" and to_last(note):
                     note = "flattened in Keras's order"
                 note = join_notes(note, op.comment if not op.folds else "")
@@ -249,6 +224,7 @@ class Graph:
             width = dim_text(shape[-1]) if shape else None
             if self.hidden and shape is not None:
                 shape = (None,) * len(shape)  # as in a class that serves many sizes
+            layer = masks.told(layer) if masking.given(self, node) else layer
             with located(layer.span):
                 found.append(lower(self.ctx, several.without_state(layer), shape, width))
                 if found[-1] != found[0]:

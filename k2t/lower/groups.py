@@ -18,7 +18,8 @@ class Chain:
     """What ``__init__`` makes, the lines of ``forward``, and where each layer's module ended up.
 
     ``units`` are classes of functions that it uses, ``reference`` the same model layer by layer;
-    ``passed`` are variables around the model that its constructor has to be given.
+    ``passed`` are variables around the model that its constructor has to be given; ``masked`` is
+    where the output's steps count, as a test of the model's input.
     """
 
     groups: list[Group | Part]
@@ -27,6 +28,7 @@ class Chain:
     units: tuple[ModuleClass, ...] = ()
     reference: Chain | None = None
     passed: tuple[str, ...] = ()
+    masked: str | None = None
 
 
 def regular(piece: AnyPiece) -> bool:

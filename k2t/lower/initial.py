@@ -12,7 +12,7 @@ from k2t.ir.torch import InitCase, Line
 from k2t.ir.values import Obj
 from k2t.lower import text as t
 from k2t.lower.ops import Context, Op
-from k2t.lower.recurrent import inner_layer, recurrent_inits
+from k2t.lower.recurrent import WRAPPER, inner_layer, recurrent_inits
 
 RECURRENT = {"LSTM", "GRU", "SimpleRNN", "Bidirectional"}
 BASES = {
@@ -21,7 +21,6 @@ BASES = {
     "CausalConv1d": "nn.Conv1d",
     "LSTM": "nn.LSTM",
     "LSTMFull": "nn.LSTM",
-    "BidirectionalLSTM": "nn.LSTM",
     "MaskedLSTM": "nn.LSTM",
     "LSTMWithStates": "nn.LSTM",
     "GRUWithState": "nn.GRU",
@@ -46,7 +45,7 @@ Made = tuple[str, Op, Obj]
 
 def torch_class(op: Op) -> str:
     """The torch class that a constructor text makes (a lazy class becomes the plain one)."""
-    name = (op.module or "").partition("(")[0]
+    name = WRAPPER.sub("", op.module or "").partition("(")[0]
     return BASES.get(name, name.replace("nn.Lazy", "nn."))
 
 
@@ -124,12 +123,15 @@ def recurrent_start(ctx: Context, op: Op, layer: Obj) -> Start:
     )
     if "bias=False" in (op.module or ""):
         return Start(tuple(lines), tuple(words))
-    if cls == "nn.GRU" and "ResetBefore" not in (op.module or ""):
+    after = "ResetBefore" not in (op.module or "") and "reset_after=False" not in (op.module or "")
+    if cls == "nn.GRU" and after:
         lines += ["    else:", "        " + bias.replace("{p}", "p")]
         return Start(tuple(lines), (*words, "zero biases"))
     lines += ['    elif "bias_ih" in name:', "        " + bias.replace("{p}", "p")]
     if forget:
-        lines.append("        nn.init.ones_(p[{m}.hidden_size : 2 * {m}.hidden_size])")
+        gate = "p[{m}.hidden_size : 2 * {m}.hidden_size]"
+        gate = "p.chunk(4)[1]" if WRAPPER.match(op.module or "") else gate
+        lines.append(f"        nn.init.ones_({gate})")
         words.append("forget gates at one")
     lines += [
         "    else:",

@@ -24,12 +24,13 @@ from k2t.lower.ops import GENERAL, Context, Lowering, Op, fill, stem, used, with
 from k2t.lower.own import custom
 from k2t.lower.parameters import activity, activity_layer, param_inits, penalties
 from k2t.lower.parts import part
-from k2t.lower.recurrent import bidirectional, conv_lstm, rnn
+from k2t.lower.recurrent import WRAPPER, bidirectional, conv_lstm, rnn
 from k2t.lower.separable import depthwise, separable
 from k2t.lower.shaping import (
     each_step,
     folded,
     global_pool,
+    masking,
     merge,
     permute,
     rescaling,
@@ -115,8 +116,11 @@ def both_ways(
         raise NotMigrated("K2T100", why, layer.span)
     ops = bidirectional(ctx, row, layer, shape, width)
     held = penalties(ctx, inside, inner), constraints(ctx, inside, inner)
-    both = [tuple((n + way, text) for n, text in h for way in ("", "_reverse")) for h in held]
     main = next(i for i, op in enumerate(ops) if op.widens)
+    ways = (
+        ("ahead.{}", "back.{}") if WRAPPER.match(ops[main].module or "") else ("{}", "{}_reverse")
+    )
+    both = [tuple((way.format(n), text) for n, text in h for way in ways) for h in held]
     ops[main] = replace(ops[main], penalties=both[0], constraints=both[1], rank=row.get("rank"))
     return ops
 
@@ -267,6 +271,7 @@ CODE: dict[str, Lowering] = {
     "category_encoding": category_encoding,
     "normalization": normalization,
     "activity_layer": activity_layer,
+    "masking": masking,
     "attention": attention,
     "single_attention": single,
     "upsample": upsample,

@@ -1,64 +1,139 @@
-"""Masks from Embedding(mask_zero=True): followed to the recurrent layer that uses them."""
+"""Masks of Embedding(mask_zero=True) and Masking: which tensors of a graph have one in Keras."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
-from k2t.ir.program import Model
-from k2t.ir.torch import Line
-from k2t.ir.values import Obj
+from k2t.ir.program import Item, Leaf, Model, Plain
+from k2t.ir.values import Arg, Const, Obj, as_int
 from k2t.lower import text as t
-from k2t.lower.groups import Chain
 from k2t.lower.ops import Context
-from k2t.lower.pieces import PASSES_MASK, AnyPiece, BlockPiece, Piece
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional")
-WHY = (
-    "# mask_zero: the recurrent layer skips padding, wherever it stands;",
-    "# move it to the end and pack",
-)
-IGNORES_MASK = {
+MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
+
+PASSES_MASK = {
+    "Dropout",
+    "Activation",
+    "Dense",
+    "LeakyReLU",
+    "ReLU",
+    "PReLU",
+    "ELU",
+    "SpatialDropout1D",
+    "LayerNormalization",
+    "UnitNormalization",
+    "AlphaDropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "ActivityRegularization",
+    "Identity",
+}
+"""They work on each step alone, and hand the mask on."""
+
+LOSES_MASK = {
     "Conv1D",
+    "SeparableConv1D",
+    "DepthwiseConv1D",
+    "Conv1DTranspose",
     "GlobalMaxPooling1D",
     "MaxPooling1D",
     "AveragePooling1D",
     "Flatten",
     "Reshape",
+    "Permute",
+    "RepeatVector",
+    "UpSampling1D",
+    "ZeroPadding1D",
+    "Cropping1D",
+    "RMSNormalization",
+    "Dot",
 }
+"""They neither look at a mask nor hand it on."""
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Where the steps of a sequence count: a ``test`` of the tensor ``{x}`` that tells."""
+
+    tensor: int
+    test: str
+
+
+def start(layer: Obj | None) -> str | None:
+    """The test of a layer that makes a mask."""
+    if layer is None or "time_distributed" in layer.args:
+        return None
+    if layer.row == "Masking":
+        value = t.text(t.get(layer.args, "mask_value"))
+        return f"({{x}} != {value}).any(-1)"
+    return "{x} != 0" if masked(layer) else None
+
+
+def masked(layer: Obj | None) -> bool:
+    return layer is not None and layer.row == "Embedding" and t.flag(layer.args, "mask_zero")
 
 
 def called(layer: Obj) -> str:
     return "a layer of the script's own" if layer.row == "Custom" else layer.row
 
 
-def apply_masks(ctx: Context, model: Model, pieces: list[AnyPiece], chain: Chain) -> Chain:
-    """Thread the mask of the first Embedding, where a layer behind it uses it.
+def refused(layer: Obj) -> NotMigrated:
+    return NotMigrated("K2T114", f"the mask of mask_zero reaches {called(layer)}", layer.span)
+
+
+def followed(ctx: Context, nodes: Sequence[Node]) -> dict[int, Mask]:
+    """The mask of each tensor of a graph that has one.
 
     Raises:
-        NotMigrated: the mask reaches a layer (or the output) where it is not carried.
+        NotMigrated: a mask reaches a layer that is not known to use it, hand it on or lose it.
     """
-    flat = [piece for piece in layers_in(pieces) if piece.layer is not None]
-    start = next((i for i, p in enumerate(flat) if masked(p.layer)), None)
-    if start is None:
-        return chain
-    if start != 0:
-        raise NotMigrated("K2T114", "mask_zero of an Embedding that is not the first layer")
-    for piece in flat[1:]:
-        layer = piece.layer
-        assert layer is not None
-        if layer.row in RECURRENT:
-            if gives_sequences(layer) or not piece.op.mask:
-                raise beyond_packing(layer)
-            return packed(ctx, chain, piece)
-        if layer.row in IGNORES_MASK:
-            return chain
-        if layer.row not in PASSES_MASK:
-            raise NotMigrated(
-                "K2T114", f"the mask of mask_zero reaches {called(layer)}", layer.span
-            )
-    raise NotMigrated("K2T114", "the mask of mask_zero reaches the loss", model.span)
+    found: dict[int, Mask] = {}
+    for node in nodes:
+        test = start(node.layer)
+        if masked(node.layer) and test is None:
+            raise refused(node.layer)  # type: ignore[arg-type]
+        given = [found.get(tensor) for tensor in node.inputs]
+        mask = Mask(node.inputs[0], test) if test else after(ctx, node, given)
+        if mask is not None:
+            found[node.id] = mask
+    return found
+
+
+def after(ctx: Context, node: Node, given: Sequence[Mask | None]) -> Mask | None:
+    """The mask that a layer hands on."""
+    layer, masks = node.layer, {mask for mask in given if mask is not None}
+    if not masks:
+        return None
+    if layer is None:  # operators and operations lose it; outputs of a layer with several do not
+        return given[0] if node.operator == "[0]" else None
+    if len(masks) > 1:
+        raise NotMigrated("K2T114", f"{layer.row} of tensors with different masks", layer.span)
+    if layer.row in MERGES:
+        joins_steps = layer.row == "Concatenate" and not along_features(node)
+        if joins_steps:
+            raise refused(layer)
+        # Keras 3 loses the mask where one of the tensors has none
+        return None if None in given and ctx.dialect == "keras3" else next(iter(masks))
+    if layer.row in RECURRENT:
+        if "time_distributed" in layer.args or "states" in layer.args:
+            raise refused(layer)
+        return given[0] if gives_sequences(layer) else None
+    if layer.row in PASSES_MASK:
+        return given[0]
+    if layer.row == "GlobalAveragePooling1D" or layer.row in LOSES_MASK:
+        if "time_distributed" in layer.args:
+            raise refused(layer)
+        return None
+    raise refused(layer)
+
+
+def along_features(node: Node) -> bool:
+    axis, shape = as_int(t.get(node.layer.args, "axis")) if node.layer else None, node.in_shapes[0]
+    return axis == -1 or (shape is not None and axis == len(shape))
 
 
 def gives_sequences(layer: Obj, *others: str) -> bool:
@@ -68,103 +143,57 @@ def gives_sequences(layer: Obj, *others: str) -> bool:
     return any(t.flag(args, name) for name in ("return_sequences", *others))
 
 
-def beyond_packing(layer: Obj) -> NotMigrated:
-    message = "return_sequences or its own activations"
-    message = f"the mask of mask_zero reaches {layer.row} with {message}"
-    return NotMigrated("K2T114", message, layer.span)
+def used(ctx: Context, node: Node, found: Mapping[int, Mask]) -> Mask | None:
+    """The mask that a layer computes with."""
+    layer = node.layer
+    if layer is None:
+        return None
+    if layer.row == "Masking":
+        zero = t.same_value(t.get(layer.args, "mask_value"), 0.0)
+        return None if zero else found.get(node.id)
+    if layer.row in RECURRENT:
+        # Keras 3 hands no mask to a layer that is given its first states
+        lost = ctx.dialect == "keras3" and len(node.inputs) > 1
+        return None if lost else found.get(node.inputs[0])
+    return found.get(node.inputs[0]) if layer.row == "GlobalAveragePooling1D" else None
 
 
-def followed(
-    model: Model, nodes: Sequence[Node], readers: Mapping[int, Sequence[int]]
-) -> dict[int, int]:
-    """For each recurrent layer of a graph that uses a mask, the input whose zeros are the padding.
+def told(layer: Obj) -> Obj:
+    """A layer that is told that it gets a mask."""
+    return replace(layer, args={**layer.args, "masked": Arg(Const(True))})
+
+
+def is_told(layer: Obj) -> bool:
+    return "masked" in layer.args
+
+
+# ---------------------------------------------------------------------- Sequential
+
+
+def has_masking(model: Model) -> bool:
+    """Whether a layer of a Sequential is a Masking, which no chain has a place for."""
+    rows = [n.layer.row for i in model.body if isinstance(i, Leaf) for n in i.seen if n.layer]
+    return model.kind == "sequential" and "Masking" in rows
+
+
+def as_graph(model: Model) -> Model:
+    """A Sequential as a functional model of the same layers.
 
     Raises:
-        NotMigrated: a mask reaches something that is not known to use it so or to ignore it.
+        NotMigrated: its layers stand in a loop or a condition.
     """
-    found: dict[int, int] = {}
-    inputs = {node.id for node in model.inputs}
-    for node in nodes:
-        layer = node.layer
-        if layer is None or not masked(layer):
-            continue
-        flat = node.in_shapes[0] is not None and len(node.in_shapes[0]) == 1
-        if not flat or node.inputs[0] not in inputs or len(readers[node.inputs[0]]) > 1:
-            message = "mask_zero of an Embedding that is not the only reader of an input"
-            raise NotMigrated("K2T114", message, layer.span)
-        end = mask_end(model, nodes, readers, node)
-        if end is not None:
-            found[end.id] = node.inputs[0]
-    return found
-
-
-def mask_end(
-    model: Model, nodes: Sequence[Node], readers: Mapping[int, Sequence[int]], node: Node
-) -> Node | None:
-    """The recurrent layer behind a masked Embedding; None where the mask is of no use."""
-    while True:
-        after = [nodes[i] for i in readers[node.id] if i < len(nodes)]
-        if node.id in model.outputs or not after:
-            raise NotMigrated("K2T114", "the mask of mask_zero reaches an output", model.span)
-        if all(n.layer is not None and n.layer.row in IGNORES_MASK for n in after):
-            return None
-        node, layer = after[0], after[0].layer
-        if len(after) > 1 or layer is None or len(node.inputs) > 1:
-            raise NotMigrated("K2T114", "the mask of mask_zero reaches several tensors", model.span)
-        if layer.row in RECURRENT:
-            if gives_sequences(layer, "return_state") or "time_distributed" in layer.args:
-                raise beyond_packing(layer)
-            return node
-        if layer.row not in PASSES_MASK:
-            raise NotMigrated(
-                "K2T114", f"the mask of mask_zero reaches {called(layer)}", layer.span
-            )
-
-
-def pushed_to_the_end(
-    ids: str, padding: str, lengths: str, comments: tuple[str, ...] = WHY
-) -> list[Line]:
-    """Move the zeros behind the rest of each row; the lengths are what is left."""
-    return [
-        Line(f"{padding} = {ids} == 0", comments=comments),
-        Line(f"{ids} = {ids}.gather(1, {padding}.int().argsort(dim=1, stable=True))"),
-        Line(f"{lengths} = (~{padding}).sum(1).cpu()"),
-    ]
-
-
-def layers_in(pieces: Iterable[AnyPiece]) -> Iterator[Piece]:
-    """The pieces in order, those of loops and conditions as well."""
-    for piece in pieces:
-        if isinstance(piece, Piece):
-            yield piece
-        elif isinstance(piece, BlockPiece):
-            yield from layers_in((*piece.body, *piece.orelse))
-
-
-def masked(layer: Obj | None) -> bool:
-    return layer is not None and layer.row == "Embedding" and t.flag(layer.args, "mask_zero")
-
-
-def packed(ctx: Context, chain: Chain, piece: Piece) -> Chain:
-    """Move padding to the end and pack: exact wherever the zeros stand, on torch's kernels."""
-    name = next(path for path, op, _ in chain.paths if op is piece.op)
-    lines = pushed_to_the_end("x", "padding", "lengths")
-    found = False
-    lstm = "nn.LSTM" in (piece.op.module or "")
-    for line in chain.lines:
-        if not found and f"{name}(x)" in line.text:
-            found = True
-            lines.append(
-                Line("x = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)")
-            )
-            if piece.op.lines:
-                lines.append(line)
+    first = model.inputs[0]
+    before = first.id
+    body: list[Item] = []
+    for item in model.body:
+        if not isinstance(item, Leaf) or len({n.layer.id for n in item.seen if n.layer}) != 1:
+            if isinstance(item, Plain) and not body:
+                body.append(item)
                 continue
-            lines.append(Line(f"{'_, (h, _)' if lstm else '_, h'} = {name}(x)"))
-            head = line.text.partition(f"{name}(x)[0][:, -1]")
-            lines.append(Line(f"{head[0]}h[-1]{head[2]}", line.comment, line.comments))
-            continue
-        lines.append(line)
-    if not found:
-        raise NotMigrated("K2T114", "the recurrent layer behind mask_zero was not found")
-    return Chain(chain.groups, lines, chain.paths)
+            raise NotMigrated("K2T114", "a mask among layers in a loop or condition", model.span)
+        node = replace(item.node, inputs=(before,), names=("x",))
+        if node.body:
+            raise NotMigrated("K2T114", "a mask before or behind a Lambda in a Sequential")
+        body.append(replace(item, seen=(node,)))
+        before = node.id
+    return replace(model, kind="functional", body=tuple(body), outputs=(before,), structure=None)

@@ -11,7 +11,7 @@ from k2t.ir.nodes import Node, Parameter
 from k2t.ir.program import Branch, Fed, Item, Leaf, Loop, Model, Use
 from k2t.ir.source import Code, Span
 from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
-from k2t.ir.values import NONE, Array, NameUse, Shape, Value, as_int
+from k2t.ir.values import NONE, Array, Shape, Value, as_int
 from k2t.lower import heads, initial
 from k2t.lower import text as t
 from k2t.lower.applications import convolutions, pretrained_parts
@@ -24,11 +24,13 @@ from k2t.lower.groups import Chain, assemble
 from k2t.lower.heads import Head
 from k2t.lower.initial import Made, own_names
 from k2t.lower.lossless import added_loss
-from k2t.lower.masks import apply_masks
+from k2t.lower.masking import counted
+from k2t.lower.masks import as_graph, has_masking
 from k2t.lower.metrics import Metric, lower_metrics, setups
-from k2t.lower.ops import Context, dim_text, located
+from k2t.lower.ops import Context, dim_text, located, names_in
 from k2t.lower.optimizers import lasting, lower_optimizer, note_embedding
 from k2t.lower.own import logged
+from k2t.lower.packing import packed_chain
 from k2t.lower.parts import (
     check_once,
     check_parts,
@@ -73,6 +75,7 @@ class Draft:
     name: str = "Model"
     heads: tuple[Head, ...] = ()
     settings: Settings | None = None
+    dialect: str = "keras3"
 
     @property
     def made(self) -> list[Made]:
@@ -146,7 +149,12 @@ def draft(
             parameters=(*model.parameters, *map(Parameter, passed)),
             arguments=(*model.arguments, *passed.values()),
         )
-    made = Draft(model, chain, output, loss, y=y, weighted=weighted, heads=many)
+    if chain.masked is not None and model.compile is not None:
+        output, y = counted(model, chain.masked, output, y, weighted or bool(many) or loss is None)
+        loss = lower_loss(ctx, t.get(model.compile.args, "loss"), output)
+    made = Draft(
+        model, chain, output, loss, y=y, weighted=weighted, heads=many, dialect=ctx.dialect
+    )
     if loss is not None and model.compile is not None:
         note_embedding(ctx, model, chain)
         args = model.compile.args
@@ -209,11 +217,6 @@ def model_output(ctx: Context, model: Model, number: int = 0) -> Output:
     return Output(shape, tail, classes, str(t.data(given.value)) if given is not None else None)
 
 
-def names_in(shape: Shape | None) -> list[NameUse]:
-    dim = shape[-1] if shape else None
-    return list(dim.expr.names) if dim is not None and dim.expr is not None else []
-
-
 def tail_of(ctx: Context, node: Node) -> str | None:
     """The activation of the last layer, if it is a plain one by name."""
     layer = node.layer
@@ -239,19 +242,26 @@ def lower_chain(ctx: Context, model: Model, folded: str | None, own_tail: bool) 
         ending = f"logits: the {folded} is in the loss"
         if not own_tail:
             ending = f"logits: the loss takes them from before the {folded}"
+    if has_masking(model):
+        model = as_graph(model)
     if model.kind == "functional":
         return functional_chain(ctx, model, model.outputs[:1] if folded else (), ending)
     first = model.inputs[0]
     rank = len(first.shape) if first.shape is not None else None
     state = State(rank=rank)
+    helpers, notes = dict(ctx.helpers), list(ctx.notes)
     pieces = lower_items(ctx, model.body, state)
     if folded is not None:
         drop_tail(pieces, folded)
     if state.layout == "first" and (state.rank or 0) > 1:
         pieces.append(conversion(state, "last"))
     pieces = simplified(pieces)
-    chain = assemble(pieces, folded is not None, "x", ending)
-    return apply_masks(ctx, model, pieces, chain)
+    chain = packed_chain(pieces, assemble(pieces, folded is not None, "x", ending))
+    if chain is not None:
+        return chain
+    ctx.helpers, ctx.notes = helpers, notes
+    whole = as_graph(model)
+    return functional_chain(ctx, whole, whole.outputs if folded else (), ending)
 
 
 def drop_tail(pieces: list[AnyPiece], folded: str) -> None:
@@ -293,7 +303,10 @@ def finish(
     elif trained:
         step = build_step(made, bool(penalty), params, validating)
     if step is not None:
-        step = replace(step, means=(*step.means, *logged(ctx, made.made)))
+        said = logged(ctx, made.made)
+        if said and step.size != "1":
+            raise NotMigrated("K2T114", "a mask that reaches the loss, and add_metric", model.span)
+        step = replace(step, means=(*step.means, *said))
     optimizer = own_optimizer(made.optimizer, params, model)
     on_batches = batchwise(ctx, made, step, drafts, uses) if step and by_batches(uses) else None
     if step and optimizer is not None and on_batches is not None:

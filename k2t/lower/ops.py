@@ -10,7 +10,7 @@ from typing import Any
 from k2t.ir.finding import Finding, NotMigrated
 from k2t.ir.program import Handed, Scored
 from k2t.ir.source import Source, Span
-from k2t.ir.values import Const, Dim, Obj, Shape
+from k2t.ir.values import Const, Dim, NameUse, Obj, Shape
 from k2t.lower import text as t
 from k2t.table import Row, Table
 
@@ -194,3 +194,8 @@ def dim_text(dim: Dim) -> str | None:
     if dim.expr is not None:
         return dim.expr.text
     return str(dim.value) if isinstance(dim, Const) else None
+
+
+def names_in(shape: Shape | None) -> list[NameUse]:
+    dim = shape[-1] if shape else None
+    return list(dim.expr.names) if dim is not None and dim.expr is not None else []

@@ -142,6 +142,8 @@ def check_parts(made: Draft, drafts: Mapping[int, Draft]) -> None:
         wanted = "one" if len(inner.model.inputs) == 1 else "list"
         if inner.model.input_kind != wanted:
             raise NotMigrated("K2T134", f"{name} takes its inputs in another form", layer.span)
+        if inner.chain.masked is not None:
+            raise NotMigrated("K2T114", f"the mask of mask_zero leaves {name}", layer.span)
         if inner.heads:
             raise NotMigrated("K2T134", f"{name} is trained itself, by several outputs", layer.span)
 

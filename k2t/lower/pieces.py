@@ -17,19 +17,6 @@ TO_LAST = {2: ".transpose(1, 2)", 3: ".permute(0, 2, 3, 1)", 4: ".permute(0, 2, 
 NAMES = {2: ("NLC", "NCL"), 3: ("NHWC", "NCHW"), 4: ("NDHWC", "NCDHW")}
 
 
-PASSES_MASK = {
-    "Dropout",
-    "Activation",
-    "Dense",
-    "LeakyReLU",
-    "ReLU",
-    "ELU",
-    "SpatialDropout1D",
-    "LayerNormalization",
-    "AlphaDropout",
-}
-
-
 @dataclass(frozen=True)
 class Piece:
     """One op in a chain, its comments, and the layer it came from."""

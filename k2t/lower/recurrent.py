@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from k2t.ir.finding import NotMigrated
@@ -9,6 +10,7 @@ from k2t.ir.values import Obj, Shape, Value
 from k2t.lower import text as t
 from k2t.lower.activations import activation_row
 from k2t.lower.convolutions import check_format, known_padding, string_padding
+from k2t.lower.masks import is_told, told
 from k2t.lower.ops import Context, Op, add_arguments, stem, with_options
 from k2t.lower.parameters import initializer as initializer_text
 from k2t.table import Row
@@ -27,6 +29,20 @@ def function(ctx: Context, value: Value) -> str:
     if name == "hard_sigmoid":
         ctx.helpers["hard_sigmoid"] = None
     return str(name)
+
+
+def native(ctx: Context, layer: Obj) -> bool:
+    """Whether torch's own class computes a recurrent layer (or stands for it under ``plain``)."""
+    kind = ctx.row(layer).data["torch_class"]
+    rows = [activation_row(ctx, t.get(layer.args, name)) for name in ACTIVATIONS[kind == "RNN"]]
+    names = tuple(row.name if row is not None else "linear" for row in rows)
+    dropped = not t.same_value(t.get(layer.args, "recurrent_dropout"), 0.0)
+    after = kind != "GRU" or t.flag(layer.args, "reset_after")
+    known = names in (("tanh", "sigmoid"), ("tanh",), ("relu",)) and after and not dropped
+    return known or ctx.fidelity == "plain"
+
+
+ACTIVATIONS = (("activation", "recurrent_activation"), ("activation",))
 
 
 def cell(ctx: Context, row: Row, layer: Obj, width: str | None) -> tuple[str, bool]:
@@ -75,8 +91,13 @@ def cell(ctx: Context, row: Row, layer: Obj, width: str | None) -> tuple[str, bo
         extra_args.append(f"recurrent_dropout={t.text(recurrent_dropout)}")
         if not reset_after:
             extra_args.append("reset_after=False")
+    elif not reset_after and is_told(layer):
+        name = "GRUFull"
+        extra_args.append("reset_after=False")
     elif not reset_after:
         name = "ResetBeforeGRU"
+    elif is_told(layer):
+        name = f"Masked{name}"
     ctx.helpers[name] = None
     ctx.note(
         "K2T124",
@@ -92,12 +113,11 @@ def rnn(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | No
         return [with_states(ctx, row, layer, width)]
     refuse_state(layer)
     module, native = cell(ctx, row, layer, width)
-    reverse = ".flip(1)" if t.flag(layer.args, "go_backwards") else ""
     sequences = t.flag(layer.args, "return_sequences")
     ending = "[0]" if sequences else "[0][:, -1]"
     op = Op(
         module=module,
-        call=f"{{m}}({{x}}{reverse}){ending}",
+        call=applied(ctx, layer, native) + ending,
         layout="last",
         out="last",
         stem=stem(row.name),
@@ -105,6 +125,17 @@ def rnn(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | No
         mask=native,
     )
     return [*time_constant_dropout(layer, native), op] if native else [op]
+
+
+def applied(ctx: Context, layer: Obj, native: bool, states: str = "") -> str:
+    """The call of a recurrent module: of {x} with the {mask}, if there is one."""
+    turn = ".flip(1)" if t.flag(inner_layer(layer).args, "go_backwards") else ""
+    if not is_told(layer):
+        return f"{{m}}({{x}}{turn}{states})"
+    if native:
+        ctx.helpers["skip_padding"] = None
+        return f"skip_padding({{m}}, {{x}}{turn}, {{mask}}{turn}{states})"
+    return f"{{m}}({{x}}{turn}{states}, mask={{mask}}{turn})"
 
 
 STATES = {"LSTM": "LSTMWithStates", "GRU": "GRUWithState", "RNN": "SimpleRNNWithState"}
@@ -151,6 +182,9 @@ def refuse_state(layer: Obj) -> None:
         raise NotMigrated("K2T128", f"{layer.row}(return_state=True) is not carried over here")
 
 
+WRAPPER = re.compile(r"^(Masked)?Bidirectional\(")
+"""The emitted classes that hold a layer for each direction."""
+
 MERGES = {
     "concat": "torch.cat([{a}, {b}], {dim})",
     "sum": "{a} + {b}",
@@ -172,45 +206,45 @@ def bidirectional(
         raise NotMigrated("K2T126", f"Bidirectional(merge_mode={mode!r}) is not carried over")
     if t.flag(inner.args, "go_backwards"):
         raise NotMigrated("K2T126", "go_backwards inside Bidirectional is not carried over")
-    module, native = cell(ctx, inner_row, inner, width)
-    if module.startswith("LSTM("):
-        ctx.helpers.pop("LSTM", None)
-        ctx.helpers["BidirectionalLSTM"] = None
-        module = "Bidirectional" + module
-    elif not native:
-        raise NotMigrated(
-            "K2T127",
-            f"Bidirectional around a {inner.row} that torch's kernel does not "
-            "compute (activations, recurrent_dropout, reset_after) is not carried over",
-        )
     sequences = t.flag(inner.args, "return_sequences")
+    if is_told(layer):
+        if sequences and ctx.dialect == "keras2":
+            why = "a mask in a Bidirectional with return_sequences: Keras 2.2 repeats outputs"
+            raise NotMigrated("K2T114", why, layer.span)
+        inner = told(inner)
+    module, native = both(ctx, layer, inner, width)
     op = Op(
-        module=module[:-1] + ", bidirectional=True)" if native else module,
+        module=module,
         layout="last",
         out="last",
         stem=stem(inner.row),
         widens=True,
         mask=native,
     )
+    call = applied(ctx, layer, native)
+    before = time_constant_dropout(inner, native) if native else []
     if sequences and mode == "concat":
-        return [*time_constant_dropout(inner, native), replace(op, call="{m}({x})[0]")]
+        return [*before, replace(op, call=f"{call}[0]")]
     if sequences:
-        lines: tuple[str, ...] = ("forward, backward = {m}({x})[0].chunk(2, -1)",)
+        lines: tuple[str, ...] = (f"forward, backward = {call}[0].chunk(2, -1)",)
         halves = {"a": "forward", "b": "backward", "dim": "-1"}
     else:
         state = "_, (h, _)" if inner_row.data["torch_class"] == "LSTM" else "_, h"
-        lines = (f"{state} = {{m}}({{x}})",)
+        lines = (f"{state} = {call}",)
         halves = {"a": "h[0]", "b": "h[1]", "dim": "1"}
     merged = MERGES[mode].format(**halves)
-    return [
-        *time_constant_dropout(inner, native),
-        replace(
-            op,
-            call=merged,
-            lines=lines,
-            comment="" if sequences else "last state of each direction",
-        ),
-    ]
+    comment = "" if sequences else "last state of each direction"
+    return [*before, replace(op, call=merged, lines=lines, comment=comment)]
+
+
+def both(ctx: Context, layer: Obj, inner: Obj, width: str | None) -> tuple[str, bool]:
+    """The module of a Bidirectional, and whether it is torch's own class."""
+    module, native = cell(ctx, ctx.row(inner), inner, width)
+    if native:
+        return module[:-1] + ", bidirectional=True)", True
+    name = "MaskedBidirectional" if is_told(inner) else "Bidirectional"
+    ctx.helpers[name] = None
+    return f"{name}({module}, {module})", False
 
 
 def recurrent_inits(ctx: Context, layer: Obj) -> tuple[str, str, str, bool]:

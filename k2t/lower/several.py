@@ -14,10 +14,12 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.ir.torch import Line
 from k2t.ir.values import Obj, as_int
+from k2t.lower import masking, masks
 from k2t.lower import text as t
 from k2t.lower.groups import fill
 from k2t.lower.ops import Context
-from k2t.lower.recurrent import MERGES, inner_layer
+from k2t.lower.recurrent import MERGES, WRAPPER, inner_layer
+from k2t.lower.recurrent import applied as applied_to
 
 if TYPE_CHECKING:
     from k2t.lower.graph import Flow, Graph
@@ -88,6 +90,7 @@ def applied(graph: Graph, node: Node, comments: tuple[str, ...]) -> tuple[str, s
     assert layer is not None
     flow = graph.flows[node.inputs[0]]
     ops = graph.operations(node)
+    told = masking.given(graph, node)
     known, base = graph.knows(layer), graph.attributes[layer.id]
     text, note = flow.text, ""
     if flow.layout == "first" and (flow.rank or 0) > 1:
@@ -98,10 +101,12 @@ def applied(graph: Graph, node: Node, comments: tuple[str, ...]) -> tuple[str, s
         first, _ = graph.converted(text, 2, "first")
         text, _ = graph.converted(f"self.{attribute}({first})", 2, "last")
     graph.make(base, layer, ops[-1], known, comments)
-    if t.flag(inner_layer(layer).args, "go_backwards"):
-        text += ".flip(1)"
-    given = states_text(graph, node, layer)
-    return f"self.{base}({text}{given})", note, not known
+    given = states_text(graph, node, layer, ops[-1].module or "")
+    if told and given and not ops[-1].mask:
+        why = f"a mask and first states of a {layer.row} that torch's kernel does not compute"
+        raise NotMigrated("K2T128", why, layer.span)
+    call = applied_to(graph.ctx, masks.told(layer) if told else layer, ops[-1].mask, given)
+    return fill(call, {"m": f"self.{base}", "x": text, **told}), note, not known
 
 
 def without_state(layer: Obj) -> Obj:
@@ -113,11 +118,14 @@ def without_state(layer: Obj) -> Obj:
     return replace(layer, args=args)
 
 
-def states_text(graph: Graph, node: Node, layer: Obj) -> str:
+def states_text(graph: Graph, node: Node, layer: Obj, module: str) -> str:
     """The states a layer starts with, as the second argument of its module."""
     flows = [graph.flows[i] for i in node.inputs[1:]]
     if not flows:
         return ""
+    if WRAPPER.match(module):
+        why = "initial_state of a Bidirectional that torch's kernel does not compute"
+        raise NotMigrated("K2T128", why, layer.span)
     inner = inner_layer(layer)
     count = int(graph.ctx.row(inner).data["states"])
     if inner is layer:
@@ -125,10 +133,6 @@ def states_text(graph: Graph, node: Node, layer: Obj) -> str:
     else:
         halves = zip(flows[:count], flows[count:], strict=True)
         texts = [f"torch.stack([{ahead.text}, {back.text}])" for ahead, back in halves]
-        if "BidirectionalLSTM" in graph.ctx.helpers:
-            raise NotMigrated(
-                "K2T128", "initial_state of a Bidirectional LSTM with other activations", layer.span
-            )
     return f", ({', '.join(texts)})" if count > 1 else f", {texts[0]}"
 
 

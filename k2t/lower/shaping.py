@@ -7,6 +7,7 @@ from dataclasses import replace
 from k2t.ir.finding import NotMigrated
 from k2t.ir.values import ModelRef, Obj, Shape, Tuple, as_int
 from k2t.lower import text as t
+from k2t.lower.masks import is_told
 from k2t.lower.ops import Context, Op, dim_text, stem
 from k2t.table import Row
 
@@ -46,9 +47,25 @@ def global_pool(
 ) -> list[Op]:
     """A mean or maximum over all places; the row has the call."""
     call, first = str(row.data["call"]), str(row.data["first"])
+    if is_told(layer):  # the mean of the steps that count
+        kept = ", keepdim=True" if t.flag(layer.args, "keepdims") else ""
+        steps = "{mask}.sum(1, keepdim=True)" + (".unsqueeze(2)" if kept else "")
+        call = f"({{x}} * {{mask}}.unsqueeze(2)).sum(1{kept}) / {steps}"
+        return [Op(call=call, layout="last", out="last", stem=stem(row.name))]
     if t.flag(layer.args, "keepdims"):
         call, first = call[:-1] + ", keepdim=True)", first[:-1] + ", keepdim=True)"
     return [Op(call=call, first=first, layout="any", stem=stem(row.name))]
+
+
+def masking(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
+    """Zeros where the mask is false; with a mask value of zero they are zeros already.
+
+    Raises:
+        NotMigrated: nothing in this place hands the mask on to the layers that use it.
+    """
+    if t.same_value(t.get(layer.args, "mask_value"), 0.0):
+        return [Op(call="{x}", layout="last", out="last", stem="masking")]
+    return [Op(call="{x} * {mask}.unsqueeze(-1)", layout="last", out="last", stem="masking")]
 
 
 def rescaling(

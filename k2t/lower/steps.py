@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def prediction_text(made: Draft) -> str:
     folded = made.loss.folded if made.loss is not None else None
     if folded == "softmax":
-        dim = 1 if made.output.shape is not None and len(made.output.shape) == 1 else -1
+        one = made.output.shape is not None and len(made.output.shape) == 1
+        dim = 1 if one and made.chain.masked is None else -1
         return f"self(batch[0]).softmax({dim})"
     return "self(batch[0]).sigmoid()" if folded == "sigmoid" else "self(batch[0])"
 
@@ -28,8 +29,15 @@ def build_step(made: Draft, penalized: bool, params: dict[str, str], validating:
     raw = loss.prediction
     target = target_text(loss.target, made.y, output, raw)
     lines = [Line(f"{raw} = self(x)")]
+    test = made.chain.masked
+    if test is not None:
+        lines = [
+            Line("# padding counts neither in the loss nor in the metrics"),
+            Line(f"mask = {test}"),
+            Line(f"{raw}, y = self(x)[mask], y[mask]"),
+        ]
     if target != "y":
-        place = len(lines) if raw in target else 0
+        place = len(lines) if raw in target or test is not None else 0
         lines.insert(place, Line(f"y = {target}"))
     activated = raw
     if loss.folded == "softmax":
@@ -50,16 +58,19 @@ def build_step(made: Draft, penalized: bool, params: dict[str, str], validating:
     else:
         lines.append(Line(f"loss = {put(loss.call, values)}{extra}"))
     logs = [("loss", "loss")]
+    # Keras 2.2 gives the mean of the batches by their rows, as Lightning does
+    counted = test is not None and made.dialect != "keras2"
     means: list[tuple[str, str]] = []
     updates: list[Line] = []
     metric_values = {"p": activated, "raw": raw, "y": "y", "int": "y.int()"}
-    taken = {"x", "y", "loss", "losses", "logs", raw}
+    taken = {"x", "y", "loss", "losses", "logs", "mask", raw}
     taken |= {c.partition("(")[0] for c in (loss.call, *(m.call for m in made.metrics)) if c}
     for metric in made.metrics:
         if metric.call is not None:
             name = variable(metric.log, taken)
             lines.append(Line(f"{name} = {put(metric.call, metric_values)}"))
-            (means if metric.mean else logs).append((metric.log, name))
+            apart = metric.mean or counted
+            (means if apart else logs).append((metric.log, name))
         else:
             name = variable(metric.log, taken)
             owner = (
@@ -75,6 +86,7 @@ def build_step(made: Draft, penalized: bool, params: dict[str, str], validating:
         tuple(logs),
         tuple(Line(own_names(line.text, params)) for line in updates),
         tuple(means),
+        "len(y)" if counted else "1",
     )
 
 

@@ -10,6 +10,7 @@ draws one mask a gate and batch, the same for all steps, as Keras does if recurr
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 class LSTM(nn.LSTM):
@@ -266,34 +267,58 @@ class SimpleRNNFull(nn.RNN):
         return torch.stack(outputs, 1), h
 
 
-class BidirectionalLSTM(nn.LSTM):
-    """Bidirectional LSTM of one layer, batch first, with a choice of activations, as in Keras."""
+class Bidirectional(nn.Module):
+    """Two one-way recurrent layers, the second over reversed time: one that goes both ways."""
 
-    def __init__(
-        self, input_size, hidden_size, activation=torch.tanh, recurrent_activation=torch.sigmoid
-    ):
-        super().__init__(input_size, hidden_size, batch_first=True, bidirectional=True)
-        self.activation = activation
-        self.recurrent_activation = recurrent_activation
-
-    def run(self, x, end):
-        h, c = x.new_zeros(2, len(x), self.hidden_size)
-        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0")
-        w_x, w_h, bias = (getattr(self, name + end) for name in names)
-        outputs = []
-        for step in F.linear(x, w_x, bias).unbind(1):
-            i, f, g, o = (step + F.linear(h, w_h)).chunk(4, -1)
-            i, f, o = map(self.recurrent_activation, (i, f, o))
-            c = f * c + i * self.activation(g)
-            h = o * self.activation(c)
-            outputs.append(h)
-        return torch.stack(outputs, 1), h, c
+    def __init__(self, ahead, back):
+        super().__init__()
+        self.ahead, self.back = ahead, back
 
     def forward(self, x):
-        ahead, *last = self.run(x, "")
-        back, *first = self.run(x.flip(1), "_reverse")
-        h, c = (torch.stack(pair) for pair in zip(last, first))
-        return torch.cat([ahead, back.flip(1)], 2), (h, c)
+        ahead, last = self.ahead(x)
+        back, first = self.back(x.flip(1))
+        outputs = torch.cat([ahead, back.flip(1)], 2)
+        if isinstance(last, tuple):
+            return outputs, tuple(map(torch.cat, zip(last, first)))
+        return outputs, torch.cat([last, first])
+
+
+class MaskedBidirectional(nn.Module):
+    """Two one-way recurrent layers, the second over reversed time; zeros where it is masked."""
+
+    def __init__(self, ahead, back):
+        super().__init__()
+        self.ahead, self.back = ahead, back
+
+    def forward(self, x, mask):
+        ahead, last = self.ahead(x, mask=mask)
+        back, first = self.back(x.flip(1), mask=mask.flip(1))
+        outputs = torch.cat([ahead, back.flip(1)], 2) * mask.unsqueeze(2)
+        if isinstance(last, tuple):
+            return outputs, tuple(map(torch.cat, zip(last, first)))
+        return outputs, torch.cat([last, first])
+
+
+def skip_padding(rnn, x, mask, states=None):
+    """Run a recurrent layer over the steps where the mask (batch, time) is true, as in Keras.
+
+    A step left out repeats the output before it (zeros at first), or gives zeros if there are two
+    directions; a row without any keeps its first states.
+    """
+    count = mask.cumsum(1)
+    order = (~mask).int().argsort(dim=1, stable=True)  # padding to the end, for packing
+    x = x.gather(1, order.unsqueeze(2).expand_as(x))
+    lengths = count[:, -1].clamp(min=1).cpu()
+    packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    outputs, last = rnn(packed, states)
+    outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=x.shape[1])
+    seen = mask if rnn.bidirectional else count > 0
+    place = (count - 1).clamp(min=0).unsqueeze(2).expand_as(outputs)
+    outputs = outputs.gather(1, place) * seen.unsqueeze(2)
+    some = mask.any(1).unsqueeze(1)
+    if not isinstance(last, tuple):
+        return outputs, torch.where(some, last, 0 if states is None else states)
+    return outputs, tuple(torch.where(some, s, f) for s, f in zip(last, states or (0, 0)))
 
 
 class ConvLSTM2d(nn.Module):
