@@ -8,6 +8,7 @@ from typing import Any
 
 from k2t.analyse import (
     callbacks,
+    configuring,
     custom,
     datasets,
     dialects,
@@ -95,13 +96,15 @@ class Assembly:
         models = tuple(self.model(group) for group in self.groups())
         layers = Classes(interp, self.layout).layers()
         frozen = tuple(freezing.uses(interp, self.layout))
+        said = tuple(configuring.uses(interp, self.layout))
         own = (*frozen, *weights.uses(interp, self.layout), *weights.states(interp, self.layout))
+        places = [u.stmt for u in (*frozen, *said) if u.kind != "unwrapped"]
         return Program(
             source=interp.source,
             dialect=interp.dialect,
             models=models,
             layers=layers,
-            uses=(*(u for u in self.uses() if not any(u.call in f.stmt for f in frozen)), *own),
+            uses=(*(u for u in self.uses() if not any(u.call in s for s in places)), *said, *own),
             removed=self.layout.removed(),
             imports=tuple(self.imports()),
             bound_names=names.bound_in(self.interp.tree),

@@ -27,7 +27,18 @@ from k2t.lower.edits import (
 from k2t.lower.feeding import data_loader, fed_parts, floats, inputs, several
 from k2t.lower.fitting import fit
 from k2t.lower.freezing import called_in_inference, freeze
-from k2t.lower.functions import application, constant, drop, seed, sequence, static_if, util
+from k2t.lower.functions import (
+    application,
+    constant,
+    devices,
+    drop,
+    seed,
+    sequence,
+    static_if,
+    unwrapped,
+    util,
+    version,
+)
 from k2t.lower.images import flow, generator, generator_fit
 from k2t.lower.inplace import in_place, operation
 from k2t.lower.model import Draft
@@ -345,6 +356,9 @@ HANDLERS = {
     "seed": seed,
     "drop": drop,
     "constant": constant,
+    "unwrapped": unwrapped,
+    "version": version,
+    "devices": devices,
     "part_call": part_call,
     "static_if": static_if,
     "callback": callback,

@@ -46,6 +46,8 @@ def splice(
     """
     source = program.source
     gone = on_one_line(source, outer(list(removed)))
+    # what lies in a piece that is written anew was left out there
+    gone = [g for g in gone if not any(g in span and g != span for span, _, _ in changes)]
     needed, runs = emptied(source, gone), run_starts(source, gone)
     pieces = [
         filled(source, span) if span.start in needed else deletion(source, span, runs[span])

@@ -1,0 +1,245 @@
+"""What a script says to TensorFlow about itself: devices, sessions, logging, versions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from k2t.analyse.interpreter import Interpreter
+from k2t.analyse.names import canonical
+from k2t.analyse.state import statements
+from k2t.analyse.statements import Layout
+from k2t.ir.program import Use
+from k2t.ir.source import Span
+from k2t.ir.values import Ref
+
+CONFIGURES = (
+    "tensorflow.config.",
+    "tensorflow.get_logger",
+    "tensorflow.logging.set_verbosity",
+    "tensorflow.compat.v1.logging.set_verbosity",
+    "tensorflow.autograph.set_verbosity",
+    "tensorflow.debugging.set_log_device_placement",
+    "tensorflow.debugging.disable_traceback_filtering",
+    "tensorflow.ConfigProto",
+    "tensorflow.GPUOptions",
+    "tensorflow.Session",
+    "tensorflow.InteractiveSession",
+    "tensorflow.reset_default_graph",
+    "tensorflow.disable_eager_execution",
+    "tensorflow.disable_v2_behavior",
+    "tensorflow.enable_eager_execution",
+    "tensorflow.enable_v2_behavior",
+    "keras.backend.set_session",
+    "keras.backend.tensorflow_backend.set_session",
+    "keras.backend.clear_session",
+    "keras.utils.clear_session",
+)
+"""Names whose calls configure TensorFlow and compute nothing."""
+
+NOT = ("tensorflow.config.experimental_connect_to_cluster", "tensorflow.config.LogicalDeviceConfig")
+DEVICES = ("list_physical_devices", "list_logical_devices", "get_visible_devices")
+ASKED = {"tensorflow.test.is_gpu_available", "tensorflow.test.is_built_with_cuda"}
+DEFAULTS = {
+    "keras.config.set_floatx": "float32",
+    "keras.config.set_image_data_format": "channels_last",
+    "keras.backend.set_image_data_format": "channels_last",
+    "keras.backend.set_image_dim_ordering": "tf",
+}
+"""Settings that may be said where they are what they are anyway."""
+
+PLACES = ("tensorflow.device",)
+"""Contexts that say where something is computed: Lightning sees to that."""
+
+VARIABLES = (
+    "TF_CPP_",
+    "TF_FORCE_",
+    "TF_ENABLE_",
+    "TF_DETERMINISTIC_",
+    "TF_GPU_",
+    "TF_XLA_",
+    "KERAS_",
+)
+"""Environment variables that TensorFlow and Keras read."""
+
+
+def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:
+    """Statements that go, questions about devices and versions, contexts whose body stays."""
+    found = Configuring(interp, layout)
+    gone = found.outermost()
+    for stmt in gone:
+        yield found.use("drop", stmt, stmt, path=found.named(stmt))
+    inside = {id(node) for stmt in gone for node in ast.walk(stmt)}
+    for stmt in statements(interp.tree.body):
+        if isinstance(stmt, ast.With) and found.is_place(stmt):
+            body = [layout.with_comments(s) for s in stmt.body]
+            kept = Span(body[0].start, body[-1].end)
+            yield found.use("unwrapped", stmt, stmt, kept=kept)
+    for node in ast.walk(interp.tree):
+        if isinstance(node, ast.expr) and id(node) not in inside:
+            yield from found.asked(node)
+
+
+class Configuring:
+    """Reads a script for such statements; ``names`` are variables that hold nothing else."""
+
+    def __init__(self, interp: Interpreter, layout: Layout) -> None:
+        self.interp, self.layout = interp, layout
+        self.all = list(statements(interp.tree.body))
+        self.names = self.kept_to_themselves()
+
+    def path(self, node: ast.AST) -> str | None:
+        """The canonical name that an expression is."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.insert(0, node.attr)
+            node = node.value
+        loaded = self.interp.loads.get(id(node))
+        if loaded is None or not isinstance(loaded[2], Ref):
+            return None
+        return canonical(".".join([loaded[2].path, *parts])).replace(
+            "tensorflow.compat.v1.", "tensorflow."
+        )
+
+    def configures(self, node: ast.AST) -> bool:
+        """Whether an expression is a call that configures, or a chain of calls from one."""
+        while isinstance(node, ast.Call):
+            path = self.path(node.func)
+            if path is not None:
+                return path.startswith(CONFIGURES) and not path.startswith(NOT)
+            node = node.func.value if isinstance(node.func, ast.Attribute) else node.func
+        return False
+
+    def held(self, node: ast.AST) -> bool:
+        """Whether an expression is a variable that configuration is held in, or a part of one."""
+        while isinstance(node, ast.Attribute | ast.Subscript):
+            node = node.value
+        return isinstance(node, ast.Name) and node.id in self.names
+
+    def is_one(self, stmt: ast.stmt) -> bool:
+        """Whether a statement only configures."""
+        match stmt:
+            case ast.Expr(value=ast.Call(func=func, args=[ast.Constant(value=str(said))])) if (
+                self.path(func) in DEFAULTS
+            ):
+                return DEFAULTS[self.path(func) or ""] == said
+            case ast.Expr(value=ast.Call() as call):
+                given = [*call.args, *(k.value for k in call.keywords)]
+                return self.configures(call) and not any(map(self.other, given))
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                return name in self.names and self.configures(value)
+            case ast.Assign(
+                targets=[ast.Subscript(value=owner, slice=ast.Constant(value=str(key)))]
+            ):
+                return ast.unparse(owner) == "os.environ" and key.startswith(VARIABLES)
+            case ast.Assign(targets=[ast.Attribute() as target]):
+                return self.held(target)
+            case ast.If(test=test, body=body, orelse=orelse):
+                return self.pure(test) and self.block([*body, *orelse])
+            case ast.For(iter=source, body=body, orelse=[]):
+                return self.pure(source) and self.block(body)
+            case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=final):
+                told = [s for h in handlers for s in h.body]
+                return self.block([*body, *orelse, *final]) and all(map(self.says, told))
+        return False
+
+    def block(self, body: list[ast.stmt]) -> bool:
+        """Whether statements configure, and else only say so."""
+        return any(map(self.is_one, body)) and all(self.is_one(s) or self.says(s) for s in body)
+
+    def says(self, stmt: ast.stmt) -> bool:
+        match stmt:
+            case ast.Expr(value=ast.Call(func=ast.Name(id="print"))) | ast.Pass():
+                return True
+            case ast.Raise() | ast.Expr(value=ast.Constant()):
+                return True
+        return False
+
+    def pure(self, node: ast.expr) -> bool:
+        """Whether a condition does nothing but look."""
+        inner = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
+        return all(
+            self.configures(n) or (isinstance(n.func, ast.Name) and n.func.id == "len")
+            for n in inner
+        )
+
+    def other(self, node: ast.expr) -> bool:
+        """Whether an argument does something of its own."""
+        calls = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
+        return any(not self.configures(n) for n in calls)
+
+    def kept_to_themselves(self) -> frozenset[str]:
+        """The variables that are bound to configuration and read by it alone."""
+        self.names = frozenset(
+            s.targets[0].id
+            for s in self.all
+            if isinstance(s, ast.Assign)
+            and isinstance(s.targets[0], ast.Name)
+            and self.configures(s.value)
+        )
+        while True:
+            gone = {id(n) for s in self.outermost() for n in ast.walk(s)}
+            leaks = {
+                n.id
+                for n in ast.walk(self.interp.tree)
+                if isinstance(n, ast.Name) and n.id in self.names and id(n) not in gone
+            }
+            if not leaks:
+                return self.names
+            self.names -= leaks
+
+    def outermost(self) -> list[ast.stmt]:
+        """The statements that only configure and stand in no other."""
+        ones = [s for s in self.all if self.is_one(s)]
+        inside = {id(n) for s in ones for n in ast.walk(s) if n is not s}
+        return [s for s in ones if id(s) not in inside]
+
+    def named(self, stmt: ast.stmt) -> str:
+        """What a statement is about, for the message."""
+        for node in ast.walk(stmt):
+            path = self.path(node.func) if isinstance(node, ast.Call) else None
+            if path is not None and (path.startswith(CONFIGURES) or path in DEFAULTS):
+                return path
+        return ast.unparse(stmt).partition("=")[0].strip()
+
+    # ------------------------------------------------------------------ what stays
+
+    def is_place(self, stmt: ast.With) -> bool:
+        calls = [i.context_expr for i in stmt.items if i.optional_vars is None]
+        return len(calls) == len(stmt.items) and all(
+            isinstance(c, ast.Call) and self.path(c.func) in PLACES for c in calls
+        )
+
+    def asked(self, node: ast.expr) -> Iterator[Use]:
+        """A question that torch has an answer to: which GPUs there are, which version this is."""
+        parent = self.layout.parents.get(id(node))
+        match node:
+            case ast.Attribute(attr="__version__" | "VERSION"):
+                path = self.path(node) or ""
+                if path in (
+                    "keras.__version__",
+                    "tensorflow.__version__",
+                    "tensorflow.version.VERSION",
+                ):
+                    yield self.use("version", node, self.layout.statement(node), path=path)
+            case ast.Call(func=func, args=args):
+                path = self.path(func) or ""
+                gpus = path.startswith("tensorflow.config.") and path.endswith(DEVICES)
+                kinds = [a.value for a in args if isinstance(a, ast.Constant)]
+                if path in ASKED or (gpus and kinds == ["GPU"]):
+                    how = "list" if gpus else "any"
+                    if gpus and isinstance(parent, ast.Call) and ast.unparse(parent.func) == "len":
+                        node, how = parent, "len"
+                    elif gpus and isinstance(parent, ast.IfExp | ast.If) and parent.test is node:
+                        how = "any"
+                    yield self.use("devices", node, self.layout.statement(node), how=how)
+
+    def use(self, kind: str, node: ast.AST, stmt: ast.AST, **data: object) -> Use:
+        of = self.interp.spans.of
+        whole = (
+            self.layout.with_comments(stmt)
+            if kind == "drop" and isinstance(stmt, ast.stmt)
+            else of(stmt)
+        )
+        scope = self.layout.scope(node)
+        return Use(kind=kind, call=of(node), stmt=whole, scope=scope, data=data)

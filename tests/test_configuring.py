@@ -1,0 +1,105 @@
+"""What a script says to TensorFlow about devices, sessions and versions, and what becomes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from k2t.pipeline import migrate
+
+pytestmark = pytest.mark.quick
+
+HEAD = "import os\nimport numpy as np\nimport tensorflow as tf\nfrom tensorflow import keras\n\n"
+TAIL = (
+    '\nx = np.random.rand(64, 8).astype("float32")\n'
+    "model = keras.Sequential([keras.layers.Dense(1, input_shape=(8,))])\n"
+    'model.compile("sgd", "mse")\nmodel.fit(x, x[:, :1])\n'
+)
+
+GROWTH = """
+gpus = tf.config.experimental.list_physical_devices("GPU")
+if gpus:
+    try:
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        logical = tf.config.experimental.list_logical_devices("GPU")
+        print(len(gpus), "physical,", len(logical), "logical")
+    except RuntimeError as e:
+        print(e)
+"""
+SESSION = """
+config = tf.compat.v1.ConfigProto()
+config.gpu_options.allow_growth = True
+tf.compat.v1.keras.backend.set_session(tf.compat.v1.Session(config=config))
+"""
+
+
+def migrated(body: str) -> tuple[str, list[str]]:
+    done = migrate((HEAD + body + TAIL).encode(), "train.py")
+    assert done.text is not None
+    return done.text, [f.code for f in done.findings if f.severity.value == "error"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        GROWTH,
+        SESSION,
+        "tf.get_logger().setLevel('ERROR')\n",
+        "os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'\n",
+        "tf.keras.backend.set_floatx('float32')\n",
+        "physical = tf.config.list_physical_devices('GPU')\n"
+        "if len(physical) > 0:\n    tf.config.experimental.set_memory_growth(physical[0], True)\n",
+    ],
+)
+def test_it_goes_as_a_whole(body):
+    text, errors = migrated(body)
+    assert errors == []
+    plain, _ = migrated("")
+    assert [line for line in text.split("\n") if line] == [s for s in plain.split("\n") if s]
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("print(len(tf.config.list_physical_devices('GPU')))", "print(torch.cuda.device_count())"),
+        (
+            "gpus = tf.config.list_physical_devices('GPU')\nprint(gpus)",
+            'gpus = [torch.device("cuda"',
+        ),
+        (
+            "print('a' if tf.config.list_physical_devices('GPU') else 'b')",
+            "torch.cuda.is_available()",
+        ),
+        ("print(tf.test.is_gpu_available())", "print(torch.cuda.is_available())"),
+        ("print(tf.__version__)", "print(torch.__version__)"),
+        ("with tf.device('/GPU:0'):\n    size = 3", "\nsize = 3"),
+    ],
+)
+def test_what_has_an_answer(line, wanted):
+    text, errors = migrated(line + "\n")
+    assert errors == []
+    assert wanted in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "assert tf.__version__ >= '2'",
+        "sess = tf.compat.v1.Session()\nprint(sess.run(None))",
+        "print(tf.config.list_physical_devices())",
+        "tf.keras.backend.set_floatx('float64')",
+        "for gpu in tf.config.list_physical_devices('GPU'):\n    np.save(gpu.name, np.zeros(3))\n"
+        "    tf.config.experimental.set_memory_growth(gpu, True)\n    tf.nothing()",
+    ],
+)
+def test_what_is_refused(line):
+    _, errors = migrated(line + "\n")
+    assert set(errors) == {"K2T900"}
+
+
+def test_a_loop_that_does_more_stays():
+    text, errors = migrated(
+        "for gpu in tf.config.list_physical_devices('GPU'):\n    print(gpu.type)\n    np.zeros(3)\n"
+    )
+    assert errors == []
+    assert "    np.zeros(3)" in text
