@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from k2t.analyse import applications, arguments, graph, shapes
+from k2t.analyse import applications, arguments, graph, layer_order, shapes
 from k2t.analyse.inputs import input_shape, output_shape
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame, GraphNode, ModelState
@@ -271,27 +272,20 @@ def tensors_of(interp: Interpreter, state: ModelState) -> tuple[int, ...]:
 
 
 def layer_list(interp: Interpreter, state: ModelState) -> list[Value]:
-    """The layers by number; those of a graph that branches are in an order of Keras's own."""
+    """The layers by number; none where the numbers are not certain."""
     if state.kind == "sequential":
         return [e.layer for e in state.added if e.layer.row != "Input"]
+    order = layer_order.in_order(interp, state)
+    row = len({depth for depth, _ in order}) == len(order)
     found: list[Value] = []
-    current = state.outputs[0] if len(state.outputs) == 1 else -1
-    while current in interp.graph and current not in state.inputs:
-        made = interp.graph[current]
-        if made.layer is None or len(made.inputs) != 1 or made.layer in found:
+    for _, layer in order:
+        inner: Sequence[Value] = (layer,)
+        if layer.row == applications.NETWORK:  # Keras has its layers among those of the model
+            inner = applications.inner_layers(interp, layer)[1:] if row else ()
+        if not inner:
             return []
-        inner = [made.layer]
-        if made.layer.row == applications.NETWORK:  # Keras has its layers among those of the model
-            inner = [*applications.inner_layers(interp, made.layer)[1:]]
-            if not inner:
-                return []
-        found[:0] = inner
-        current = made.inputs[0]
-    if current not in state.inputs:
-        return []
-    made = interp.graph[current]
-    span = interp.spans.of(made.stmt)
-    return [Obj(current, "Input", {}, span, span), *found]
+        found.extend(inner)
+    return found
 
 
 def other_method(
