@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from k2t.ir.finding import Finding, Severity
-from k2t.ir.program import Program, Use
+from k2t.ir.program import Leftover, Program, Use
 from k2t.ir.source import Span
 from k2t.ir.torch import Edit, Snippet
 from k2t.lower.edits import Edits
+from k2t.table import Table
 
+STRUCTURE = ("keras.Input", "keras.Model", "keras.Sequential", "keras.layers.Layer")
 WAYS = ("input", "inputs", "output", "outputs", "layers")
 
 
@@ -69,8 +71,7 @@ def stops_of(
         known = known or next(behind, None)
         if known is None and is_tensor(found.path) and found.stmt in stops:
             continue
-        message = edits.ctx.table.left(found.path)
-        stop(found.stmt, known, Finding("K2T900", Severity.ERROR, message, found.span))
+        stop(found.stmt, known, left(edits.ctx.table, found))
     for use in refused:
         if covered(use.call, edits, removed):
             continue
@@ -81,6 +82,18 @@ def stops_of(
     kept = [(s, text) for s, text in sorted(stops.items()) if not any(s in r for r in removed)]
     kept = [(s, text) for s, text in kept if not stopped_around(s, text, stops)]
     return first_at_top_level(edits.program, kept)
+
+
+def left(table: Table, found: Leftover) -> Finding:
+    """What is said of a Keras name that stays; one with a rule stays with what it is part of."""
+    row = table.find(found.path)
+    if row is not None and row.section == "ops":
+        message = f"{found.path} is not migrated here"
+        return Finding("K2T900", Severity.ERROR, message, found.span)
+    if row is not None or found.path in STRUCTURE:
+        message = f"{found.path} is part of nothing that is migrated"
+        return Finding("K2T903", Severity.ERROR, message, found.span)
+    return Finding("K2T900", Severity.ERROR, table.left(found.path), found.span)
 
 
 def is_tensor(path: str) -> bool:
