@@ -10,11 +10,11 @@ from k2t.analyse import (
     callbacks,
     configuring,
     custom,
-    datasets,
     dialects,
     freezing,
     generators,
     hooks,
+    kept,
     names,
     weights,
 )
@@ -358,7 +358,7 @@ class Assembly:
         made = [self.interp.graph[i.node] for i in items or () if isinstance(i, Tensor)]
         whole = bool(made) and all(m.whole and not m.pooled for m in made)
         own = isinstance(value, Obj) and value.id in self.interp.wrapped
-        own = own or datasets.stays(self.interp, value)
+        own = own or kept.stays(value)
         if (
             isinstance(value, History)
             or own

@@ -13,14 +13,11 @@ from k2t.ir.values import (
     UNKNOWN,
     Arg,
     Array,
-    Bound,
     Const,
     Dim,
-    Obj,
     Shape,
     Sym,
     Tuple,
-    Unknown,
     Value,
     known,
 )
@@ -88,49 +85,3 @@ def rows_of(interp: Any, value: Value) -> Dim:
 
 def is_one(dim: Dim) -> bool:
     return isinstance(dim, Const) and dim.value == 1
-
-
-FITTED = ("word_index", "index_word", "word_counts", "num_words", "oov_token")
-
-
-def fits_texts(interp: Any) -> bool:
-    """Whether the script has a Tokenizer learn words: then it stays, as a class of its own."""
-    return any(
-        isinstance(n, ast.Attribute) and n.attr == "fit_on_texts" for n in ast.walk(interp.tree)
-    )
-
-
-def stays(interp: Any, value: Value) -> bool:
-    return isinstance(value, Obj) and value.row == "Tokenizer" and fits_texts(interp)
-
-
-def tokenizer(interp: Any, made: Obj, node: ast.Call, frame: Frame) -> Obj:
-    if fits_texts(interp):
-        interp.event("util", node, frame, row="Tokenizer", args=made.args)
-    return made
-
-
-def tokenizer_member(interp: Any, owner: Obj, attr: str) -> Value:
-    """What a Tokenizer has learnt."""
-    return Unknown() if attr in FITTED and fits_texts(interp) else Bound(owner, attr)
-
-
-def tokenizer_call(interp: Any, owner: Obj, name: str, node: ast.Call, frame: Frame) -> Value:
-    """A method of a Tokenizer."""
-    if name == "sequences_to_matrix":
-        return tokenizer_matrix(interp, owner, node, frame)
-    values = arguments.evaluated(interp, node, frame)
-    if name not in ("fit_on_texts", "texts_to_sequences") or len(values) != 1:
-        return interp.unsupported(f"Tokenizer.{name}", node, frame)  # type: ignore[no-any-return]
-    return NONE if name == "fit_on_texts" else Unknown()
-
-
-def tokenizer_matrix(interp: Any, tokenizer: Obj, node: ast.Call, frame: Frame) -> Value:
-    """``Tokenizer(num_words).sequences_to_matrix(x, mode)``: needs nothing fitted but tfidf."""
-    args = arguments.given(interp, node, frame, ["sequences", "mode"], {})
-    words = tokenizer.args["num_words"]
-    args["num_words"] = words
-    interp.event("util", node, frame, row="sequences_to_matrix", args=args)
-    width = words.value if isinstance(words.value, Const | Sym) else None
-    rows = rows_of(interp, args["sequences"].value)
-    return Array((rows, width), "float32")

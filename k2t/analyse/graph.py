@@ -11,6 +11,7 @@ from k2t.analyse import (
     arguments,
     attention,
     custom,
+    kept,
     lambdas,
     nesting,
     operations,
@@ -143,6 +144,8 @@ def add(interp: Interpreter, model: ModelState, layer: Value, node: ast.AST, fra
             model.broken = "a model is used as a layer in a way that is not known"
             return
         layer = part
+    if isinstance(layer, Obj) and kept.stays(layer):
+        layer = kept_layer(interp, layer, node, frame)
     if not isinstance(layer, Obj):
         why = layer.why if isinstance(layer, Unknown) else None
         model.broken = interp.table.left(why) if why else "a layer of it is not known"
@@ -178,7 +181,9 @@ def functional_layer(interp: Interpreter, row: Row, node: ast.Call, frame: Frame
 def apply(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> Value:
     """A layer called on tensors."""
     if interp.table.rows["layers"].get(layer.row) is None:
-        arguments.evaluated(interp, node, frame)
+        on = arguments.evaluated(interp, node, frame)
+        if kept.stays(layer) and len(on) == 1:
+            return kept.applied(interp, layer, on[0], node, frame)
         return interp.unsupported(f"a call of {layer.row}", node, frame)
     values = interp.elements(node.args, frame)
     keywords = {k.arg: interp.eval(k.value, frame) for k in node.keywords}
@@ -247,10 +252,17 @@ def unheeded(interp: Interpreter, training: Value, inputs: list[Tensor]) -> bool
 def apply_to(interp: Interpreter, layer: Obj, inputs: Value, node: ast.AST, frame: Frame) -> Value:
     many = interp.items(inputs)
     tensors = [t for t in (many if many is not None else [inputs]) if isinstance(t, Tensor)]
+    why = inputs.why if isinstance(inputs, Unknown) else None
+    if kept.stays(layer):
+        if not tensors and why is None:
+            return kept.applied(interp, layer, inputs, node, frame)
+        held = kept_layer(interp, layer, node, frame)
+        if not isinstance(held, Obj):
+            return held
+        layer = held
     if not tensors or (many is not None and len(tensors) != len(many)):
         if isinstance(inputs, Array):
             return interp.unsupported(f"{layer.row} called on an array", node, frame)
-        why = inputs.why if isinstance(inputs, Unknown) else None
         return Unknown(why or f"{layer.row} called on something unknown")
     if layer.row == "Lambda":
         return lambdas.apply(interp, layer, inputs, node, frame)
@@ -258,6 +270,12 @@ def apply_to(interp: Interpreter, layer: Obj, inputs: Value, node: ast.AST, fram
     made = [interp.graph[t.node] for t in tensors]
     shape = shapes.result(row, layer, [custom.without_batch(m) for m in made], interp.items)
     return new_node(interp, layer, tensors, like(made, shape), node, frame)
+
+
+def kept_layer(interp: Interpreter, layer: Obj, node: ast.AST, frame: Frame) -> Obj | Unknown:
+    """A layer that stays in the script, as it is where a model takes it."""
+    held = kept.held(interp, layer, node, frame)
+    return held or interp.unsupported(f"{layer.row}, which no variable holds here,", node, frame)
 
 
 def like(inputs: list[GraphNode], shape: Shape | None) -> Shape | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k2t.analyse import custom, shape_terms, shapes
+from k2t.analyse import custom, kept, shape_terms, shapes
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.scope import ClassScope
 from k2t.analyse.sequences import batch
@@ -24,6 +24,8 @@ def input_shape(interp: Interpreter, model: ModelState, added: Sequence[Added]) 
         return given
     if model.called is not None:
         return model.called
+    if kept.stays(first) and (learnt := kept.learnt_from(interp, first)) is not None:
+        return learnt
     array = fed_array(interp, model.fed)
     return array.shape[1:] if array is not None and array.shape is not None else None
 

@@ -19,6 +19,7 @@ from k2t.analyse import (
     generators,
     graph,
     handed,
+    kept,
     methods,
     names,
     nesting,
@@ -99,7 +100,7 @@ class Keras:
         """A variable was assigned: models and layers remember the name they are known by."""
         interp = self.interp
         self.held(name, value)
-        stays = generators.stays(value) or datasets.stays(interp, value)
+        stays = generators.stays(value) or kept.stays(value)
         if stays or callbacks.holds_callbacks(interp, value):
             return
         if isinstance(value, Tensor | Obj) or self.holds_keras(value):
@@ -180,8 +181,8 @@ class Keras:
                 return self.call_model(model, node, frame)
             case Bound(receiver=ModelRef(id=model), name=name):
                 return self.call_method(model, name, node, frame)
-            case Bound(receiver=Obj(row="Tokenizer") as tokenizer, name=name):
-                return datasets.tokenizer_call(self.interp, tokenizer, name, node, frame)
+            case Bound(receiver=Obj() as owner, name=name) if kept.owns(owner):
+                return kept.call(self.interp, owner, name, node, frame)
             case Bound(receiver=Obj() as layer, name=name) if name in weights.METHODS:
                 return weights.call(self.interp, layer, name, node, frame)
             case Bound(receiver=Obj(row=generators.GENERATOR) as generator, name=name):
@@ -252,13 +253,12 @@ class Keras:
         obj = Obj(interp.fresh(), row.name, args, interp.span(node), interp.span(interp.stmt))
         kind = row.get("event") or KINDS.get(row.section, "object")
         seen: dict[str, Any] = {"section": row.section}
-        if kind == "tokenizer":
-            return datasets.tokenizer(interp, obj, node, frame)
+        if kind == "kept":
+            return kept.made(interp, row, obj, node, frame)
         if kind in ("callback", "generator"):
             seen |= {"args": args}
         if kind == "callback":
-            seen |= callbacks.functions(interp, args)
-            seen |= {"iteration": interp.iteration}
+            seen |= callbacks.functions(interp, args) | {"iteration": interp.iteration}
         interp.event(kind, node, frame, obj=obj, **seen)
         if row.section == "layers":
             handed.note(interp, obj, node, frame)
@@ -306,8 +306,8 @@ class Keras:
                 if attr == "shape":
                     return operations.shape_of(self.interp, owner, node, frame)
                 return self.interp.unsupported(f"tensor.{attr}", node, frame)
-        if isinstance(owner, Obj) and owner.row == "Tokenizer":
-            return datasets.tokenizer_member(self.interp, owner, attr)
+        if isinstance(owner, Obj) and kept.owns(owner):
+            return kept.member(self.interp, owner, attr)
         named = isinstance(owner, Obj) and owner.row == generators.GENERATOR
         if named or (isinstance(owner, Obj) and attr in weights.METHODS):
             return Bound(owner, attr)

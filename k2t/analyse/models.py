@@ -13,6 +13,7 @@ from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.lambdas import check_closures, result_of
 from k2t.analyse.loops import movable, round_names, stored, targets
 from k2t.analyse.scope import ClassScope, value_text
+from k2t.analyse.sites import in_order
 from k2t.analyse.sources import all_comments, comments_above, comments_between, is_docstring
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, statements
 from k2t.analyse.tails import with_tail
@@ -106,7 +107,10 @@ class Builder:
     def sequential_body(self) -> tuple[Item, ...]:
         sites = self.sites()
         try:
-            return tuple(self.walk(self.home_body(), sites, self.home_class is not None))
+            items = tuple(self.walk(self.home_body(), sites, self.home_class is not None))
+            if not all(in_order(items, self.chain(m, m.added)) for m in self.group):
+                raise Tangled  # layers that are made elsewhere, or in another order
+            return items
         except Tangled:
             self.scope.moved.clear()
             nodes = self.chain(self.first, self.first.added)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from k2t.analyse import applications, arguments, graph, layer_order, shapes
+from k2t.analyse import applications, arguments, graph, kept, layer_order, shapes
 from k2t.analyse.inputs import input_shape, output_shape
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame, GraphNode, ModelState
@@ -172,6 +172,8 @@ def layers_of(interp: Interpreter, state: ModelState) -> list[Obj]:
 def check_parts(interp: Interpreter, state: ModelState) -> None:
     """Where a model is made, its parts must be held by the variables they were called by."""
     for layer in layers_of(interp, state):
+        if kept.stays(layer) and not kept.at_hand(layer, state):
+            state.broken = f"{layer.row}, which stays in a variable, is not at hand"
         if layer.row != "Model":
             continue
         part = interp.models[layer.id]
@@ -187,12 +189,12 @@ def check_shared(interp: Interpreter, state: ModelState) -> None:
     if state.kind == "sequential":
         others = [m for m in interp.models.values() if m is not state]
         layer = state.added[-1].layer
-        if layer.row not in ("Model", "Input") and any(has_layer(interp, m, layer) for m in others):
+        if not goes_alone(layer) and any(has_layer(interp, m, layer) for m in others):
             state.broken = "it shares layers with another model"
         return
     for layer in layers_of(interp, state):
         owner = next((m for m in interp.models.values() if has_layer(interp, m, layer)), state)
-        if owner is state or layer.row in ("Model", "Input"):
+        if owner is state or goes_alone(layer):
             continue
         use = variable_of(state.frame, owner.id, owner.variable)
         if use is None:
@@ -200,6 +202,11 @@ def check_shared(interp: Interpreter, state: ModelState) -> None:
             return
         owners[layer.id] = (owner.id, use.name)
     state.owners = owners
+
+
+def goes_alone(layer: Obj) -> bool:
+    """Whether several models may have a layer: each is given it, or it is none."""
+    return layer.row in ("Model", "Input") or kept.stays(layer)
 
 
 def has_layer(interp: Interpreter, state: ModelState, layer: Obj) -> bool:

@@ -121,5 +121,14 @@ def normalization(
     return [Op(call=call, layout="any", stem="normalize")]
 
 
+def discretization(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    """The number of the bin of each value."""
+    bounds = t.text(t.get(layer.args, "bin_boundaries"))
+    ctx.helpers["Discretization"] = None
+    return [Op(module=f"Discretization({bounds})", stem="bins")]
+
+
 def known_number(value: Value) -> bool:
     return isinstance(value, Const) and isinstance(t.data(value), int | float)

@@ -8,10 +8,12 @@ from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Use
 from k2t.ir.source import Code, Span, code
 from k2t.ir.torch import Edit
-from k2t.ir.values import Array, as_int
+from k2t.ir.values import Arg, Array, Const, as_int
 from k2t.lower import text as t
 from k2t.lower.edits import Edits, need
 from k2t.lower.hooks import own_callback, plain_class
+from k2t.lower.ops import GENERAL
+from k2t.table import Row
 
 PLAIN = ("keras.regularizers.", "keras.initializers.", "keras.constraints.")
 """Where Keras has the bases of classes that are plain Python but for the operations in them."""
@@ -29,6 +31,7 @@ def util(edits: Edits, use: Use) -> None:
         "normalize": lambda e, u: helper_call(e, u, "normalize"),
         "get_file": get_file,
         "Tokenizer": tokenizer,
+        **dict.fromkeys(LEARNING, learning),
         "imdb_word_index": lambda e, u: word_index(e, u, "imdb"),
         "reuters_word_index": lambda e, u: word_index(e, u, "reuters"),
         "preprocess_input": preprocess_input,
@@ -99,6 +102,63 @@ def tokenizer(edits: Edits, use: Use) -> None:
         if name not in known and arg.span is not None:
             raise NotMigrated("K2T608", f"Tokenizer({name}=...) is not carried over", arg.span)
     helper_call(edits, use, "Tokenizer")
+
+
+LEARNING = (
+    "TextVectorization",
+    "StringLookup",
+    "IntegerLookup",
+    "Normalization",
+    "Discretization",
+)
+
+
+def learning(edits: Edits, use: Use) -> None:
+    """A layer that learns from data and stays in the script: an object of an emitted class."""
+    name = str(use.data["row"])
+    table = edits.ctx.table
+    row = table.section("preprocessing").get(name) or table.section("layers")[name]
+    uses = [u for u in edits.program.uses if u.kind == "util" and u.data.get("row") == name]
+    plain = row.get("plain") is not None and all(is_plain(edits, row, u) for u in uses)
+    keeps = row.data["plain" if plain else "keeps"]
+    parts: list[Code] = []
+    for key, arg in use.args.items():
+        if arg.span is None or key in GENERAL or key.startswith("@"):
+            continue
+        check_learning(row, key, arg)
+        if key in keeps:
+            parts.append(code(f"{key}=", arg.span))
+    mode = t.data(use.args["output_mode"].value) if "output_mode" in use.args else "int"
+    if "mask_token" in keeps and mode != "int" and not t.is_none(use.args["mask_token"].value):
+        text = t.text(use.args["mask_token"].value)
+        raise NotMigrated("K2T180", f"{name}(mask_token={text}) in mode {mode}", use.call)
+    helper = f"{name}Full" if "plain" in row.data and not plain else name
+    chosen = emit(edits, helper, name, use)
+    edits.edits.append(Edit(use.call, code(chosen, "(", *separated(parts), ")")))
+
+
+def is_plain(edits: Edits, row: Row, use: Use) -> bool:
+    """Whether the short form of an emitted class is enough: what it has not is at its default."""
+    if "set_vocabulary" in edits.program.source.text:
+        return False
+    rest = [p for p in row.params if p.name not in row.data["plain"]]
+    return all(t.same_value(use.args[p.name].value, p.default) for p in rest)
+
+
+def check_learning(row: Row, key: str, arg: Arg) -> None:
+    """Refuse an argument that the emitted class has not, or a value that it does not know."""
+    default = next((p.default for p in row.params if p.name == key), ...)
+    same = default is not ... and t.same_value(arg.value, default)
+    if same or (key == "dtype" and t.data(arg.value) == "float32"):
+        return
+    allowed = row.get("values", {}).get(key)
+    known = allowed is None or (isinstance(arg.value, Const) and arg.value.value in allowed)
+    if key in row.get("optional", ()) and t.is_none(arg.value):
+        known = True
+    path = key == "vocabulary" and isinstance(t.data(arg.value), str)
+    if key not in row.data["keeps"] or not known or path:
+        text = t.text(arg.value) if isinstance(arg.value, Const) else "..."
+        raise NotMigrated("K2T180", f"{row.name}({key}={text}) is not carried over", arg.span)
 
 
 def word_index(edits: Edits, use: Use, name: str) -> None:

@@ -14,6 +14,7 @@ from k2t.lower.augmentation import (
     augmentation,
     category_encoding,
     center_crop,
+    discretization,
     normalization,
     resizing,
 )
@@ -23,7 +24,7 @@ from k2t.lower.norms import batch_norm, group_norm, layer_norm, rms_norm, unit_n
 from k2t.lower.ops import GENERAL, Context, Lowering, Op, fill, stem, used, with_options
 from k2t.lower.own import custom
 from k2t.lower.parameters import activity, activity_layer, param_inits, penalties
-from k2t.lower.parts import part
+from k2t.lower.parts import given, part
 from k2t.lower.recurrent import WRAPPER, bidirectional, conv_lstm, rnn
 from k2t.lower.separable import depthwise, separable
 from k2t.lower.shaping import (
@@ -57,6 +58,8 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
         inside = shape[steps:] if shape is not None else None
         ops = lower(ctx, each_step(ctx, layer), inside, width)
         return folded(row, ops, shape[:steps] if shape is not None else (None,) * steps)
+    if "@kept" in layer.args:
+        return [given(layer)]
     check_carried(row, layer)
     inner = t.get(layer.args, "layer")
     if row.get("shape") == "bidirectional" and isinstance(inner, Obj):
@@ -270,6 +273,7 @@ CODE: dict[str, Lowering] = {
     "center_crop": center_crop,
     "category_encoding": category_encoding,
     "normalization": normalization,
+    "discretization": discretization,
     "activity_layer": activity_layer,
     "masking": masking,
     "attention": attention,

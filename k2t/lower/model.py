@@ -34,6 +34,7 @@ from k2t.lower.packing import packed_chain
 from k2t.lower.parts import (
     check_once,
     check_parts,
+    handed,
     handed_in,
     in_inference,
     layers_of,
@@ -314,7 +315,7 @@ def finish(
     elif optimizer is not None and fitted_again(uses):
         optimizer = lasting(optimizer)
     texts = texts_of(step, optimizer, (*penalty, *constrained), made)
-    held = {*map(part_name, parts.values()), *(name for _, name in model.owners.values())}
+    held = {*map(part_name, handed(model)), *(name for _, name in model.owners.values())}
     kept = tuple(
         p for p in params if p not in held and any(re.search(rf"self\.{p}\b", s) for s in texts)
     )

@@ -69,6 +69,18 @@ def parts_of(model: Model) -> dict[int, Obj]:
     return found
 
 
+def given(layer: Obj) -> Op:
+    """A layer that stays in the script: the module that the constructor is given."""
+    name = part_name(layer)
+    return Op(module=name, layout="last", out="last", stem=name)
+
+
+def handed(model: Model) -> list[Obj]:
+    """What a model is given: models used as layers in it, and layers that stay in the script."""
+    stays = {layer.id: layer for layer in layers_of(model) if "@kept" in layer.args}
+    return [*parts_of(model).values(), *stays.values()]
+
+
 def handed_in(model: Model) -> dict[str, str]:
     """The parts by their names in the constructor, and what holds them where it is called.
 
@@ -81,7 +93,7 @@ def handed_in(model: Model) -> dict[str, str]:
         return {}
     taken = {p.name for p in model.parameters}
     names: dict[str, str] = {name: name for _, name in model.owners.values()}
-    for layer in parts_of(model).values():
+    for layer in handed(model):
         held = str(t.data(layer.args["holder"].value))
         if names.setdefault(part_name(layer), held) != held:
             raise NotMigrated("K2T134", f"{held} and another part have one name", layer.span)
@@ -116,7 +128,7 @@ def shared_module(ctx: Context, model: Model, layer: Obj, op: Op) -> str | None:
 
 def parts_first(groups: Sequence[Group | Part], model: Model) -> list[Group | Part]:
     """The lines of ``__init__`` with those that take the parts over in front."""
-    names = {part_name(layer) for layer in parts_of(model).values()}
+    names = {part_name(layer) for layer in handed(model)}
 
     def is_part(group: Group | Part) -> bool:
         entry = group.parts[0] if isinstance(group, Group) and group.single else None

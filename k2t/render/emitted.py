@@ -17,6 +17,7 @@ RENAMED = {
     "make_list_loader": "make_loader",
     "make_mixed_loader": "make_loader",
     "load_cifar100_full": "load_cifar100",
+    "TextVectorizationFull": "TextVectorization",
     "RMSpropFull": "RMSprop",
     "SGDFull": "SGD",
     "RestoringEarlyStoppingOnce": "RestoringEarlyStopping",

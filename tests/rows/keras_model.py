@@ -71,9 +71,12 @@ def forward(case: Case) -> dict[str, Any]:
         floats = [x for x in xs if x.dtype.is_floating]
         tape.watch(floats)
         out = model(given, training=True)
-        value = tf.reduce_sum(out * cotangent)
+        value = tf.reduce_sum(tf.cast(out, "float32") * cotangent)
     weights = [w.value for w in model.trainable_weights]
-    found = tape.gradient(value, [*floats, *weights])
+    sources = [*floats, *weights]
+    found = tape.gradient(value, sources)
+    # NaN where there is none: it is equal to nothing
+    found = [g if g is not None else s * np.nan for g, s in zip(found, sources, strict=True)]
     found = [np.array(tf.convert_to_tensor(g)) for g in found]
     return result | {
         "training": out.numpy(),
