@@ -13,7 +13,7 @@ from k2t.lower import text as t
 from k2t.lower.initial import own_names
 from k2t.lower.metrics import Metric, lower_metrics
 from k2t.lower.ops import Context, located
-from k2t.lower.steps import variable
+from k2t.lower.steps import updated, variable
 from k2t.lower.targets import Loss, Output, lower_loss, target_text
 
 SHARED = {"x", "y", "loss", "logs", "parts", "self", "batch", "prefix"}
@@ -85,8 +85,9 @@ def lower_heads(
             loss = lower_loss(ctx, given(compiled, "loss", name, number, count), output)
             value = given(compiled, "metrics", name, number, count)
             metrics = lower_metrics(ctx, value, output, loss, y)
-            if any(m.object is not None for m in metrics):
-                raise NotMigrated("K2T304", "this metric is not carried over for several outputs")
+            if any(m.mean for m in metrics):
+                why = "a metric that gives one value a batch, for one of several outputs"
+                raise NotMigrated("K2T304", why)
         weight = given(compiled, "loss_weights", name, number, count)
         target = f'y["{name}"]' if targets.kind == "dict" else f"y[{number}]"
         factor = None if t.is_none(weight) else t.text(weight)
@@ -135,7 +136,16 @@ def put(template: str, head: Head, prediction: str) -> str:
     return template
 
 
-def build_step(heads: Sequence[Head], penalized: bool, params: dict[str, str]) -> Step:
+def objects(heads: Sequence[Head]) -> tuple[tuple[str, str], ...]:
+    """The metrics of the outputs that the module holds, and what makes them."""
+    return tuple(
+        (f"{head.prefix}{m.log}", m.object) for head in heads for m in head.metrics if m.object
+    )
+
+
+def build_step(
+    heads: Sequence[Head], penalized: bool, params: dict[str, str], validating: bool
+) -> Step:
     """The weighted sum of the losses; each loss and metric under its name in Keras's logs."""
     lines = [Line(f"{', '.join(h.name for h in heads)} = self(x)")]
     for head in heads:
@@ -143,6 +153,7 @@ def build_step(heads: Sequence[Head], penalized: bool, params: dict[str, str]) -
         lines.append(Line(f"{head.name}_true = {head.target}{text.removeprefix('y')}"))
     taken = {call.partition("(")[0] for head in heads for call in head.calls()}
     terms, losses, metrics = [], [], []
+    updates: list[Line] = []
     for head in heads:
         log = f"{head.log}_loss"
         name = variable(log, taken)
@@ -153,13 +164,18 @@ def build_step(heads: Sequence[Head], penalized: bool, params: dict[str, str]) -
     lines.append(Line(f"loss = {' + '.join(terms)}{extra}"))
     for head in heads:
         for metric in head.metrics:
-            assert metric.call is not None
             log = f"{head.prefix}{metric.log}"
             name = variable(log, taken)
-            lines.append(Line(f"{name} = {put(metric.call, head, head.activated)}"))
+            if metric.call is None:
+                update = put(metric.update, head, head.activated)
+                updates += updated(name, log, update, validating)
+            else:
+                lines.append(Line(f"{name} = {put(metric.call, head, head.activated)}"))
             metrics.append((log, name))
-    own = tuple(Line(own_names(line.text, params)) for line in lines)
-    return Step("x, y", own, (("loss", "loss"), *metrics), (), tuple(losses))
+    own, updating = (
+        tuple(Line(own_names(line.text, params)) for line in some) for some in (lines, updates)
+    )
+    return Step("x, y", own, (("loss", "loss"), *metrics), updating, tuple(losses))
 
 
 def prediction(heads: Sequence[Head]) -> tuple[str | None, str]:

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from k2t.ir.finding import NotMigrated
+from k2t.ir.source import Span
 from k2t.ir.torch import Raw
-from k2t.ir.values import Arg, Array, Const, Function, Tuple, Value, as_int
+from k2t.ir.values import Arg, Array, Const, Function, Obj, Tuple, Value, as_int
 from k2t.lower import text as t
-from k2t.lower.ops import Context
-from k2t.lower.targets import Loss, Output, check_targets, find_row
+from k2t.lower.ops import Context, fill
+from k2t.lower.parameters import value_or_default
+from k2t.lower.targets import Loss, Output, check_targets, find_row, lower_loss
 from k2t.table import Row
 
 
@@ -38,10 +40,15 @@ def setups(loss: Loss | None, metrics: Sequence[Metric]) -> list[Raw]:
     return [s for s in found if s is not None]
 
 
+def objects(metrics: Sequence[Metric]) -> tuple[tuple[str, str], ...]:
+    """The metrics that the module holds, and what makes them."""
+    return tuple((m.log, m.object) for m in metrics if m.object is not None)
+
+
 def lower_metrics(
     ctx: Context, value: Value, output: Output, loss: Loss, y: Array | None
 ) -> list[Metric]:
-    items = value.items if isinstance(value, Tuple) else () if t.is_none(value) else (value,)
+    items = () if t.is_none(value) else flattened(value)
     found: list[Metric] = []
     for item in items:
         metric = lower_metric(ctx, item, output, loss, y)
@@ -53,6 +60,13 @@ def lower_metrics(
     return found
 
 
+def flattened(value: Value) -> tuple[Value, ...]:
+    """The metrics of one output: Keras takes lists of lists there."""
+    if not isinstance(value, Tuple):
+        return (value,)
+    return tuple(one for item in value.items for one in flattened(item))
+
+
 def lower_metric(ctx: Context, value: Value, output: Output, loss: Loss, y: Array | None) -> Metric:
     if isinstance(value, Function):
         from k2t.lower import scored
@@ -60,9 +74,9 @@ def lower_metric(ctx: Context, value: Value, output: Output, loss: Loss, y: Arra
         check_targets(y, output)
         return scored.metric(ctx, value, output, y)
     row, args = find_row(ctx, "metrics", value)
-    if row is not None and row.section == "losses":
-        row = None
-    if row is None:
+    if row is None and isinstance(value, Const) and ctx.dialect != "keras3":
+        row, args = find_row(ctx, "losses", value)  # by the names of functions, until Keras 3
+    if row is None or row.section not in ("metrics", "losses"):
         why = t.not_known(ctx.table, "metrics", value, "the metric")
         raise NotMigrated("K2T500", why)
     metric = metric_of(ctx, row, args, value, output, loss, y)
@@ -78,67 +92,81 @@ def metric_of(
     loss: Loss,
     y: Array | None,
 ) -> Metric:
-    given = t.data(t.get(args, "name")) if "name" in args else None
-    if isinstance(value, Const):
-        log = str(value.value)
-        if ctx.dialect == "keras2" and log in ("accuracy", "acc"):
-            log = "acc"
-        elif ctx.dialect == "keras2":
-            log = str(row.get("log", log))
-    else:
-        log = str(given) if isinstance(given, str) else str(row.get("log", row.name))
-    for name, arg in args.items():
-        if arg.span is not None and name not in (
-            "name",
-            "threshold",
-            "num_thresholds",
-            "curve",
-            "dtype",
-            "k",
-        ):
-            default = next((p.default for p in row.params if p.name == name), ...)
-            if not t.same_value(arg.value, default):
-                raise NotMigrated("K2T501", f"{row.name}({name}=...) is not carried over", arg.span)
+    log = name_of(ctx, row, args, value)
     code = row.get("lower")
+    check_arguments(row, args)
     if code == "accuracy":
         return Metric(log, accuracy(ctx, row, args, output, loss, y))
-    if code == "auc":
-        return auc(row, args, log)
-    if row.name == "BinaryCrossentropy" and output.tail in ("softmax", "sigmoid"):
-        if loss.folded is None:
-            raise NotMigrated("K2T504", "binary crossentropy as a metric beside another loss")
-        return Metric(log, "F.binary_cross_entropy_with_logits({raw}, {y})")
-    if row.get("logits"):
-        wanted = "softmax" if loss.folded == "softmax" and output.tail == "softmax" else None
-        target = "labels" if row.name.startswith("Sparse") else "onehot"
-        if wanted is None or loss.target != target:
-            raise NotMigrated("K2T504", f"{row.name} as a metric beside another loss")
-        return Metric(log, row.data["logits"])
+    if code is not None:
+        from k2t.lower import counted
+
+        return counted.KINDS[code](ctx, row, args, log, output, loss)
+    if row.section == "losses" or row.get("loss"):
+        return Metric(log, as_loss(ctx, row, args, output, loss))
     if row.get("helper"):
         ctx.helpers[str(row.data["helper"])] = None
-    if row.get("target") == "labels" and loss.target != "labels":
-        raise NotMigrated("K2T504", f"{row.name} beside a loss of other targets")
+    check_target(row, "labels" if row.get("target") == "labels" else "float", loss)
     if row.get("object"):
         return Metric(log, None, row.data["object"], row.data["update"], row.data["imports"])
-    values = {
-        p.name: args[p.name].value if p.name in args else Const(p.default) for p in row.params
-    }
-    count = t.text(values["k"]) if "k" in values else ""
-    return Metric(log, row.data["call"].replace("{k}", count))
+    values = {p.name: t.text(value_or_default(row, args, p.name)) for p in row.params}
+    if "k" in values and (output.units or 0) > 0:
+        values["k"] = fewer(values["k"], output.units or 0)
+    return Metric(log, fill(str(row.data["call"]), values))
 
 
-def auc(row: Row, args: Mapping[str, Arg], log: str) -> Metric:
-    curve = t.data(t.get(args, "curve"))
-    count = t.text(t.get(args, "num_thresholds"))
-    if str(curve).upper() == "ROC":
-        return Metric(
-            log,
-            None,
-            f"BinaryAUROC(thresholds={count})",
-            "{p}, {int}",
-            "from torchmetrics.classification import BinaryAUROC",
-        )
-    raise NotMigrated("K2T502", f"AUC(curve={curve!r}) is not carried over")
+def as_loss(ctx: Context, row: Row, args: Mapping[str, Arg], output: Output, loss: Loss) -> str:
+    """A loss as a metric: of the logits where the model's own loss takes these."""
+    name = str(row.get("loss", row.name))
+    taken = {key: args[key] for key in row.get("carries", ()) if key in args}
+    nowhere = Span(0, 0)
+    made = lower_loss(ctx, Obj(0, name, taken, nowhere, nowhere), output)
+    if made.folded != loss.folded:
+        raise NotMigrated("K2T504", f"{row.name} as a metric beside another loss")
+    check_target(row, made.target, loss)
+    return made.call.replace("{p}", "{raw}")
+
+
+def fewer(count: str, units: int) -> str:
+    """The ``k`` of ``topk``: Keras takes one that is larger than the number of classes."""
+    return str(units) if count.isdigit() and int(count) > units else count
+
+
+def check_target(row: Row, wanted: str, loss: Loss) -> None:
+    """Refuse a metric whose targets are not those that the loss makes of the batch's.
+
+    Raises:
+        NotMigrated: one of the two takes class numbers, the other does not.
+    """
+    if (wanted == "labels") != (loss.target == "labels"):
+        raise NotMigrated("K2T504", f"{row.name} beside a loss of other targets")
+
+
+def name_of(ctx: Context, row: Row, args: Mapping[str, Arg], value: Value) -> str:
+    """The metric's name in the logs: Keras 3 calls one that is given as a string by the string."""
+    given = t.data(t.get(args, "name")) if "name" in args else None
+    if not isinstance(value, Const):
+        return str(given) if isinstance(given, str) else str(row.get("log", row.name))
+    log = str(value.value)
+    if log in ("accuracy", "acc"):
+        return "acc" if ctx.dialect == "keras2" else log
+    made = ctx.dialect == "tf_keras" and log == row.name  # a class there, of its own name
+    return str(row.get("log", log)) if made or ctx.dialect == "keras2" else log
+
+
+def check_arguments(row: Row, args: Mapping[str, Arg]) -> None:
+    """Refuse the arguments that a row does not carry.
+
+    Raises:
+        NotMigrated: one is given, and not with its default.
+    """
+    carried = {"name", "dtype", *row.get("carries", ())}
+    carried |= {p.name for p in row.params if f"{{{p.name}}}" in str(row.get("call", ""))}
+    for name, arg in args.items():
+        if arg.span is None or name in carried:
+            continue
+        default = next((p.default for p in row.params if p.name == name), ...)
+        if not t.same_value(arg.value, default):
+            raise NotMigrated("K2T501", f"{row.name}({name}=...) is not carried over", arg.span)
 
 
 def accuracy(
@@ -154,6 +182,9 @@ def accuracy(
             if t.is_none(threshold) or t.same_value(threshold, 0.5)
             else f", threshold={t.text(threshold)}"
         )
+        if not within(output):
+            limit = "0.5" if t.is_none(threshold) else t.text(threshold)
+            return f"(({{p}} > {limit}) == {{y}}).float().mean()"
         return f'tm.accuracy({{p}}, {{y}}, task="binary"{extra})'
     if output.shape is not None and len(output.shape) > 1:
         return (
@@ -166,6 +197,11 @@ def accuracy(
     if kind == "categorical":
         return f'tm.accuracy({{raw}}, {{y}}.argmax(1), task="multiclass", num_classes={classes})'
     return f'tm.accuracy({{raw}}, {{y}}, task="multiclass", num_classes={classes})'
+
+
+def within(output: Output) -> bool:
+    """Whether predictions are between 0 and 1: torchmetrics takes others for logits, Keras not."""
+    return {output.tail, output.inner} & {"softmax", "sigmoid", "hard_sigmoid"} != set()
 
 
 def resolve_accuracy(ctx: Context, output: Output, loss: Loss, y: Array | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node, Parameter
-from k2t.ir.program import Branch, Fed, Item, Leaf, Loop, Model, Use
+from k2t.ir.program import Branch, Compile, Fed, Item, Leaf, Loop, Model, Use
 from k2t.ir.source import Code, Span
 from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
 from k2t.ir.values import NONE, Array, Shape, Value, as_int
@@ -26,7 +26,7 @@ from k2t.lower.initial import Made, own_names
 from k2t.lower.lossless import added_loss
 from k2t.lower.masking import counted
 from k2t.lower.masks import as_graph, has_masking
-from k2t.lower.metrics import Metric, lower_metrics, setups
+from k2t.lower.metrics import Metric, lower_metrics, objects, setups
 from k2t.lower.ops import Context, dim_text, located, names_in
 from k2t.lower.optimizers import lasting, lower_optimizer, note_embedding
 from k2t.lower.own import logged
@@ -121,7 +121,7 @@ def draft(
         loss = added_loss(model, weighted)
     elif model.compile is not None:
         check_compile(model)
-        loss_value = t.get(model.compile.args, "loss")
+        loss_value = of_only_output(model.compile, "loss")
         if t.is_none(loss_value):
             raise NotMigrated(
                 "K2T305", "compile without a loss is not carried over", model.compile.span
@@ -160,12 +160,21 @@ def draft(
         note_embedding(ctx, model, chain)
         args = model.compile.args
         with located(args["metrics"].span if "metrics" in args and not many else None):
-            value = NONE if many else t.get(args, "metrics")
+            value = NONE if many else of_only_output(model.compile, "metrics")
             made.metrics = lower_metrics(ctx, value, output, loss, y)
         with located(args["optimizer"].span if "optimizer" in args else None):
             made.optimizer, made.settings = optimizers(ctx, model)
         check_others(ctx, model, made, output, y)
     return made
+
+
+def of_only_output(compiled: Compile, argument: str) -> Value:
+    """What an argument of ``compile`` says of a model's only output, in a list or dict or not."""
+    parts = compiled.parts.get(argument)
+    alone = parts is not None and len(parts.items) == 1
+    if alone and parts is not None and (parts.kind == "dict" or argument == "loss"):
+        return parts.items[0].value
+    return t.get(compiled.args, argument)
 
 
 def check_others(ctx: Context, model: Model, made: Draft, output: Output, y: Array | None) -> None:
@@ -297,7 +306,7 @@ def finish(
     validating = any(validates(u) for u in uses)
     step, before, predicted = None, None, prediction_text(made)
     if made.heads:
-        step = heads.build_step(made.heads, bool(penalty), params)
+        step = heads.build_step(made.heads, bool(penalty), params, validating)
         before, predicted = heads.prediction(made.heads)
     elif trained and model.added is not None:
         step = Step("", (), ())
@@ -357,7 +366,7 @@ def finish(
         optimizer=optimizer,
         validates=validating,
         epoch_hook=any(refreshes(u) for u in uses),
-        objects=tuple((m.log, m.object) for m in made.metrics if m.object is not None),
+        objects=heads.objects(made.heads) or objects(made.metrics),
         tests=any(u.kind == "evaluate" for u in uses),
         batchwise=on_batches,
     )

@@ -73,11 +73,7 @@ def build_step(made: Draft, penalized: bool, params: dict[str, str], validating:
             (means if apart else logs).append((metric.log, name))
         else:
             name = variable(metric.log, taken)
-            owner = (
-                f'getattr(self, f"{{prefix}}{metric.log}")' if validating else f"self.{metric.log}"
-            )
-            updates.append(Line(f"{name} = {owner}"))
-            updates.append(Line(f"{name}.update({put(metric.update, metric_values)})"))
+            updates += updated(name, metric.log, put(metric.update, metric_values), validating)
             logs.append((metric.log, name))
     own = [Line(own_names(line.text, params), line.comment, line.comments) for line in lines]
     return Step(
@@ -88,6 +84,12 @@ def build_step(made: Draft, penalized: bool, params: dict[str, str], validating:
         tuple(means),
         "len(y)" if counted else "1",
     )
+
+
+def updated(name: str, log: str, update: str, validating: bool) -> list[Line]:
+    """A metric that the module holds is given a batch; that of the validation is another one."""
+    owner = f'getattr(self, f"{{prefix}}{log}")' if validating else f"self.{log}"
+    return [Line(f"{name} = {owner}"), Line(f"{name}.update({update})")]
 
 
 def variable(name: str, taken: set[str]) -> str:

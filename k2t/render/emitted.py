@@ -20,6 +20,7 @@ RENAMED = {
     "TextVectorizationFull": "TextVectorization",
     "RMSpropFull": "RMSprop",
     "SGDFull": "SGD",
+    "AUCFull": "AUC",
     "RestoringEarlyStoppingOnce": "RestoringEarlyStopping",
     "LearningRateSchedulerFull": "LearningRateScheduler",
     "ImageDataGeneratorFull": "ImageDataGenerator",
@@ -68,6 +69,7 @@ def import_lines() -> dict[str, str]:
 def with_needs(names: list[str]) -> list[str]:
     """The helpers named and those they call, callees first."""
     known = definitions()
+    names = [name for name in names if f"{name}Full" not in names]
     replaced = {RENAMED[name] for name in names if name in RENAMED} - set(names)
     ordered: list[str] = []
 

@@ -187,6 +187,25 @@ def regularizer_cases() -> list[Trained]:
 
 # ------------------------------------------------------------------------------------------ metrics
 
+LOGITS, SATURATED = "logits", "saturated"
+"""A model without activation, whose loss takes logits; activations that round to 0 and 1."""
+
+
+def counted(name: str) -> list[tuple[str, str | None, str]]:
+    return [
+        ("bit", "sigmoid", f"keras.metrics.{name}()"),
+        ("bits", None, f"keras.metrics.{name}(thresholds=0.3)"),
+    ]
+
+
+def at_least(called: str) -> list[tuple[str, str | None, str]]:
+    return [
+        ("bit", "sigmoid", f"keras.metrics.{called})"),
+        ("bit", SATURATED, f"keras.metrics.{called})"),
+        ("bits", "sigmoid", f"keras.metrics.{called}, num_thresholds=30, class_id=1)"),
+    ]
+
+
 METRICS = {
     "accuracy": [
         ("onehot", "softmax", '"accuracy"'),
@@ -195,11 +214,15 @@ METRICS = {
         ("label sequences", "softmax", '"accuracy"'),
         ("bit", "sigmoid", '"accuracy"'),
         ("bits", "sigmoid", '"accuracy"'),
+        ("bit", LOGITS, '"accuracy"'),
+        ("bits", "relu", '"accuracy"'),
     ],
     "BinaryAccuracy": [
         ("bit", "sigmoid", '"binary_accuracy"'),
         ("bits", "sigmoid", '"binary_accuracy"'),
         ("bit", "sigmoid", "keras.metrics.BinaryAccuracy(threshold=0.3)"),
+        ("bit", LOGITS, "keras.metrics.BinaryAccuracy(threshold=0.0)"),
+        ("bits", None, "keras.metrics.BinaryAccuracy()"),
     ],
     "CategoricalAccuracy": [
         ("onehot", "softmax", '"categorical_accuracy"'),
@@ -228,26 +251,53 @@ METRICS = {
     "BinaryCrossentropy": [
         ("bits", "sigmoid", '"binary_crossentropy"'),
         ("bits", "sigmoid", "keras.metrics.BinaryCrossentropy()"),
+        ("bits", LOGITS, "keras.metrics.BinaryCrossentropy(from_logits=True, label_smoothing=0.1)"),
     ],
     "AUC": [
         ("bit", "sigmoid", "keras.metrics.AUC()"),
         ("bit", "sigmoid", "keras.metrics.AUC(num_thresholds=50)"),
+        ("bit", SATURATED, "keras.metrics.AUC()"),
+        ("bit", LOGITS, "keras.metrics.AUC(from_logits=True)"),
+        ("bit", LOGITS, "keras.metrics.AUC()"),
+        ("bit", SATURATED, "keras.metrics.AUC(curve='PR')"),
+        ("bit", "sigmoid", "keras.metrics.AUC(curve='PR', summation_method='minoring')"),
+        ("bit", "sigmoid", "keras.metrics.AUC(summation_method='majoring')"),
+        ("bits", "sigmoid", "keras.metrics.AUC(multi_label=True, num_labels=3)"),
+        ("bits", "sigmoid", "keras.metrics.AUC(50, curve='PR', multi_label=True)"),
+        ("onehot", "softmax", '"auc"'),
     ],
     "Precision": [
         ("bit", "sigmoid", "keras.metrics.Precision()"),
         ("bits", "sigmoid", "keras.metrics.Precision()"),
+        ("bit", "sigmoid", "keras.metrics.Precision(0.3)"),
+        ("bit", LOGITS, "keras.metrics.Precision()"),
+        ("onehot", "softmax", "keras.metrics.Precision(class_id=1, thresholds=[0.4])"),
+        ("bit", "sigmoid", '"precision"'),
     ],
     "MeanSquaredLogarithmicError": [("positive", "sigmoid", '"msle"')],
     "LogCoshError": [("normal", None, "keras.metrics.LogCoshError()")],
-    "Poisson": [("positive", "softplus", "keras.metrics.Poisson()")],
+    "Poisson": [
+        ("positive", "softplus", "keras.metrics.Poisson()"),
+        ("positive", "softplus", "keras.metrics.poisson"),
+    ],
     "KLDivergence": [("shares", "softmax", "keras.metrics.KLDivergence()")],
     "CosineSimilarity": [("normal", None, "keras.metrics.CosineSimilarity()")],
     "Hinge": [("bits", None, '"hinge"'), ("signs", "tanh", "keras.metrics.Hinge()")],
     "SquaredHinge": [("signs", "tanh", "keras.metrics.SquaredHinge()")],
     "CategoricalHinge": [("onehot", "softmax", "keras.metrics.CategoricalHinge()")],
-    "CategoricalCrossentropy": [("onehot", "softmax", '"categorical_crossentropy"')],
+    "CategoricalCrossentropy": [
+        ("onehot", "softmax", '"categorical_crossentropy"'),
+        (
+            "onehot",
+            LOGITS,
+            "keras.metrics.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)",
+        ),
+        ("onehot", SATURATED, '"categorical_crossentropy"'),
+    ],
     "SparseCategoricalCrossentropy": [
-        ("labels", "softmax", "keras.metrics.SparseCategoricalCrossentropy()")
+        ("labels", "softmax", "keras.metrics.SparseCategoricalCrossentropy()"),
+        ("labels", LOGITS, "keras.metrics.SparseCategoricalCrossentropy(from_logits=True)"),
+        ("label sequences", "softmax", '"sparse_categorical_crossentropy"'),
     ],
     "TopKCategoricalAccuracy": [
         ("onehot", "softmax", "keras.metrics.TopKCategoricalAccuracy(k=2)"),
@@ -255,11 +305,61 @@ METRICS = {
     ],
     "SparseTopKCategoricalAccuracy": [
         ("labels", "softmax", "keras.metrics.SparseTopKCategoricalAccuracy(k=2)"),
+        ("labels", "softmax", '"sparse_top_k_categorical_accuracy"'),
     ],
     "Recall": [
         ("bit", "sigmoid", "keras.metrics.Recall()"),
         ("bits", "sigmoid", "keras.metrics.Recall()"),
+        ("bit", "sigmoid", "keras.metrics.Recall(0.3)"),
+        ("bit", LOGITS, "keras.metrics.Recall()"),
+        ("onehot", "softmax", "keras.metrics.Recall(class_id=1, thresholds=[0.4])"),
+        ("bit", "sigmoid", '"recall"'),
     ],
+    "TruePositives": counted("TruePositives"),
+    "TrueNegatives": counted("TrueNegatives"),
+    "FalsePositives": counted("FalsePositives"),
+    "FalseNegatives": counted("FalseNegatives"),
+    "PrecisionAtRecall": at_least("PrecisionAtRecall(0.6"),
+    "RecallAtPrecision": at_least("RecallAtPrecision(0.5"),
+    "SensitivityAtSpecificity": at_least("SensitivityAtSpecificity(0.5"),
+    "SpecificityAtSensitivity": at_least("SpecificityAtSensitivity(0.5"),
+    "F1Score": [
+        ("onehot", "softmax", "keras.metrics.F1Score(average='macro')"),
+        ("onehot", "softmax", "keras.metrics.F1Score(average='weighted')"),
+        ("bits", "sigmoid", "keras.metrics.F1Score('micro', threshold=0.5)"),
+    ],
+    "FBetaScore": [
+        ("onehot", "softmax", "keras.metrics.FBetaScore(average='macro', beta=2.0)"),
+        ("bits", "sigmoid", "keras.metrics.FBetaScore('micro', 0.5, threshold=0.3)"),
+    ],
+    "MeanIoU": [
+        ("labels", "softmax", "keras.metrics.MeanIoU(3, sparse_y_pred=False)"),
+        ("label sequences", "softmax", "keras.metrics.MeanIoU(3, sparse_y_pred=False)"),
+        (
+            "label sequences",
+            "softmax",
+            "keras.metrics.MeanIoU(num_classes=3, ignore_class=1, sparse_y_pred=False)",
+        ),
+        ("onehot", "softmax", "keras.metrics.MeanIoU(3, sparse_y_true=False, sparse_y_pred=False)"),
+        ("bits", "sigmoid", "keras.metrics.MeanIoU(num_classes=2)"),
+    ],
+    "IoU": [
+        ("label sequences", "softmax", "keras.metrics.IoU(3, [0, 2], sparse_y_pred=False)"),
+        ("labels", "softmax", "keras.metrics.IoU(3, (1,), sparse_y_pred=False)"),
+    ],
+    "BinaryIoU": [
+        ("bits", "sigmoid", "keras.metrics.BinaryIoU()"),
+        ("bits", "sigmoid", "keras.metrics.BinaryIoU([1], threshold=0.3)"),
+    ],
+    "OneHotIoU": [("onehot", "softmax", "keras.metrics.OneHotIoU(3, target_class_ids=[0])")],
+    "OneHotMeanIoU": [("onehot", "softmax", "keras.metrics.OneHotMeanIoU(num_classes=3)")],
+    "R2Score": [
+        ("normal", None, "keras.metrics.R2Score()"),
+        ("number", None, '"r2_score"'),
+    ],
+    "Accuracy": [("bits", "relu", "keras.metrics.Accuracy()")],
+    "PearsonCorrelation": [("normal", None, "keras.metrics.PearsonCorrelation()")],
+    "ConcordanceCorrelation": [("normal", None, "keras.metrics.ConcordanceCorrelation()")],
 }
 LOSS_FOR = {
     "onehot": "categorical_crossentropy",
@@ -276,8 +376,16 @@ def metric_cases() -> list[Trained]:
     found = []
     for row in table.load().section("metrics").values():
         for target, tail, metric in METRICS[row.name]:
-            loss = f'"{LOSS_FOR.get(target, "mse")}"'
-            text = script(target, tail, loss, f"[{metric}]", n=36, batch=8) + EVALUATE
+            name = LOSS_FOR.get(target, "mse")
+            loss, activation = f'"{name}"', tail
+            if tail == SATURATED:
+                activation = "softmax" if target == "onehot" else "sigmoid"
+            elif tail == LOGITS:
+                cls = "".join(word.capitalize() for word in name.split("_"))
+                loss, activation = f"keras.losses.{cls}(from_logits=True)", None
+            text = script(target, activation, loss, f"[{metric}]", n=36, batch=8) + EVALUATE
+            if tail == SATURATED:
+                text = text.replace("x = rng.normal", "x = 60 * rng.normal")
             name = f"metrics/{row.name}: {metric} of {tail} and {target}"
             found.append(Trained(name, f"metrics/{row.name}", text, "metrics"))
     return found
