@@ -155,7 +155,7 @@ def prediction_of(ctx: Context, row: Row, args: Mapping[str, Arg], output: Outpu
         return "{raw}.argmax(-1)"
     if output.tail in ("sigmoid", "softmax"):
         text = f"{row.name} takes whole numbers and cuts what is below 1 to 0, as Keras does"
-        ctx.note("K2T507", "warning", text)
+        ctx.note("K2T507", "info", text)
     return "{p}.int()"
 
 
