@@ -142,3 +142,36 @@ def test_all_that_is_one_weight_in_keras_is_penalised_and_held(given, lines):
 def test_the_layer_inside_a_bidirectional_is_looked_at(inside, reason):
     _, messages = recurrent(f"layers.Bidirectional(layers.LSTM(4, {inside}))")
     assert any(reason in message for message in messages)
+
+
+SCHEDULE = """\
+class Rate(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, start):
+        super().__init__()
+        self.start = start
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("return self.start / (1 + step)", None),
+        ("return ops.where(step < 10, self.start, self.start / step)", None),
+        ("return self.start if step < 10 else self.start / step", "is not known"),
+        ("return 0.1", "what it gives is not known"),
+    ],
+)
+def test_a_schedule_of_the_scripts_own_gives_the_rate_of_a_step(body, problem):
+    own = SCHEDULE.format(body=body)
+    text = SCRIPT.format(own=own, given='activation="relu"')
+    text = text.replace('"sgd"', "keras.optimizers.SGD(Rate(0.1), momentum=0.9)")
+    done = migrate(text.encode(), "train.py")
+    if problem is None:
+        assert not done.findings
+        assert "lambda step: Rate(0.1)(torch.tensor(step)).item()" in (done.text or "")
+    else:
+        assert any(problem in f.message and f.code == "K2T165" for f in done.findings)

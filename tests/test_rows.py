@@ -51,6 +51,7 @@ GOLDEN = (
     "ops/dot",
     "ops/arange",
     "ops/eye",
+    "ops/scalar",
 )
 # layer, shape of the input, axes that are dropped as a whole, what ones become
 DROPOUTS = [

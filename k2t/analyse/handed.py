@@ -7,29 +7,45 @@ operations in it are rewritten where they stand.
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k2t.analyse import calls, scored
 from k2t.analyse.state import Event, Frame
 from k2t.ir.program import Handed
-from k2t.ir.values import UNKNOWN, Class, Const, Function, Instance, Obj, Ref, Sym, Tensor, Value
+from k2t.ir.values import (
+    UNKNOWN,
+    Arg,
+    Class,
+    Const,
+    Function,
+    Instance,
+    Obj,
+    Ref,
+    Sym,
+    Tensor,
+    Value,
+)
 
 if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
 
+SCHEDULE = "keras.optimizers.schedules.LearningRateSchedule"
+RATE = "learning_rate"
 BASES = (
     "keras.regularizers.Regularizer",
     "keras.initializers.Initializer",
     "keras.constraints.Constraint",
+    SCHEDULE,
 )
 """Of these a class of the script is plain Python, but for the operations in it."""
 
-SLOTS = ("activation", "_regularizer", "_initializer", "_constraint")
+SLOTS = ("activation", "_regularizer", "_initializer", "_constraint", RATE)
 KERNELS = {"Dense": 2, "Conv1D": 3, "Conv2D": 4, "Conv3D": 5, "Embedding": 2}
 
 
 def note(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> None:
-    """Follow the functions and objects of the script among the arguments of a layer."""
+    """Follow the functions and objects of the script among a layer's or optimizer's arguments."""
     for name, arg in layer.args.items():
         if arg.span is None or not name.endswith(SLOTS):
             continue
@@ -52,7 +68,7 @@ def key(value: Function | Instance | Class) -> int:
 
 def axes(row: str, slot: str) -> int | None:
     """How many axes the weight has that an argument is about; None where that is not known."""
-    if slot.startswith("bias"):
+    if slot.startswith("bias") or slot == RATE:
         return 1
     return KERNELS.get(row) if slot.startswith(("kernel", "embeddings")) else None
 
@@ -68,9 +84,11 @@ def of(
     """What is known of a function or object after it was called on a tensor of so many axes."""
     shape = (None,) * (rank - 1) if rank is not None else None
     starts = slot.endswith("_initializer")
-    given: list[Value] = [
-        Sym(type="shape") if starts else Tensor(scored.whole(interp, shape, frame))
-    ]
+    given: list[Value] = [Sym(type="shape")] if starts else []
+    if slot == RATE:
+        given = [scalar(interp, frame)]
+    elif not starts:
+        given = [Tensor(scored.whole(interp, shape, frame))]
     events, guesses = len(interp.events), interp.guesses
     invocations = len(interp.invocations)
     if isinstance(value, Function):
@@ -81,6 +99,8 @@ def of(
         result = UNKNOWN
     made = interp.events[events:]
     scored.settle(interp, events, invocations)
+    if slot == RATE and isinstance(value, Instance):
+        made_in_class(interp, value)
     problem = None
     if not isinstance(result, Tensor):
         problem = "what it gives is not known"
@@ -94,6 +114,44 @@ def of(
     elif any(not scored.lasting(interp, name, frame) for name in reads):
         problem = problem or "it is bound in another function, or again later"
     return Handed(interp.source.slice(interp.span(element)), in_any_order(interp, made), problem)
+
+
+def scalar(interp: Interpreter, frame: Frame) -> Tensor:
+    """A tensor of one number: a step."""
+    made = scored.whole(interp, None, frame)
+    interp.graph[made] = replace(interp.graph[made], shape=())
+    return Tensor(made)
+
+
+def made_in_class(interp: Interpreter, value: Instance) -> None:
+    """What the constructor of a schedule computes stays where it is, as in its ``__call__``."""
+    whole = interp.span(interp.definitions[value.cls][0])
+    interp.events[:] = [
+        replace(e, kind="operation")
+        if e.kind == "tensor_operation" and interp.span(e.node) in whole
+        else e
+        for e in interp.events
+        if e.kind not in ("bind", "in_place") or interp.span(e.node) not in whole
+    ]
+
+
+def of_number(interp: Interpreter, args: dict[str, Arg], node: ast.Call, frame: Frame) -> Value:
+    """``tf.cast(number, tf.float32)`` in a schedule of the script's own: a tensor of one number."""
+    args = {**args, "x": Arg(args["x"].value, args["x"].span)}
+    span = interp.span(node)
+    operation = Obj(interp.fresh(), "scalar", args, span, interp.span(interp.stmt))
+    interp.event("tensor_operation", node, frame, operation=operation, truths=set())
+    return scalar(interp, frame)
+
+
+def in_schedule(interp: Interpreter, frame: Frame) -> bool:
+    """Whether code runs in a method of a schedule of the script's own."""
+    return any(
+        isinstance(cls, ast.ClassDef)
+        and frame.scope in cls.body
+        and interp.keras.base_of(index) == SCHEDULE
+        for index, (cls, _) in enumerate(interp.definitions)
+    )
 
 
 def constructor(element: ast.expr, frame: Frame) -> ast.Assign | None:

@@ -260,7 +260,7 @@ class Keras:
         if kind == "callback":
             seen |= callbacks.functions(interp, args) | {"iteration": interp.iteration}
         interp.event(kind, node, frame, obj=obj, **seen)
-        if row.section == "layers":
+        if row.section in ("layers", "optimizers"):
             handed.note(interp, obj, node, frame)
         return obj
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from k2t.analyse import arguments, drawn, graph
+from k2t.analyse import arguments, drawn, graph, handed
 from k2t.analyse.state import Frame
 from k2t.analyse.tensor_shapes import BATCH, RULES, Given, Unclear, of_any_rank, slice_of
 from k2t.ir.values import (
@@ -56,6 +56,9 @@ def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame)
         args = drawn.drawn(interp, args, frame)
     if args is None:
         return interp.unsupported(path, node, frame)
+    number = row.name == "cast" and isinstance(args["x"].value, Const | Sym)
+    if number and handed.in_schedule(interp, frame):
+        return handed.of_number(interp, args, node, frame)
     if row.name == "arange":
         return drawn.counted(interp, row, args, node, frame)
     if row.name == "eye":

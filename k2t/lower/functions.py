@@ -15,7 +15,8 @@ from k2t.lower.hooks import own_callback, plain_class
 from k2t.lower.ops import GENERAL
 from k2t.table import Row
 
-PLAIN = ("keras.regularizers.", "keras.initializers.", "keras.constraints.")
+PLAIN: tuple[str, ...] = ("keras.regularizers.", "keras.initializers.", "keras.constraints.")
+PLAIN += ("keras.optimizers.schedules.",)
 """Where Keras has the bases of classes that are plain Python but for the operations in them."""
 
 

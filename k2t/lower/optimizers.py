@@ -13,7 +13,7 @@ from k2t.ir.values import Arg, Const, Obj, Ref, Value
 from k2t.lower import text as t
 from k2t.lower.ops import Context, fill
 from k2t.lower.parameters import value_or_default
-from k2t.lower.schedules import schedule_of, scheduled, starting
+from k2t.lower.schedules import by_steps, own_schedule, schedule_of, scheduled, starting
 from k2t.lower.shaping import in_product
 from k2t.table import Param, Row
 
@@ -83,13 +83,18 @@ def lower_optimizer(ctx: Context, value: Value) -> Optimizer:
         return Optimizer((), f"OPTIMIZERS[{value.expr.text}](self.parameters())")
     schedule = schedule_of(ctx, args)
     args = starting(*schedule, args) if schedule is not None else args
-    made = construct(ctx, row, args, "self.parameters()", changing=schedule is not None)
+    own_rate = own_schedule(ctx, args)
+    args = own_rate[1] if own_rate is not None else args
+    changing = schedule is not None or own_rate is not None
+    made = construct(ctx, row, args, "self.parameters()", changing)
     hook = (*clipping(ctx, args), *adam_hook(ctx, row, args))
+    if changing and ctx.rate:
+        why = "a schedule beside a callback that changes the rate"
+        raise NotMigrated("K2T402", why, args["learning_rate"].span)
     if schedule is not None:
-        if ctx.rate:
-            why = "a schedule beside a callback that changes the rate"
-            raise NotMigrated("K2T402", why, args["learning_rate"].span)
-        return Optimizer(scheduled(*schedule, made), BY_STEPS, hook=hook)
+        return Optimizer(scheduled(ctx, *schedule, made), BY_STEPS, hook=hook)
+    if own_rate is not None:
+        return Optimizer(by_steps(made, own_rate[0]), BY_STEPS, hook=hook)
     decay = t.get(args, "decay")
     if t.is_none(decay) or t.same_value(decay, 0.0):
         return Optimizer((), made, hook=hook)
