@@ -127,6 +127,15 @@ def given(compiled: Compile, argument: str, name: str, number: int, count: int) 
     return found.value if found is not None else NONE
 
 
+def of_only_output(compiled: Compile, argument: str) -> Value:
+    """What an argument of ``compile`` says of a model's only output, in a list or dict or not."""
+    parts = compiled.parts.get(argument)
+    alone = parts is not None and len(parts.items) == 1
+    if alone and parts is not None and (parts.kind == "dict" or argument == "loss"):
+        return parts.items[0].value
+    return t.get(compiled.args, argument)
+
+
 def put(template: str, head: Head, prediction: str) -> str:
     """A loss or metric of an output."""
     true = f"{head.name}_true"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node, Parameter
-from k2t.ir.program import Branch, Compile, Fed, Item, Leaf, Loop, Model, Use
+from k2t.ir.program import Branch, Fed, Item, Leaf, Loop, Model, Use
 from k2t.ir.source import Code, Span
 from k2t.ir.torch import Line, ModuleClass, Optimizer, Step
 from k2t.ir.values import NONE, Array, Shape, Value, as_int
@@ -121,7 +121,7 @@ def draft(
         loss = added_loss(model, weighted)
     elif model.compile is not None:
         check_compile(model)
-        loss_value = of_only_output(model.compile, "loss")
+        loss_value = heads.of_only_output(model.compile, "loss")
         if t.is_none(loss_value):
             raise NotMigrated(
                 "K2T305", "compile without a loss is not carried over", model.compile.span
@@ -160,21 +160,12 @@ def draft(
         note_embedding(ctx, model, chain)
         args = model.compile.args
         with located(args["metrics"].span if "metrics" in args and not many else None):
-            value = NONE if many else of_only_output(model.compile, "metrics")
+            value = NONE if many else heads.of_only_output(model.compile, "metrics")
             made.metrics = lower_metrics(ctx, value, output, loss, y)
         with located(args["optimizer"].span if "optimizer" in args else None):
             made.optimizer, made.settings = optimizers(ctx, model)
         check_others(ctx, model, made, output, y)
     return made
-
-
-def of_only_output(compiled: Compile, argument: str) -> Value:
-    """What an argument of ``compile`` says of a model's only output, in a list or dict or not."""
-    parts = compiled.parts.get(argument)
-    alone = parts is not None and len(parts.items) == 1
-    if alone and parts is not None and (parts.kind == "dict" or argument == "loss"):
-        return parts.items[0].value
-    return t.get(compiled.args, argument)
 
 
 def check_others(ctx: Context, model: Model, made: Draft, output: Output, y: Array | None) -> None:
