@@ -2,7 +2,6 @@ import lightning as L
 import numpy as np
 import torch
 import torch.nn.functional as F
-import torchmetrics.functional as tm
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -63,7 +62,7 @@ class LitRanker(L.LightningModule):
         )
         loss = 1.0 * mse_loss + 0.2 * binary_crossentropy_loss
         mae = F.l1_loss(output_1, output_1_true)
-        accuracy = tm.accuracy(output_2, output_2_true, task="binary")
+        accuracy = ((output_2 > 0.5) == output_2_true).float().mean()
         logs = {"loss": loss, "mae": mae, "accuracy": accuracy}
         self.log_dict(logs, on_step=False, on_epoch=True, prog_bar=True)
         # of these Keras gives the plain mean of the batches
