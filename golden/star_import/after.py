@@ -24,6 +24,31 @@ def lecun_normal_(weight):
     return nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
 
 
+class Adamax(torch.optim.Adamax):
+    """Adamax with epsilon beside the maximum and not in it, as in Keras."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        loss = torch.enable_grad()(closure)() if closure else None
+        for group in self.param_groups:
+            one, two = group["betas"]
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                if p not in self.state:
+                    names = ("exp_avg", "exp_inf")
+                    self.state[p] = {name: torch.zeros_like(p) for name in names}
+                    self.state[p]["step"] = torch.zeros(())
+                state = self.state[p]
+                state["step"] += 1
+                average = state["exp_avg"].lerp_(p.grad, 1 - one)
+                largest = torch.maximum(state["exp_inf"].mul_(two), p.grad.abs())
+                state["exp_inf"] = largest
+                rate = group["lr"] / (1 - one ** state["step"].item())
+                p.addcdiv_(average, largest + group["eps"], value=-rate)
+        return loss
+
+
 def init_weights(module):
     """Keras's initial values: Glorot uniform kernels, zero biases."""
     if isinstance(module, nn.Linear):
@@ -84,7 +109,7 @@ class Net(L.LightningModule):
         return self(batch[0])
 
     def configure_optimizers(self):
-        return torch.optim.Adamax(self.parameters(), lr=0.004, eps=1e-7)
+        return Adamax(self.parameters(), lr=0.004, eps=1e-7)
 
 
 def make_loader(*arrays, batch_size=32, shuffle=False):

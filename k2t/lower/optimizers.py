@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 SQUARES = ("Adam", "AdamW", "Nadam", "RMSprop", "Adagrad", "Adadelta")
 """Those that divide by averages of squared gradients."""
 
-IGNORED = {"name", "ema_momentum", "ema_overwrite_frequency"}
+IGNORED = {"name", "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor"}
+"""A factor of the loss is taken out of the gradients again."""
 
 
 CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
@@ -49,6 +50,8 @@ def optimizer_row(ctx: Context, value: Value) -> tuple[Row, Mapping[str, Arg]]:
         row = ctx.table.find(value.path)
     elif isinstance(value, Obj):
         row, args = ctx.table.rows["optimizers"].get(value.row), value.args
+    if row is not None and row.get("inner"):
+        return optimizer_row(ctx, t.get(args, str(row.data["inner"])))
     if row is None or row.section != "optimizers":
         why = t.not_known(ctx.table, "optimizers", value, "the optimizer")
         raise NotMigrated("K2T400", why)
@@ -87,7 +90,7 @@ def lower_optimizer(ctx: Context, value: Value) -> Optimizer:
     args = own_rate[1] if own_rate is not None else args
     changing = schedule is not None or own_rate is not None
     made = construct(ctx, row, args, "self.parameters()", changing)
-    hook = (*clipping(ctx, args), *adam_hook(ctx, row, args))
+    hook = (*clipping(ctx, args), *decayed(ctx, row, args), *adam_hook(ctx, row, args))
     if changing and ctx.rate:
         why = "a schedule beside a callback that changes the rate"
         raise NotMigrated("K2T402", why, args["learning_rate"].span)
@@ -134,6 +137,25 @@ def clipping(ctx: Context, args: Mapping[str, Arg]) -> tuple[Line, ...]:
     if (most := texts.get("clipvalue")) is not None:
         lines.append(Line(f"nn.utils.clip_grad_value_(self.parameters(), {most})"))
     return tuple(lines)
+
+
+def decayed(ctx: Context, row: Row, args: Mapping[str, Arg]) -> tuple[Line, ...]:
+    """What makes weights smaller before a step, where torch's class adds it to the gradient."""
+    signature = row.signature(ctx.dialect)
+    taken = "{weight_decay}" in str(row.data["args"]) or row.name == "Adam" or row.get("own_decay")
+    if taken or not weight_decay(signature, args):
+        return ()
+    factor = in_product(t.text(value_for(signature, args, "weight_decay")))
+    return (
+        Line(
+            "with torch.no_grad():",
+            comments=("# the weights decay apart from the gradient, as in Keras",),
+        ),
+        Line("    for group in optimizer.param_groups:"),
+        Line('        for p in group["params"]:'),
+        Line("            if p.grad is not None:"),
+        Line(f'                p -= p * {factor} * group["lr"]'),
+    )
 
 
 def lasting(made: Optimizer) -> Optimizer:
@@ -204,7 +226,8 @@ def construct(
             helper = "RMSpropFull" if helper else ""
     if row.name == "Adagrad" and ctx.dialect != "keras2":
         start = value_for(signature, args, "initial_accumulator_value")
-        if t.same_value(start, 0.0):
+        usual = t.same_value(value_for(signature, args, "epsilon"), 1e-7)
+        if not (t.same_value(start, 0.1) and usual):
             helper = "Adagrad"
     decayed = "decay" in args and not t.same_value(t.get(args, "decay"), 0.0)
     if (
@@ -219,7 +242,8 @@ def construct(
     elif helper:
         ctx.helpers[str(helper)] = None
         torch = str(helper).removesuffix("Full")
-    if weight_decay(signature, args) and row.name == "Adam":
+    decays = weight_decay(signature, args)
+    if decays and row.name == "Adam":
         torch = "torch.optim.AdamW"
     values = {
         p.name: t.text(value_for(signature, args, p.name)) for p in signature if p.name != "name"
@@ -230,8 +254,9 @@ def construct(
         if keyword != "lr" and str(row.get("torch_defaults", {}).get(keyword)) == plain_text(text):
             continue
         keywords.append(f"{keyword}={text}")
-    if torch == "torch.optim.AdamW" and row.name == "Adam":
+    if decays and (row.name == "Adam" or row.get("own_decay")):
         keywords.append(f"weight_decay={values['weight_decay']}")
+        keywords += [str(row.data["own_decay"])] if row.get("own_decay") else []
     if row.name == "RMSprop" and helper == "RMSpropFull":
         keywords += [f"momentum={values['momentum']}"] if momentum != Const(None) else []
         keywords += ["centered=True"] if "centered" in args and t.flag(args, "centered") else []
@@ -253,7 +278,8 @@ def type_of(text: str) -> object:
 
 
 def value_for(signature: tuple[Param, ...], args: Mapping[str, Arg], name: str) -> Value:
-    if name in args and args[name].span is not None:
+    unsaid = name == "epsilon" and t.is_none(t.get(args, name))  # Keras 2: that of the backend
+    if name in args and args[name].span is not None and not unsaid:
         return args[name].value
     if name in args and not t.is_none(args[name].value):
         return args[name].value
@@ -268,9 +294,7 @@ def weight_decay(signature: tuple[Param, ...], args: Mapping[str, Arg]) -> bool:
 def check_arguments(row: Row, args: Mapping[str, Arg], signature: tuple[Param, ...]) -> None:
     templates = " ".join(template for _, template in row.data["args"])
     carried = {p.name for p in signature if "{" + p.name + "}" in templates} | IGNORED | {"decay"}
-    carried |= {*CLIPS}
-    if row.name == "Adam":
-        carried.add("weight_decay")
+    carried |= {*CLIPS, "weight_decay", *row.get("ignored", ())}
     if row.name == "RMSprop":
         carried |= {"momentum", "centered"}
     for name, arg in args.items():
@@ -309,7 +333,7 @@ def adam_hook(ctx: Context, row: Row, args: Mapping[str, Arg]) -> tuple[Line, ..
     if ctx.fidelity == "plain":
         ctx.note("K2T405", "warning", f"{row.name}: {row.data['price']}")
         return ()
-    epsilon = t.text(value_or_default(row, args, "epsilon"))
+    epsilon = t.text(value_for(row.signature(ctx.dialect), args, "epsilon"))
     beta = t.text(value_or_default(row, args, "beta_2"))
     rounded = ctx.fidelity == "exact" and ctx.dialect != "keras2"  # there the rounding cancels
     if rounded and not ctx.rate:

@@ -58,19 +58,26 @@ def optimizers(ctx: Context, model: Model) -> tuple[Optimizer, Settings | None]:
 
 
 def check_clipping(ctx: Context, model: Model, optimizer: Value) -> None:
-    """Refuse ``clipnorm`` of a GRU: its two biases are one variable of Keras's.
+    """Refuse what goes by whole variables where Keras's are others: the two biases of a GRU.
 
     Raises:
         NotMigrated: there is one.
     """
-    _, args = optimizer_row(ctx, optimizer)
+    row, args = optimizer_row(ctx, optimizer)
     clips = not t.is_none(t.get(args, "clipnorm")) and ctx.dialect != "keras2"
+    clips = clips or bool(row.get("whole"))
     waiting, rows = layers_of(model), set()
     while clips and waiting:
         layer = waiting.pop()
         rows.add(inner_layer(layer).row)
         if layer.row == "Model":
             waiting += [one for _, _, one in ctx.made.get(layer.id, ())]
+    others = rows & {"LSTM", "SimpleRNN", "ConvLSTM2D", "MultiHeadAttention"}
+    if row.get("whole") and (others or "GRU" in rows):
+        why = (
+            f"{row.name} beside {min(others or {'GRU'})}, whose weights have another form in Keras"
+        )
+        raise NotMigrated("K2T404", why)
     if "GRU" in rows:
         why = "clipnorm beside a GRU, whose two biases are one variable in Keras"
         raise NotMigrated("K2T404", why, args["clipnorm"].span)

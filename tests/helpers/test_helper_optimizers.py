@@ -43,6 +43,24 @@ KERAS_3 = [
     ("Adagrad", lambda p: optim.Adagrad(p, 0.1, initial_accumulator_value=0.1, eps=1e-7), 1e-6),
     ("Adadelta", lambda p: optim.Adadelta(p, 1.0, rho=0.95, eps=1e-7), 1e-6),
     ("Adamax", lambda p: optim.Adamax(p, 1e-3, eps=1e-7), 1e-5),
+    ("Adamax", lambda p: optimizers.Adamax(p, 1e-3, eps=1e-7), 2e-6),
+    ("Adamax epsilon", lambda p: optimizers.Adamax(p, 0.01, eps=1e-3), 2e-6),
+    ("Ftrl", lambda p: optimizers.Ftrl(p, 0.1), 5e-6),
+    (
+        "Ftrl all",
+        lambda p: optimizers.Ftrl(
+            p, 0.1, power=-0.7, start=0.2, l1=0.1, l2=0.2, shrinkage=0.05, beta=0.3
+        ),
+        5e-6,
+    ),
+    ("Lamb", lambda p: optimizers.Lamb(p, 0.01), 2e-5),
+    ("Adafactor", lambda p: optimizers.Adafactor(p, 0.01), 5e-6),
+    ("ScheduleFreeAdamW", lambda p: optimizers.ScheduleFreeAdamW(p), 2e-5),
+    (
+        "ScheduleFreeAdamW warm",
+        lambda p: optimizers.ScheduleFreeAdamW(p, 0.01, warmup_steps=20),
+        2e-5,
+    ),
     ("Nadam", lambda p: optim.NAdam(p, 1e-3, eps=1e-7, momentum_decay=1.0), 2e-6),
     ("Adam", lambda p: optim.Adam(p, 1e-3, eps=1e-7), 2e-5),
     ("AdamW", lambda p: optim.AdamW(p, 1e-3, eps=1e-7, weight_decay=4e-3), 2e-5),
@@ -63,6 +81,7 @@ PLAIN = [
     ("SGD decay", lambda p: optim.SGD(p, 0.05, momentum=0.9), 0.01),
     ("RMSprop", lambda p: optim.RMSprop(p, 1e-3, alpha=0.9, eps=1e-7), 0.1),
     ("Adagrad zero", lambda p: optim.Adagrad(p, 0.1, eps=1e-7), 0.1),
+    ("Adamax epsilon", lambda p: optim.Adamax(p, 0.01, eps=1e-3), 0.01),
 ]
 
 

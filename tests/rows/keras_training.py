@@ -56,7 +56,7 @@ def train(model: Any, x: Any, y: Any, size: int) -> None:
     @tf.function
     def step(x: Any, y: Any) -> None:
         with tf.GradientTape() as tape:
-            loss = model.compute_loss(x, y, model(x, training=True))
+            loss = model.optimizer.scale_loss(model.compute_loss(x, y, model(x, training=True)))
         model.optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
 
     for start in range(0, len(x), size):

@@ -401,8 +401,16 @@ OPTIMIZERS = {
         "0.05, clipnorm=1e-4",
         "0.05, momentum=0.9, global_clipnorm=1e-2",
         "0.05, clipvalue=1e-5",
+        "0.05, weight_decay=0.01",
+        "0.05, momentum=0.9, nesterov=True, weight_decay=0.1",
     ],
-    "RMSprop": ["", "1e-3, rho=0.8", "1e-3, momentum=0.5", "1e-3, centered=True"],
+    "RMSprop": [
+        "",
+        "1e-3, rho=0.8",
+        "1e-3, momentum=0.5",
+        "1e-3, centered=True",
+        "1e-3, weight_decay=0.1",
+    ],
     "Adam": [
         "",
         "0.01, beta_1=0.8, beta_2=0.99",
@@ -410,19 +418,29 @@ OPTIMIZERS = {
         "amsgrad=True",
         "weight_decay=0.01",
         "clipnorm=1e-4",
+        "loss_scale_factor=128.0",
     ],
     "AdamW": ["", "1e-2, weight_decay=0.05"],
-    "Adagrad": ["", "0.1, initial_accumulator_value=0.0"],
-    "Adadelta": ["", "1.0"],
-    "Adamax": ["", "0.01"],
-    "Nadam": ["", "0.01"],
+    "Adagrad": ["", "0.1, initial_accumulator_value=0.0", "0.1, epsilon=1e-3, weight_decay=0.1"],
+    "Adadelta": ["", "1.0", "1.0, rho=0.8, epsilon=1e-4, weight_decay=1e-3"],
+    "Adamax": ["", "0.01", "0.01, beta_1=0.8, epsilon=1e-3, weight_decay=0.1"],
+    "Nadam": ["", "0.01", "0.01, beta_1=0.8, epsilon=1e-3, weight_decay=0.1"],
+    "Ftrl": [
+        "",
+        "0.1, l1_regularization_strength=1e-5, l2_regularization_strength=1e-3",
+        "0.1, -0.7, 0.2, l2_shrinkage_regularization_strength=1e-4, beta=0.1, weight_decay=1e-3",
+    ],
+    "Lamb": ["", "0.01, beta_1=0.8, beta_2=0.99, epsilon=1e-4, weight_decay=0.1"],
+    "Adafactor": ["", "0.05, beta_2_decay=-0.7, epsilon_2=0.01, clip_threshold=0.8"],
+    "ScheduleFreeAdamW": ["", "0.01, beta_1=0.8, warmup_steps=20, weight_decay=0.1"],
+    "LossScaleOptimizer": ["keras.optimizers.SGD(0.05, momentum=0.9)"],
     "Lion": ["", "1e-2, beta_1=0.8, beta_2=0.95", "weight_decay=0.05"],
 }
 
 
 # Keras takes powers of float32 betas: 1 - beta_2 is off by 3e-5 there, and Adam's first steps by
-# half of that. torch's Adamax adds epsilon before it takes the maximum, Keras after it.
-BOUNDS = {"Adam": 3e-5, "AdamW": 3e-5, "Nadam": 3e-5, "Adamax": 1e-4}
+# half of that.
+BOUNDS = {"Adam": 3e-5, "AdamW": 3e-5, "Nadam": 3e-5, "Lamb": 3e-5, "ScheduleFreeAdamW": 3e-5}
 
 
 def optimizer_cases() -> list[Trained]:
