@@ -21,6 +21,7 @@ from k2t.ir.values import (
     Tuple,
     Unknown,
     Value,
+    Yields,
     as_int,
 )
 
@@ -62,7 +63,7 @@ def element(value: Value) -> Value:
         return Array(rest, value.dtype) if rest else Sym(type=scalar_type(value.dtype))
     if isinstance(value, Unknown):
         return value
-    return UNKNOWN
+    return value.item if isinstance(value, Yields) else UNKNOWN
 
 
 def scalar_type(dtype: str | None) -> str | None:

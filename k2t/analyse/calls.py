@@ -23,6 +23,7 @@ from k2t.ir.values import (
     Tuple,
     Unknown,
     Value,
+    Yields,
 )
 
 if TYPE_CHECKING:
@@ -133,7 +134,21 @@ def call_function(
     finally:
         interp.depth -= 1
         interp.iteration = outer
+    if is_generator(node):
+        return Yields(frame.yields[0] if frame.yields else UNKNOWN)
     return completion[1] if completion and completion[0] == "return" else NONE
+
+
+def is_generator(function: ast.FunctionDef) -> bool:
+    """Whether a function yields, itself."""
+    waiting: list[ast.AST] = list(function.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef):
+            waiting += ast.iter_child_nodes(node)
+    return False
 
 
 def parameters(

@@ -107,6 +107,9 @@ def by_kind(interp: Interpreter, node: ast.expr, frame: Frame) -> Value:
             return result
         case ast.Starred(value=inner):
             return interp.eval(inner, frame)
+        case ast.Yield(value=given) if given is not None:
+            frame.yields.append(interp.eval(given, frame))
+            return NONE
         case _:
             for child in ast.iter_child_nodes(node):
                 if isinstance(child, ast.expr):

@@ -7,7 +7,7 @@ import ast
 from k2t.analyse import arguments
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame
-from k2t.ir.values import FLOW, NONE, Arg, Const, Obj, Value
+from k2t.ir.values import FLOW, NONE, UNKNOWN, Arg, Array, Const, Obj, Tuple, Value, Yields
 
 GENERATOR = "ImageDataGenerator"
 FLOW_ARGUMENTS = (
@@ -51,14 +51,35 @@ def feed(interp: Interpreter, args: dict[str, Arg], node: ast.Call) -> None:
         args["batch_size"] = Arg(size.value)
         if "y" in flow.args:
             args["y"] = Arg(flow.args["y"].value)
+    batch = batch_of(args["x"].value) if "x" in args else None
+    if batch is not None:
+        args["batch_size"] = Arg(UNKNOWN)
+        args["y"] = Arg(batch[1])
     given = {arg.span for arg in args.values() if flow_of(arg.value) is not None}
     for child in ast.walk(node):
         if isinstance(child, ast.Name) and interp.span(child) in given:
             interp.loads.pop(id(child), None)
 
 
+def batch_of(value: Value) -> list[Value] | None:
+    """Inputs and targets of a batch that a generator function yields, in which the rows vary."""
+    if not isinstance(value, Yields) or not isinstance(value.item, Tuple):
+        return None
+    items = value.item.items
+    return [varied(item) for item in items] if len(items) == 2 else None
+
+
+def varied(value: Value) -> Value:
+    if isinstance(value, Array) and value.shape:
+        return Array((None, *value.shape[1:]), value.dtype)
+    return value
+
+
 def fed(value: Value) -> Value:
     """The array a model is fed with."""
+    batch = batch_of(value)
+    if batch is not None:
+        return batch[0]
     flow = flow_of(value)
     return flow.args["x"].value if flow is not None and "x" in flow.args else value
 

@@ -297,7 +297,9 @@ class Keras:
                 if attr == "history":
                     self.interp.event("history", node, frame, model=model, fit=fit)
                     return History(model, fit, dict=True)
-                if owner.dict:
+                if owner.dict or attr == "epoch":
+                    if not owner.dict:
+                        self.interp.event("history", node, frame, model=model, fit=fit, epochs=True)
                     return UNKNOWN
                 return self.interp.unsupported(f"History.{attr}", node, frame)
             case Tensor():

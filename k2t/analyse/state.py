@@ -25,6 +25,7 @@ class Frame:
     parent: Frame | None = None
     names: dict[str, Value] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    yields: list[Value] = field(default_factory=list)
 
     def bind(self, name: str, value: Value) -> None:
         self.names[name] = value

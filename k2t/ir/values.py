@@ -157,6 +157,13 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class Yields:
+    """What a generator function of the script hands out again and again."""
+
+    item: Value
+
+
+@dataclass(frozen=True)
 class Bound:
     """A method taken from a value (``model.fit``)."""
 
@@ -187,6 +194,7 @@ Value = (
     | Function
     | Class
     | Instance
+    | Yields
     | Bound
     | Unknown
 )

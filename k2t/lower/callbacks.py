@@ -229,6 +229,7 @@ def drop(edits: Edits, use: Use, number: str, why: str) -> None:
     """Taken out of the list it stands in, or the lists its variable stands in."""
     places = [use.call] if use.target is None else use.data.get("loads", ())
     elements = [element(edits, place) for place in places]
+    elements = [beside(edits, span) if span is not None else None for span in elements]
     if None in elements or (use.target is not None and not elements):
         raise NotMigrated(number, why, use.call)
     edits.edits += [Edit(span, ()) for span in elements if span is not None]
@@ -236,6 +237,12 @@ def drop(edits: Edits, use: Use, number: str, why: str) -> None:
     if use.target is not None:
         edits.removed.append(use.stmt)
     edits.note(number, Severity.WARNING, why, use.call)
+
+
+def beside(edits: Edits, span: Span) -> Span:
+    """What is left of an element when the one before it went with the comma between them."""
+    gone = [e.span.end for e in edits.edits if e.code == () and e.span.start <= span.start]
+    return Span(max([span.start, *(end for end in gone if end <= span.end)]), span.end)
 
 
 def element(edits: Edits, span: Span) -> Span | None:

@@ -12,6 +12,8 @@ from k2t.ir.torch import Edit
 from k2t.ir.values import Arg, Array, ModelRef, Unknown, as_int
 from k2t.lower import text as t
 from k2t.lower.asked import LEARNS
+from k2t.lower.batches import taken as taken_from
+from k2t.lower.batches import yields
 from k2t.lower.edits import Edits, cast, float_input, is_sequence, target
 from k2t.lower.images import check_order, is_flow
 from k2t.lower.model import Draft
@@ -325,6 +327,8 @@ def data_loader(
     if is_sequence(x.value):
         extra = f", shuffle={shuffle}" if shuffle else ""
         return code("DataLoader(", x.span, f", batch_size=None{extra})")
+    if yields(x.value):
+        return taken_from(edits, use, x, not several(draft.model) and floats(edits, draft))
     if is_flow(x.value):
         check_order(use, x.value, shuffle)
         return (x.span,)

@@ -6,10 +6,11 @@ from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Use
 from k2t.ir.source import Code, code
 from k2t.ir.torch import Edit, Snippet
-from k2t.ir.values import Arg, Array, Const, Tuple
+from k2t.ir.values import Arg, Array, Const, Sym, Tuple, as_int
 from k2t.lower import text as t
-from k2t.lower.asked import goes_on
-from k2t.lower.callbacks import check_callbacks, given_callbacks
+from k2t.lower.asked import goes_on, validates
+from k2t.lower.batches import counts, yields
+from k2t.lower.callbacks import check_callbacks, given_callbacks, runs
 from k2t.lower.edits import (
     IGNORED,
     Edits,
@@ -38,7 +39,7 @@ from k2t.lower.model import Draft
 FIT_CARRIED = {
     "x", "y", "batch_size", "epochs", "verbose", "validation_split", "validation_data", "shuffle",
     "class_weight", "sample_weight", "validation_batch_size", "validation_x", "validation_y",
-    "validation_w", "callbacks",
+    "validation_w", "callbacks", "initial_epoch", "validation_freq",
 }  # fmt: skip
 
 
@@ -73,13 +74,19 @@ def fit(edits: Edits, use: Use) -> None:
     values["quiet"] = quiet(use)
     values["train_steps"] = limit(edits, use, "steps_per_epoch", "x")
     values["val_steps"] = limit(edits, use, "validation_steps", "validation_data")
+    values["every"] = validation_freq(edits, use)
+    first = use.args.get("initial_epoch")
+    values["first"] = None
+    if first is not None and first.span is not None and not t.same_value(first.value, 0):
+        values["first"] = (first.span,)
     values["lazy"] = lazy_sample(edits, use, draft, x)
     history = history_variable(edits, use)
     values["returns"] = use.how == "return"
     values["history"] = history
-    values["callbacks"] = given_callbacks(edits, use, history)
+    values["callbacks"] = given_callbacks(edits, use, with_fresh_logs(edits, use, history))
     if history:
-        edits.training.setdefault("History", edits.name("History"))
+        asked = any(u.data.get("epochs") for u in edits.program.uses if u.kind == "history")
+        edits.training["HistoryFull" if asked else "History"] = edits.name("History")
         values["History"] = edits.name("History")
     edits.trainers.append(use)
     edits.edits.append(Edit(use.stmt, Snippet("fit", values)))
@@ -96,6 +103,35 @@ def note_repeated(edits: Edits, use: Use) -> None:
         )
 
 
+def with_fresh_logs(edits: Edits, use: Use, history: str | None) -> str | None:
+    """The history, and what clears the logs where not each epoch has a validation."""
+    given = any(run.callbacks for run in runs(use) if run is not None)
+    if validation_freq(edits, use) is None or not (history or given):
+        return history
+    name = edits.name("FreshLogs")
+    edits.training["FreshLogs"] = name
+    return f"{history}, {name}()" if history else f"{name}()"
+
+
+def validation_freq(edits: Edits, use: Use) -> Code | None:
+    """After how many epochs there is a validation.
+
+    Raises:
+        NotMigrated: after certain ones, or a callback watches what is not there in each epoch.
+    """
+    arg = use.args.get("validation_freq")
+    if arg is None or arg.span is None or t.same_value(arg.value, 1) or not validates(use):
+        return None
+    if not isinstance(arg.value, Const | Sym) or not isinstance(t.data(arg.value), int | type(...)):
+        raise NotMigrated("K2T703", "validation_freq of certain epochs", arg.span)
+    rows = edits.ctx.table.rows["callbacks"]
+    given = [obj for run in runs(use) if run is not None for obj in run.callbacks]
+    if any(rows[obj.row].get("monitors") for obj in given):
+        why = "validation_freq beside a callback that watches a metric: not all epochs have it"
+        raise NotMigrated("K2T703", why, arg.span)
+    return (arg.span,)
+
+
 def lazy_sample(edits: Edits, use: Use, draft: Draft, x: Arg) -> Code | None:
     """One batch for the dry run that gives lazy layers their sizes."""
     if not edits.classes[draft.model.id].lazy:
@@ -108,11 +144,28 @@ def lazy_sample(edits: Edits, use: Use, draft: Draft, x: Arg) -> Code | None:
 
 def check_fit(use: Use) -> None:
     for name, arg in use.args.items():
-        if name in FIT_CARRIED | steps_of(use) or name in IGNORED or arg.span is None:
+        if name in FIT_CARRIED | steps_of(use) | counts(use) or name in IGNORED or arg.span is None:
             continue
-        if t.is_none(arg.value) or (name == "initial_epoch" and t.same_value(arg.value, 0)):
+        if t.is_none(arg.value):
             continue
+        if name == "validation_steps" and of_arrays(use):
+            if as_int(arg.value) is None and not (
+                isinstance(arg.value, Sym) and arg.value.type == "int"
+            ):
+                raise NotMigrated("K2T703", "validation_steps is not known to be whole", arg.span)
+            continue
+        if name == "steps_per_epoch" and "y" in use.args:
+            why = "steps_per_epoch of arrays: versions of Keras take other batches of them"
+            raise NotMigrated("K2T703", why, arg.span)
         raise NotMigrated("K2T703", f"fit({name}=...) is not carried over", arg.span)
+
+
+def of_arrays(use: Use) -> bool:
+    """Whether a fit validates on arrays."""
+    data = use.args.get("validation_data")
+    if data is None or t.is_none(data.value):
+        return validates(use)
+    return isinstance(data.value, Tuple)
 
 
 def steps_of(use: Use) -> set[str]:
@@ -124,7 +177,11 @@ def steps_of(use: Use) -> set[str]:
 def limit(edits: Edits, use: Use, name: str, data: str) -> Code | None:
     """How many batches of a flow an epoch takes."""
     arg = use.args.get(name)
-    if arg is None or arg.span is None or t.is_none(arg.value) or name not in steps_of(use):
+    if arg is None or arg.span is None or t.is_none(arg.value):
+        return None
+    if name == "validation_steps" and of_arrays(use):
+        return (arg.span,)
+    if name not in steps_of(use):
         return None
     check_steps(use.args[data].value, arg)
     if edits.program.dialect != "tf_keras":
@@ -198,7 +255,7 @@ def validation_loader(edits: Edits, use: Use, draft: Draft) -> Code | None:
             if (weight is not None and weight.span is not None)
             else made
         )
-    if is_sequence(data.value) or is_flow(data.value):
+    if is_sequence(data.value) or is_flow(data.value) or yields(data.value):
         return data_loader(edits, use, draft, data, None, [])
     if isinstance(data.value, Tuple) and len(data.value.items) in (2, 3):
         dtypes = [v.dtype if isinstance(v, Array) else None for v in data.value.items]

@@ -12,6 +12,7 @@ from k2t.ir.torch import Edit, Snippet
 from k2t.ir.values import Arg, Array
 from k2t.lower import looped
 from k2t.lower import text as t
+from k2t.lower.batches import counts
 from k2t.lower.batchwise import ending
 from k2t.lower.callbacks import callback, history_key
 from k2t.lower.classes import looked_up, weight
@@ -105,7 +106,8 @@ def evaluate(edits: Edits, use: Use) -> None:
         raise NotMigrated("K2T701", "evaluate of a model that is not compiled", use.call)
     if looped.by_batches(edits, use):
         return looped.evaluate(edits, use)
-    check_rest(use, {"x", "y", "batch_size", "verbose", "return_dict", "sample_weight"})
+    carried = {"x", "y", "batch_size", "verbose", "return_dict", "sample_weight"}
+    check_rest(use, carried | counts(use))
     x = need(use, "x")
     made = data_loader(edits, use, draft, x, use.args.get("y"), batch_option(use))
     weights = weight_parts(edits, use, use.args.get("y"))
@@ -148,7 +150,7 @@ def quiet_test(use: Use) -> str:
 
 def predict(edits: Edits, use: Use) -> None:
     draft = edits.draft(use)
-    check_rest(use, {"x", "batch_size", "verbose"})
+    check_rest(use, {"x", "batch_size", "verbose"} | counts(use))
     x = need(use, "x")
     classes = use.data.get("classes")
     if classes and (draft.loss is None or draft.heads or draft.output.units is None):

@@ -23,6 +23,7 @@ RENAMED = {
     "AUCFull": "AUC",
     "RestoringEarlyStoppingOnce": "RestoringEarlyStopping",
     "LearningRateSchedulerFull": "LearningRateScheduler",
+    "HistoryFull": "History",
     "ImageDataGeneratorFull": "ImageDataGenerator",
     "draw_places_by_rows": "draw_places",
 }

@@ -1,12 +1,13 @@
 """Loaders over arrays in memory, and what `fit` and `predict` give back in Keras."""
 
 import copy
+import itertools
 
 import lightning as L
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 
 def make_loader(*arrays, batch_size=32, shuffle=False):
@@ -56,6 +57,27 @@ def make_mixed_loader(*parts, batch_size=32, shuffle=False):
     return DataLoader(range(len(first)), batch_size, shuffle, collate_fn=cut)
 
 
+class Batches(IterableDataset):
+    """Batches of a generator, some at a time: the next epoch goes on where the last one ended."""
+
+    def __init__(self, generator, steps):
+        self.batches, self.steps = iter(generator), steps
+
+    def __len__(self):
+        return self.steps
+
+    def __iter__(self):
+        return map(self.tensors, itertools.islice(self.batches, self.steps))
+
+    def tensors(self, part):
+        if isinstance(part, dict):
+            return {name: self.tensors(inner) for name, inner in part.items()}
+        if isinstance(part, (list, tuple)):
+            return [self.tensors(inner) for inner in part]
+        tensor = torch.as_tensor(part)
+        return tensor.float() if tensor.is_floating_point() else tensor
+
+
 class History(L.Callback):
     """The epoch values by name, like the History that Keras's fit returns."""
 
@@ -65,6 +87,25 @@ class History(L.Callback):
     def on_train_epoch_end(self, trainer, model):
         for name, value in trainer.callback_metrics.items():
             self.history.setdefault(name, []).append(value.item())
+
+
+class HistoryFull(L.Callback):
+    """The epoch values by name, and the epochs, like the History that Keras's fit returns."""
+
+    def __init__(self):
+        self.history, self.epoch = {}, []
+
+    def on_train_epoch_end(self, trainer, model):
+        self.epoch.append(trainer.current_epoch)
+        for name, value in trainer.callback_metrics.items():
+            self.history.setdefault(name, []).append(value.item())
+
+
+class FreshLogs(L.Callback):
+    """An epoch without a validation has no values of an earlier one in its logs."""
+
+    def on_train_epoch_start(self, trainer, model):
+        trainer.callback_metrics.clear()
 
 
 @torch.no_grad()
