@@ -121,7 +121,7 @@ model.fit(x, y{fit})
         ("compiled", ", metrics=[lambda a, b: len(a)]", "metric"),
         ("fit", ", steps_per_epoch=3", "steps_per_epoch"),
         ("fit", ", callbacks=[keras.callbacks.RemoteMonitor()]", "callbacks"),
-        ("fit", ", initial_epoch=2", "initial_epoch"),
+        ("fit", ", steps_per_epoch=2", "steps_per_epoch"),
     ],
 )
 def test_what_is_not_carried_is_an_error_at_its_place(place: str, text: str, word: str) -> None:
