@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.values import Const, Obj, Shape, Value, as_int
+from k2t.ir.values import Const, Obj, Shape, Tuple, Value, as_int
 from k2t.lower import text as t
 from k2t.lower.convolutions import check_format, padding_module, sizes
 from k2t.lower.ops import Context, Op, stem
@@ -18,13 +18,18 @@ def augmentation(
 ) -> list[Op]:
     """An emitted module of the layer's name; what Keras takes as one number is two here."""
     check_format(layer)
-    arguments = [amount(row, layer, name) for name in row.data["amounts"]]
-    while arguments and arguments[-1] == "None":
-        arguments.pop()
+    arguments = amounts(row, layer)
     if row.get("flat"):
         arguments = [arguments[0][1:-1]]
     if "fill_mode" in {p.name for p in row.params}:
         arguments += warped(row, layer)
+    for name in row.get("as_is", ()):
+        default = next(p.default for p in row.params if p.name == name)
+        if not t.same_value(value := t.get(layer.args, name), default):
+            scalar = value if not isinstance(value, Tuple) else value.items[0]
+            if not isinstance(t.data(scalar), int | float) or not is_even(value):
+                raise NotMigrated("K2T100", f"{row.name}({name}=...) is no number here", layer.span)
+            arguments.append(f"{name}={t.text(scalar)}")
     if "value_range" in {p.name for p in row.params}:
         if ctx.dialect != "keras3":
             raise NotMigrated("K2T100", f"{row.name} of Keras 2 has other limits", layer.span)
@@ -36,7 +41,24 @@ def augmentation(
     return [Op(module=f"{row.name}({', '.join(arguments)})", layout="first", stem=stem(row.name))]
 
 
+JITTER = {
+    "brightness_factor": "RandomBrightness",
+    "contrast_factor": "RandomContrast",
+    "saturation_factor": "RandomSaturation",
+    "hue_factor": "RandomHue",
+}
 ALL = "horizontal_and_vertical"
+
+
+def amounts(row: Row, layer: Obj) -> list[str]:
+    """From how much to how much, of all that is given; the emitted module has Keras's defaults."""
+    names, words = row.data["amounts"], row.get("words")
+    if words is None:
+        found = [amount(row, layer, name) for name in names]
+        return found[:-1] if found[-1:] == ["None"] else found
+    given = [(n, w) for n, w in zip(names, words, strict=True) if layer.args[n].span is not None]
+    plain = [name for name, _ in given] == names[: len(given)]
+    return [f"{'' if plain else w + '='}{amount(row, layer, n)}" for n, w in given]
 
 
 def amount(row: Row, layer: Obj, name: str) -> str:
@@ -51,7 +73,48 @@ def amount(row: Row, layer: Obj, name: str) -> str:
     if not isinstance(data, int | float):
         raise NotMigrated("K2T100", f"{row.name}({name}=...) is no number here", layer.span)
     text = t.text(given) if data >= 0 else str(-data)
-    return f"({'0' if row.get('positive') else '-' + text}, {text})"
+    least = str(row.data["least"]) if "least" in row.data else f"-{text}"
+    return f"({'0' if row.get('positive') else least}, {text})"
+
+
+def is_even(value: Value) -> bool:
+    """Whether all numbers of a tuple are one number."""
+    return not isinstance(value, Tuple) or len({t.data(item) for item in value.items}) == 1
+
+
+def random_crop(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    """Keras crops by chance only where an image is higher and wider than the window."""
+    check_format(layer)
+    names = ("height", "width")
+    wanted = [as_int(t.get(layer.args, name)) for name in names]
+    larger = [
+        n is not None and w is not None and n > w
+        for n, w in zip(sizes(shape, 2), wanted, strict=True)
+    ]
+    if not all(larger) or ctx.dialect != "keras3":  # Keras 2 cuts out the middle where none trains
+        raise NotMigrated("K2T100", "RandomCrop of images that may be no larger", layer.span)
+    ctx.helpers[row.name] = None
+    size = ", ".join(t.text(t.get(layer.args, name)) for name in names)
+    return [Op(module=f"RandomCrop({size})", layout="first", stem="crop")]
+
+
+def color_jitter(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    """Brightness, contrast, saturation and hue, one after the other, as far as they are given."""
+    modules: list[Op] = []
+    for name, one in JITTER.items():
+        if t.is_none(t.get(layer.args, name)):
+            continue
+        args = {key: layer.args[key] for key in ("value_range",) if key in layer.args}
+        inner = Obj(layer.id, one, {"factor": layer.args[name], **args}, layer.span, layer.stmt)
+        modules += augmentation(ctx, ctx.row(inner), inner, shape, width)
+    if not modules:
+        return [Op(call="{x}")]
+    chain = ", ".join(str(op.module) for op in modules)
+    return [Op(module=f"nn.Sequential({chain})", layout="first", stem="jitter")]
 
 
 def warped(row: Row, layer: Obj) -> list[str]:

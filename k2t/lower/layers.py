@@ -14,8 +14,10 @@ from k2t.lower.augmentation import (
     augmentation,
     category_encoding,
     center_crop,
+    color_jitter,
     discretization,
     normalization,
+    random_crop,
     resizing,
 )
 from k2t.lower.constraints import constraints
@@ -269,6 +271,8 @@ CODE: dict[str, Lowering] = {
     "unit_norm": unit_norm,
     "rescaling": rescaling,
     "augmentation": augmentation,
+    "color_jitter": color_jitter,
+    "random_crop": random_crop,
     "resizing": resizing,
     "center_crop": center_crop,
     "category_encoding": category_encoding,

@@ -64,6 +64,8 @@ def forward(case: Case) -> dict[str, Any]:
     given = xs if len(xs) > 1 else xs[0]
     start = entries(model)
     result = {"start": start, "inference": model(given, training=False).numpy()}
+    if case.proves == "inference":  # the shape may be another in training
+        return result
     # not of the seed of the inputs: a model without weights would be given its own input here
     rng = np.random.default_rng(case.seed + 1)
     cotangent = rng.normal(size=result["inference"].shape).astype("float32")

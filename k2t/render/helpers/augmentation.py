@@ -112,3 +112,67 @@ class RandomBrightness(nn.Module):
         start, end = self.value_range
         more = torch.empty(len(x), 1, 1, 1, device=x.device).uniform_(self.low, self.high)
         return (x + more * (end - start)).clamp(start, end)
+
+
+class RandomShear(nn.Module):
+    """Shears an image in training, to the side and down, both one way or both the other."""
+
+    def __init__(self, side=(0, 0), down=(0, 0), mode="bilinear", padding="reflection"):
+        super().__init__()
+        self.side, self.down, self.mode, self.padding = side, down, mode, padding
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        height, width = x.shape[2:]
+        sign = 2 * torch.randint(2, (len(x),), device=x.device) - 1
+        side = sign * torch.empty(len(x), device=x.device).uniform_(*self.side)
+        down = sign * torch.empty(len(x), device=x.device).uniform_(*self.down)
+        one = torch.ones_like(side)
+        # from the corner, where affine_grid counts from the middle
+        rows = [one, side * height / width, side * (height - 1) / width]
+        rows += [down * width / height, one, down * (width - 1) / height]
+        return warp(x, torch.stack(rows, 1).view(-1, 2, 3), self.mode, self.padding)
+
+
+class RandomCrop(nn.Module):
+    """Cuts the same window out of all images of a batch in training; whole images come out else."""
+
+    def __init__(self, height, width):
+        super().__init__()
+        self.height, self.width = height, width
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        top = int(torch.randint(x.shape[2] - self.height + 1, ()))
+        left = int(torch.randint(x.shape[3] - self.width + 1, ()))
+        return x[:, :, top : top + self.height, left : left + self.width]
+
+
+class RandomErasing(nn.Module):
+    """Covers a rectangle of an image in training, by a chance; with noise, if by no value.
+
+    scale: the squares of its parts of the height and the width.
+    """
+
+    def __init__(self, factor=(0, 1), scale=(0.02, 0.33), fill_value=None, value_range=(0, 255)):
+        super().__init__()
+        self.factor, self.scale = factor, scale
+        self.fill_value, self.value_range = fill_value, value_range
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        inside = torch.rand(len(x), 1, 1, 1, device=x.device)
+        inside = inside < torch.empty_like(inside).uniform_(*self.factor)
+        for dim in (3, 2):
+            places = torch.arange(x.shape[dim], device=x.device).view(-1, *[1] * (3 - dim))
+            length = torch.empty_like(inside, dtype=x.dtype).uniform_(*self.scale).sqrt()
+            length = length * x.shape[dim]
+            start = torch.rand_like(length) * (x.shape[dim] - length)
+            inside = inside & (places >= start) & (places < start + length)
+        value = torch.randn_like(x) * self.value_range[1]
+        if self.fill_value is not None:
+            value = torch.full_like(x, self.fill_value)
+        return torch.where(inside, value.clamp(*self.value_range), x)

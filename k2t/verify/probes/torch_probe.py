@@ -82,8 +82,11 @@ class Probe:
     def watch_loops(self, cls: type[nn.Module]) -> None:
         """Hooks ``train_on_batch`` of a class of the script, and what it has beside it."""
         own: Any = cls
-        if cls.__name__.startswith("Random") and cls.__module__ == "__main__":
-            own.forward = lambda module, x: x  # as Keras's layers that change images by chance
+        chance = cls.__name__.startswith("Random") or cls.__name__ == "Solarization"
+        if (
+            chance and cls.__module__ == "__main__"
+        ):  # as Keras's layers that change images by chance
+            own.forward = first_window if cls.__name__ == "RandomCrop" else lambda module, x: x
         if "train_on_batch" not in vars(cls) or cls in self.watched:
             return
         self.watched.append(cls)
@@ -343,6 +346,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(part) for part in value]
     return getattr(value, "history", value)
+
+
+def first_window(crop: Any, x: torch.Tensor) -> torch.Tensor:
+    """What a RandomCrop cuts out that draws nothing."""
+    return x[:, :, : crop.height, : crop.width] if crop.training else x
 
 
 def lightning_of(script: str) -> ModuleType:
