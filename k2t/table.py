@@ -106,7 +106,7 @@ def build(data: Mapping[str, Any]) -> Table:
             row = Row(name, section, tuple(entry.get("keras", ())), params, entry)
             rows[section][name] = row
             by_path.update(dict.fromkeys(row.keras, row))
-            by_path.update(dict.fromkeys(entry.get("functions", ()), row))
+            by_path.update(dict.fromkeys((*entry.get("functions", ()), *entry.get("old", ())), row))
             for string in entry.get("strings", ()):
                 by_string[section, string] = row
     return Table(rows, by_path, by_string, refused)

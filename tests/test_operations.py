@@ -100,7 +100,7 @@ def test_axes_follow_the_layout(expression, torch):
         "y = x + layers.Reshape((8, 1))(x)",
         "y = x if x > 0 else -x",
         "y = ops.squeeze(ops.expand_dims(x, -1))",
-        "y = ops.norm(x, ord=1, axis=1)",
+        "y = ops.norm(x, ord=3, axis=1)",
         "y = ops.sum(x, 1, True, 0)",
         "y = layers.Lambda(lambda t: layers.Dense(3)(t))(x)",
         "y = layers.Lambda(lambda t: t.numpy())(x)",

@@ -30,8 +30,10 @@ def drawn(interp: Interpreter, args: dict[str, Arg], frame: Frame) -> dict[str, 
             "like": Arg(NONE),
         }
     items = shape.items if isinstance(shape, Tuple) else ()
+    if isinstance(shape, Const | Sym):
+        items = (shape,)
     if not items or not isinstance(items[0], Samples):
-        return None
+        return apart(interp, args, items, frame)
     known = custom.without_batch(interp.graph[items[0].node])
     same = known is not None and items[1:] == known
     size = NONE if same else Tuple(items[1:])
@@ -39,6 +41,70 @@ def drawn(interp: Interpreter, args: dict[str, Arg], frame: Frame) -> dict[str, 
     names = [name for name, value in frame.names.items() if value == tensor]
     like = Const(names[0]) if names else NONE
     return {**args, "shape": Arg(tensor), "size": Arg(size), "like": Arg(like)}
+
+
+def at_hand_name(interp: Interpreter, frame: Frame) -> str | None:
+    """A variable of a class or loss that holds a tensor, for its device."""
+    names = [n for n, value in frame.names.items() if operations.is_whole(interp, value)]
+    return names[0] if names else None
+
+
+def apart(
+    interp: Interpreter, args: dict[str, Arg], items: tuple[Value, ...], frame: Frame
+) -> dict[str, Arg] | None:
+    """The arguments of a draw whose sizes are no tensor's, in a class: where tensors are."""
+    name = at_hand_name(interp, frame)
+    sizes = all(isinstance(i, Const | Sym) for i in items)
+    if name is None or not items or not sizes:
+        return None
+    tensor = frame.names[name]
+    size = Arg(Tuple(items), args["shape"].span)
+    like = {"shape": Arg(tensor), "like": Arg(Const(name)), "apart": Arg(Const(True))}
+    return {**args, **like, "size": size}
+
+
+def constant(
+    interp: Interpreter, row: Row, args: dict[str, Arg], node: ast.Call, frame: Frame
+) -> Value:
+    """A number in a tensor is that number; several are a tensor, in a class."""
+    value = operations.settled(interp, args["value"].value)
+    if isinstance(value, Tensor):
+        return operations.applied(interp, interp.table.rows["ops"]["identity"],
+                                  {"x": args["value"]}, node, frame, row.keras[0])  # fmt: skip
+    if args["shape"].value != NONE:
+        return interp.unsupported(row.keras[0], node, frame)
+    if isinstance(value, Const | Sym) and not isinstance(getattr(value, "value", 0), str):
+        operations.noted(interp, row, args, node, frame)
+        return Const(value.value) if isinstance(value, Const) else Sym()
+    name, shape = at_hand_name(interp, frame), sizes_of(interp, value)
+    if name is None or shape is None:
+        return interp.unsupported(row.keras[0], node, frame)
+    args = {**args, "like": Arg(Const(name))}
+    return at_hand(interp, row, args, shape, node, frame)
+
+
+def sizes_of(interp: Interpreter, value: Value) -> Shape | None:
+    """The shape of numbers in lists; None where they are not of one length."""
+    items = interp.items(value)
+    if items is None:
+        return () if isinstance(value, Const | Sym) else None
+    inner = [sizes_of(interp, i) for i in items]
+    if not inner or inner[0] is None or any(i != inner[0] for i in inner):
+        return None
+    return (Const(len(inner)), *inner[0])
+
+
+def linspace(
+    interp: Interpreter, row: Row, args: dict[str, Arg], node: ast.Call, frame: Frame
+) -> Value:
+    """Evenly spaced numbers, in a class."""
+    ends = [operations.settled(interp, args[n].value) for n in ("start", "stop", "num")]
+    name = at_hand_name(interp, frame)
+    if name is None or not all(isinstance(v, Const | Sym) for v in ends):
+        return interp.unsupported(row.keras[0], node, frame)
+    args = {**args, "like": Arg(Const(name))}
+    count = ends[2] if isinstance(ends[2], Const) else None
+    return at_hand(interp, row, args, (count,), node, frame)
 
 
 def counted(
@@ -85,3 +151,7 @@ def at_hand(
     made = graph.new_node(interp, None, [], shape, node, frame, operation=operation, pooled=True)
     interp.graph[made.node] = replace(interp.graph[made.node], pooled=False)  # it is no sum
     return made
+
+
+MADE = {"constant": constant, "linspace": linspace}
+"""Rows whose tensors are made of numbers that are arguments."""

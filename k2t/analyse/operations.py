@@ -6,8 +6,9 @@ import ast
 from typing import TYPE_CHECKING
 
 from k2t.analyse import arguments, drawn, graph, handed
+from k2t.analyse.operation_shapes import RULES, SEVERAL
 from k2t.analyse.state import Frame
-from k2t.analyse.tensor_shapes import BATCH, RULES, Given, Unclear, of_any_rank, slice_of
+from k2t.analyse.tensor_shapes import BATCH, Given, Unclear, of_any_rank, slice_of
 from k2t.ir.values import (
     NONE,
     UNKNOWN,
@@ -52,13 +53,15 @@ OPERATORS: dict[type[ast.AST], str] = {
 def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame) -> Value:
     """A call of an operation's name; on anything but tensors it is not understood."""
     args = bound(interp, row, path, node, frame)
-    if args is not None and row.get("random"):
+    if args is not None and row.get("sized"):
         args = drawn.drawn(interp, args, frame)
     if args is None:
         return interp.unsupported(path, node, frame)
     number = row.name == "cast" and isinstance(args["x"].value, Const | Sym)
     if number and handed.in_schedule(interp, frame):
         return handed.of_number(interp, args, node, frame)
+    if row.name in drawn.MADE:
+        return drawn.MADE[row.name](interp, row, args, node, frame)
     if row.name == "arange":
         return drawn.counted(interp, row, args, node, frame)
     if row.name == "eye":
@@ -102,11 +105,19 @@ def applied(
     tensors = [v for v in operands if isinstance(v, Tensor)]
     if row.name == "transpose" and args["axes"].value == NONE and len(tensors) == 1:
         args["axes"] = Arg(backwards(interp, tensors[0]))
+    if not tensors and row.get("scalar") and isinstance(node, ast.Call):
+        return of_numbers(interp, row, args, operands, node, frame, what)
     if not tensors or not all(isinstance(v, Tensor | Const | Sym) for v in operands):
         return interp.unsupported(what, node, frame)
     others = [a.value for name, a in args.items() if name not in tensor_names(row)]
     if any(isinstance(v, Tensor | Array) or v == UNKNOWN for v in others):
         return interp.unsupported(f"{what} with an argument that is not known", node, frame)
+    if row.get("ranked"):
+        known = [graph.full_shape(interp.graph[t.node]) for t in tensors]
+        ranks = Tuple(tuple(NONE if s is None else Const(len(s)) for s in known))
+        args = {**args, "ranks": Arg(ranks)}
+    if row.data["shape"] in SEVERAL:
+        return taken_apart(interp, row, args, tensors, node, frame, what)
     pooled = False
     try:
         shape = result_shape(interp, row, args, tensors)
@@ -116,14 +127,75 @@ def applied(
             shape = shape[1:]
     except Unclear as error:
         return interp.unsupported(f"{what} ({error})", node, frame)
-    span = interp.span(node)
-    operation = Obj(interp.fresh(), row.name, args, span, interp.span(interp.stmt))
-    if isinstance(node, ast.Call):
-        truths = {name for name in tensor_names(row) if is_truth(interp, args[name].value)}
-        interp.event("tensor_operation", node, frame, operation=operation, truths=truths)
+    operation = noted(interp, row, args, node, frame)
     return graph.new_node(
         interp, None, tensors, shape, node, frame, operation=operation, pooled=pooled
     )
+
+
+def noted(interp: Interpreter, row: Row, args: dict[str, Arg], node: ast.AST, frame: Frame) -> Obj:
+    """An operation, and that it is called here."""
+    span, stmt = interp.span(node), interp.span(interp.stmt)
+    operation = Obj(interp.fresh(), row.name, args, span, stmt)
+    if isinstance(node, ast.Call):
+        truths = {name for name in tensor_names(row) if is_truth(interp, args[name].value)}
+        interp.event("tensor_operation", node, frame, operation=operation, truths=truths)
+    return operation
+
+
+def taken_apart(
+    interp: Interpreter,
+    row: Row,
+    args: dict[str, Arg],
+    tensors: list[Tensor],
+    node: ast.AST,
+    frame: Frame,
+    what: str,
+) -> Value:
+    """The results of an operation that has several, as a tuple."""
+    made = [interp.graph[t.node] for t in tensors]
+    whole = any(m.whole for m in made)
+    known = [graph.full_shape(m) for m in made]
+    values = {name: arg.value for name, arg in args.items()}
+    try:
+        shapes = SEVERAL[row.data["shape"]](values, known)
+        if not whole and any(s is None or s[:1] != (BATCH,) for s in shapes):
+            raise Unclear("an operation over the batch")
+    except Unclear as error:
+        return interp.unsupported(f"{what} ({error})", node, frame)
+    args = {**args, "outputs": Arg(Const(len(shapes)))}
+    operation = noted(interp, row, args, node, frame)
+    first = graph.new_node(interp, None, tensors, None, node, frame, operation=operation)
+    parts = []
+    for number, shape in enumerate(shapes):
+        shape = shape if whole or shape is None else shape[1:]
+        place = f"[{number}]"
+        parts.append(graph.new_node(interp, None, [first], shape, node, frame, place, (None,)))
+    return Tuple(tuple(parts))
+
+
+def of_numbers(
+    interp: Interpreter,
+    row: Row,
+    args: dict[str, Arg],
+    operands: list[Value],
+    node: ast.Call,
+    frame: Frame,
+    what: str,
+) -> Value:
+    """An operation on numbers alone, the size of a tensor for one: Python's."""
+    known = [isinstance(v, Sym | Samples) or as_number(v) is not None for v in operands]
+    if not all(known):
+        return interp.unsupported(what, node, frame)
+    noted(interp, row, args, node, frame)
+    number = as_number(operands[0])
+    compute = {"cast": lambda x: x, "sqrt": lambda x: x**0.5}.get(row.name)
+    return Const(compute(number)) if compute is not None and number is not None else Sym()
+
+
+def as_number(value: Value) -> float | None:
+    plain = isinstance(value, Const) and isinstance(value.value, int | float)
+    return value.value if plain and not isinstance(value.value, bool) else None  # type: ignore[union-attr, return-value]
 
 
 def is_whole(interp: Interpreter, value: Value) -> bool:
@@ -179,9 +251,11 @@ def tensor_values(row: Row, args: dict[str, Arg]) -> list[Value]:
 
 
 def settled(interp: Interpreter, value: Value) -> Value:
-    """A list as a tuple of what it has now."""
-    items = interp.items(value) if isinstance(value, ListRef) else None
-    return Tuple(tuple(items), value.expr) if items is not None else value  # type: ignore[union-attr]
+    """A list as a tuple of what it has now; lists in it too."""
+    items = interp.items(value) if isinstance(value, ListRef | Tuple) else None
+    if items is None:
+        return value
+    return Tuple(tuple(settled(interp, i) for i in items), value.expr)  # type: ignore[union-attr]
 
 
 def whole_shape(row: Row, args: dict[str, Arg], known: list[Shape | None]) -> Shape | None:
@@ -195,7 +269,7 @@ def whole_shape(row: Row, args: dict[str, Arg], known: list[Shape | None]) -> Sh
     if row.data["shape"] == "broadcast":
         return of_any_rank(shapes)
     try:
-        return RULES[row.data["shape"]](Given(row, values, shapes))
+        return RULES[row.data["shape"]](Given(row, values, shapes, whole=True))
     except Unclear:
         return None
 

@@ -16,11 +16,15 @@ BATCH = Sym(type="batch")
 
 @dataclass(frozen=True)
 class Given:
-    """An operation's arguments (lists as tuples) and the shapes of its tensors, in order."""
+    """An operation's arguments (lists as tuples) and the shapes of its tensors, in order.
+
+    ``whole``: in a class or loss, where an operation may be about the batch.
+    """
 
     row: Row
     args: Mapping[str, Value]
     shapes: tuple[Shape, ...]
+    whole: bool = False
 
     @property
     def first(self) -> Shape:
@@ -120,16 +124,32 @@ def squeeze(given: Given) -> Shape:
 
 
 def reshape(given: Given) -> Shape:
-    """The batch stays where the other axes hold as many numbers as before."""
+    """The batch stays where the other axes hold as many numbers as before; one that is left open
+    (-1) holds what is left."""
     target = given.args["newshape"]
-    first = target.items[0] if isinstance(target, Tuple) and target.items else None
-    if as_int(first) != -1 and not isinstance(first, Samples) and first != BATCH:
-        raise Unclear("a reshape whose first axis is not -1")
-    assert isinstance(target, Tuple)
-    old, new = [as_int(d) for d in given.first[1:]], [as_int(d) for d in target.items[1:]]
-    if None in old or None in new or math.prod(old) != math.prod(new):  # type: ignore[arg-type]
-        raise Unclear("a reshape that may change the batch")
-    return (given.first[0], *(Const(n) for n in new))
+    wanted = target.items if isinstance(target, Tuple) else (target,)
+    if not all(isinstance(d, Const | Sym | Samples) for d in wanted):
+        raise Unclear("a shape that is not known")
+    rest, old = wanted[1:], [as_int(d) for d in given.first[1:]]
+    begins = bool(wanted) and (
+        as_int(wanted[0]) == -1 or isinstance(wanted[0], Samples) or wanted[0] == BATCH
+    )
+    sizes = [as_int(d) for d in rest]
+    whole = math.prod(o for o in old if o is not None) if None not in old else None
+    if -1 in sizes and as_int(wanted[0]) != -1 and whole is not None and None not in sizes:
+        each = -math.prod(n for n in sizes if n is not None)
+        sizes = [whole // each if n == -1 and each else n for n in sizes]
+    made = tuple(d if n is None and isinstance(d, Sym) else None if n in (None, -1) else Const(n)
+                 for n, d in zip(sizes, rest, strict=True))  # fmt: skip
+    fits = whole is not None and None not in sizes and whole == math.prod(sizes)  # type: ignore[arg-type]
+    if begins and given.first[0] == BATCH and (fits or (given.whole and as_int(wanted[0]) != -1)):
+        return (BATCH, *made)
+    if not given.whole:
+        why = "a reshape that may change the batch" if begins else "whose first axis is not -1"
+        raise Unclear(why if begins else f"a reshape {why}")
+    if isinstance(wanted[0], Samples):
+        return (BATCH, *made)
+    return (wanted[0] if isinstance(wanted[0], Const | Sym) and begins is False else None, *made)
 
 
 def transpose(given: Given) -> Shape:
@@ -251,7 +271,9 @@ def getitem(given: Given) -> Shape:
             raise Unclear("an index for an axis that is not there")
         size = rest.pop(0)
         if number == 0 and size == BATCH and part != FULL:
-            raise Unclear("an index into the batch")
+            if not given.whole:
+                raise Unclear("an index into the batch")
+            size = None
         if isinstance(part, Obj):
             made.append(size if part == FULL else sliced(size, part))
         elif isinstance(part, Const | Sym) and not known(part, (bool, float, str)):
@@ -266,6 +288,8 @@ def drawn(given: Given) -> Shape:
     size = given.args["size"]
     if not isinstance(size, Tuple):
         return given.first
+    if "apart" in given.args:
+        return tuple(d if isinstance(d, Const) else None for d in size.items)
     dims = tuple(d for d in size.items if isinstance(d, Const | Sym))
     if len(dims) < len(size.items):
         raise Unclear("the size of a draw is not known")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.lower import text as t
-from k2t.lower.brackets import bracketed, operand_text
+from k2t.lower.operations import product
 from k2t.lower.tensors import Held, in_layout
 
 
@@ -31,18 +31,7 @@ def dot(node: Node, wires: Sequence[Held]) -> str:
     a, b = (in_layout(wire, "last") for wire in wires)
     if t.flag(layer.args, "normalize"):
         a, b = normalized(a, first), normalized(b, second)
-    if ranks == [1, 1]:
-        return f"({operand_text(a)} * {operand_text(b)}).sum(1, keepdim=True)"
-    if ranks == [2, 2]:
-        left = bracketed(a) + (".mT" if first == 1 else "")
-        right = bracketed(b) + (".mT" if second == 2 else "")
-        return f"{left} @ {right}"
-    one, other = (
-        ("bij", "b" + "ij"[first - 1]) if ranks[0] == 2 else ("bij", "b" + "ij"[second - 1])
-    )
-    letters = (one, other) if ranks[0] == 2 else (other, one)
-    kept = "b" + ("ij".replace(other[1], ""))
-    return f'torch.einsum("{letters[0]},{letters[1]}->{kept}", {a}, {b})'
+    return product(a, b, ranks, first, second)
 
 
 def normalized(text: str, axis: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 from k2t.ir.finding import NotMigrated, Severity
@@ -17,6 +18,12 @@ from k2t.lower.inside import layer_call
 from k2t.lower.targets import on_probabilities
 from k2t.table import Row
 
+CLIPPED = (
+    "{} in a function takes probabilities, clipped at 1e-7; Keras on TensorFlow may find the "
+    "logits they come from, which differs within 1e-7 of 0 and 1"
+)
+LISTED = re.compile(r"\[\*([\w.]+)\]")
+"""A list made of a list alone."""
 WITHIN = ("operation", "layer_call", "asked", "constant")
 """Uses that are rewritten with the expression that they stand in."""
 
@@ -112,20 +119,25 @@ def operation_text(edits: Edits, use: Use, made: Obj) -> str:
     if name == "mean":
         truths = use.data["truths"]
         operands = {n: f"{bracketed(x)}.float()" if n in truths else x for n, x in operands.items()}
-    return tensors.spelled(row, operands, values, scalars)
+    if row.get("clipped") and t.same_value(values["from_logits"], False):
+        edits.note("K2T302", Severity.WARNING, CLIPPED.format(name), use.call)
+    if row.get("helper"):
+        edits.ctx.helpers[row.data["helper"]] = None
+    return LISTED.sub(r"\1", tensors.spelled(row, operands, values, scalars))
 
 
 def operand(edits: Edits, made: Obj, name: str, use: Use) -> str:
+    row = edits.ctx.table.rows[made.row.rpartition(".")[0] or "ops"][made.row.rpartition(".")[2]]
     arg = made.args[name]
     if isinstance(arg.value, Tensor) and not t.is_none(t.get(made.args, "like")):
         return str(t.data(t.get(made.args, "like")))
     if arg.span is None:
         return t.text(arg.value)
     text = text_of(edits, arg.span)
-    if not isinstance(arg.value, Tuple):
+    if not isinstance(arg.value, Tuple) or "list" not in row.data:
         return text
-    if text[:1] not in ("[", "("):
-        raise NotMigrated("K2T301", "a list of tensors that is not written in its call", use.call)
+    if not isinstance(ast.parse(text, mode="eval").body, ast.List | ast.Tuple | ast.ListComp):
+        return f"*{bracketed(text)}"
     return text[1:-1].strip().rstrip(",")
 
 
@@ -158,8 +170,7 @@ def loss_text(edits: Edits, row: Row, made: Obj, use: Use) -> str:
         edits.note(
             "K2T302",
             Severity.WARNING,
-            f"{row.name} in a function takes probabilities, clipped at 1e-7; Keras on TensorFlow "
-            "may find the logits they come from, which differs within 1e-7 of 0 and 1",
+            CLIPPED.format(row.name),
             use.call,
         )
     each = each.replace("{smoothing}", "").replace("{delta}", "").replace("{more}", "")

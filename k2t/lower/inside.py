@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -192,7 +191,7 @@ def one_call(ctx: Context, use: Use, node: Node, given: Sequence[tuple[str | Non
     if row.get("states") and len(given) > 1:
         states = given[1][1]
         single = row.data["states"] == 1 and states.startswith("[")
-        text = f"{text}, {elements(states)[0] if single else states}"
+        text = f"{text}, {t.elements(states)[0] if single else states}"
     if row.name in ATTENTION:
         text = ", ".join(in_order(text, layer.span))
     return called(ops, text, str(use.data["callee"]), rank, layer.span)
@@ -231,14 +230,7 @@ def merged(ctx: Context, layer: Obj, text: str, rank: int | None, use: Use) -> s
     row = ctx.row(layer)
     if not text.startswith("["):
         raise NotMigrated(CODE, f"{row.name} of a list that is not written in its call", use.call)
-    texts = elements(text)
+    texts = t.elements(text)
     if row.name == "Concatenate":
         return f"torch.cat({text}, {as_int(t.get(layer.args, 'axis'))})"
     return joined(row, texts)
-
-
-def elements(text: str) -> list[str]:
-    """The elements of a list as it is written."""
-    parsed = ast.parse(text, mode="eval").body
-    assert isinstance(parsed, ast.List)
-    return [ast.get_source_segment(text, e) or ast.unparse(e) for e in parsed.elts]

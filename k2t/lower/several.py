@@ -14,10 +14,10 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.ir.torch import Line
 from k2t.ir.values import Obj, as_int
-from k2t.lower import masking, masks
+from k2t.lower import masking, masks, tensors
 from k2t.lower import text as t
 from k2t.lower.groups import fill
-from k2t.lower.ops import Context
+from k2t.lower.ops import Context, located
 from k2t.lower.recurrent import MERGES, WRAPPER, inner_layer
 from k2t.lower.recurrent import applied as applied_to
 
@@ -69,13 +69,19 @@ def lower_whole(
     graph: Graph, node: Node, chosen: Mapping[int, str], comments: tuple[str, ...]
 ) -> None:
     """A node with several outputs: one line that takes it apart."""
-    assert node.layer is not None
     if stateful(graph.ctx, node):
         with_states(graph, node, chosen, comments)
         return
-    text, _, _, note, has_module = graph.layer(node, comments)
+    made = node.layer or node.operation
+    assert made is not None
+    if node.operation is not None:
+        with located(node.operation.span):
+            text, _ = tensors.lowered(graph.ctx, node, node.operation, graph.wires(node))
+        note, has_module = "", False
+    else:
+        text, _, _, note, has_module = graph.layer(node, comments)
     found = {number_of(taker): taker for taker in graph.takers[node.id]}
-    count = as_int(t.get(node.layer.args, "outputs")) or 1
+    count = as_int(t.get(made.args, "outputs")) or 1
     targets = [chosen[found[i].id] if i in found else "_" for i in range(count)]
     above = graph.waiting + (() if has_module else comments)
     graph.waiting = ()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
-from k2t.ir.values import Const, Expr, Obj, Ref, Sym, Tensor, Tuple, Value, as_int
+from k2t.ir.values import Const, Expr, Obj, Sym, Tensor, Tuple, Value, as_int
 from k2t.lower import text as t
 from k2t.lower.brackets import HOLE, arithmetic, bracketed, filled
+from k2t.lower.operations import WRITTEN, listed, value_key
 from k2t.lower.ops import Context
 from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST
 from k2t.table import Row
@@ -42,6 +44,10 @@ def lowered(ctx: Context, node: Node, operation: Obj, wires: Sequence[Held]) -> 
     queue = list(texts)
     names = [row.data["list"]] if row.get("list") else row.get("tensors", [row.params[0].name])
     operands = {name: operand(operation.args[name].value, queue) for name in names}
+    if not row.get("list"):
+        operands = {n: as_list(operation.args[n].value, text) for n, text in operands.items()}
+    if row.get("helper"):
+        ctx.helpers[row.data["helper"]] = None
     values = {name: arg.value for name, arg in operation.args.items() if name not in operands}
     scalars = {n for n in operands if isinstance(operation.args[n].value, Const | Sym)}
     if layout == "last":
@@ -61,6 +67,8 @@ def operated(node: Node, wires: Sequence[Held]) -> tuple[str, str]:
     """A sum, product or negative of tensors and numbers."""
     layout, texts = together(wires, "each")
     parts = [operand if operand is not None else texts.pop(0) for operand in node.operands]
+    if (node.operator or "").startswith("["):  # one of several results
+        return f"{bracketed(parts[0])}{node.operator}", "last"
     if len(parts) == 1:
         return filled("-{x}", {"x": parts[0]}), layout
     return arithmetic(node.operator or "", parts), layout
@@ -86,6 +94,11 @@ def operand(value: Value, queue: list[str]) -> str:
     if isinstance(value, Tuple):
         return ", ".join(operand(i, queue) for i in value.items)
     return queue.pop(0) if isinstance(value, Tensor) else t.text(value)
+
+
+def as_list(value: Value, text: str) -> str:
+    """Numbers in a tensor's place are a list."""
+    return f"[{text}]" if isinstance(value, Tuple) else text
 
 
 def numbers(axis: Value) -> tuple[int, ...]:
@@ -153,8 +166,17 @@ def spelled(
         return filled("{x}.T", operands)
     if row.name == "eye":
         return f"torch.eye({t.text(values['N'])}, device={t.data(values['like'])}.device)"
-    if row.get("random"):
+    if row.get("sized"):
         return draw(row, operands, values)
+    if row.name == "constant":
+        return constant(values)
+    for name in row.get("numbers", ()):
+        if not isinstance(values[name], Const | Sym):
+            raise NotMigrated("K2T141", f"{row.name} of several {name} is not carried over")
+    if row.get("scalar") and set(scalars) == set(operands):
+        return filled(scalar(row, values), operands)
+    if row.get("lower"):
+        return WRITTEN[row.data["lower"]](row, operands, values)
     template = str(row.get("call", ""))
     for name, spellings in row.get("values", {}).items():
         value = values[name]
@@ -174,17 +196,41 @@ def spelled(
     holes = set(HOLE.findall(template))
     given = dict(operands)
     for name in holes - set(given):
-        text = listed(values[name])
-        given[name] = text if text is not None else ""
+        plain = name == "like"  # a variable
+        given[name] = str(t.data(values[name])) if plain else listed(values[name]) or ""
+        if name in ("newshape", "axes") and f"({{{name}}})" in template:
+            given[name] = unbracketed(given[name])
     text = filled(template, given)
     extra = []
     for name, keyword in row.get("options", {}).items():
         if not t.same_value(values[name], row.get("torch_defaults", {}).get(name)):
-            extra.append(f"{keyword}={listed(values[name])}")
+            extra.append(f"{keyword}={dtype(values[name]) or listed(values[name])}")
     if not extra:
         return text
     inner = text[:-1]
     return f"{inner}{'' if inner.endswith('(') else ', '}{', '.join(extra)})"
+
+
+def scalar(row: Row, values: Mapping[str, Value]) -> str:
+    """How an operation on numbers alone is spelled in Python."""
+    given = row.data["scalar"]
+    if isinstance(given, str):
+        return given
+    ((name, spellings),) = given.items()
+    found = spellings.get(value_key(values[name]))
+    if found is None:
+        raise NotMigrated("K2T141", f"{row.name} of a number with this {name}")
+    return str(found)
+
+
+DTYPES = {"float16", "float32", "float64", "bfloat16", "int8", "int16", "int32", "int64", "uint8"}
+DTYPES |= {"bool", "complex64", "complex128"}
+
+
+def dtype(value: Value) -> str | None:
+    """torch's name of a type: ``tf.float32`` and ``"float32"`` are ``torch.float32``."""
+    name = value_key(value)
+    return f"torch.{name}" if name in DTYPES else None
 
 
 def counted(values: Mapping[str, Value]) -> str:
@@ -204,13 +250,19 @@ def draw(row: Row, operands: Mapping[str, str], values: Mapping[str, Value]) -> 
     Normal ones have a mean and a standard deviation, uniform ones a least and a largest value.
     """
     size = values["size"]
+    if "value" in values:
+        operands = {**operands, "value": t.text(values["value"])}
     if size == FREE:
         text = filled(str(row.data["free"]), operands)
+    elif isinstance(size, Tuple) and "apart" in values:
+        text = filled(str(row.data["apart"]), {**operands, "size": unbracketed(t.text(size))})
     elif isinstance(size, Tuple):
         sizes = ", ".join(map(t.text, size.items))
         text = filled(str(row.data["sized"]), {**operands, "size": sizes})
     else:
         text = filled(str(row.data["call"]), operands)
+    if row.get("random") is None:
+        return typed(text, values)
     start = values["mean"] if "mean" in values else values["minval"]
     width = values["stddev"] if "mean" in values else width_of(start, values["maxval"])
     if not t.same_value(width, 1.0):
@@ -228,27 +280,30 @@ def width_of(low: Value, high: Value) -> Value:
     return Sym(Expr(arithmetic(" - ", [t.text(high), t.text(low)])))
 
 
+def unbracketed(text: str) -> str:
+    """A tuple's text without its brackets."""
+    if not text or not isinstance(ast.parse(text, mode="eval").body, ast.Tuple | ast.List):
+        return text
+    return text[1:-1].strip().rstrip(",") if text[0] in "([" else text
+
+
+def typed(text: str, values: Mapping[str, Value]) -> str:
+    """A tensor of another type than float32."""
+    name = dtype(values["dtype"])
+    return text if name in (None, "torch.float32") else f"{text[:-1]}, dtype={name})"
+
+
+def constant(values: Mapping[str, Value]) -> str:
+    """A number, or a tensor of several."""
+    if "like" not in values:
+        return t.text(values["value"])
+    text = f"torch.tensor({t.text(values['value'])}, device={t.data(values['like'])}.device)"
+    return typed(text, values)
+
+
 def accepted(row: Row, name: str) -> list[Value]:
     """Defaults that a fixed argument has in other spellings."""
     return [Const(d[name]) for d in row.get("defaults", {}).values() if name in d]
-
-
-def value_key(value: Value) -> str:
-    """How ``values`` of a row name a value: ``"float32"``, ``tf.float32`` and True."""
-    if isinstance(value, Ref):
-        return value.path.rpartition(".")[2]
-    if isinstance(value, Const):
-        return str(value.value).lower() if isinstance(value.value, bool) else str(value.value)
-    return ""
-
-
-def listed(value: Value) -> str | None:
-    """An argument as text; lists as tuples, None as nothing."""
-    if t.is_none(value):
-        return None
-    if isinstance(value, Tuple) and (value.expr is None or value.expr.text.startswith("[")):
-        return t.text(Tuple(value.items))
-    return t.text(value)
 
 
 def index_text(index: Value) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from typing import Any
 
@@ -118,3 +119,10 @@ def ints(value: Value, rank: int) -> tuple[int, ...] | None:
 
 def is_none(value: Value) -> bool:
     return isinstance(value, Const) and value.value is None
+
+
+def elements(text: str) -> list[str]:
+    """The elements of a list as it is written."""
+    parsed = ast.parse(text, mode="eval").body
+    assert isinstance(parsed, ast.List)
+    return [ast.get_source_segment(text, e) or ast.unparse(e) for e in parsed.elts]

@@ -26,7 +26,8 @@ def main() -> None:
         try:
             found = errors(case, keras)
         except Exception as error:
-            failed.append((case.name, f"{type(error).__name__}: {error}"))
+            last = f"{type(error).__name__}: {error}".strip().splitlines()[-1]  # of a traceback
+            failed.append((case.name, last))
             continue
         what = max(found, key=found.__getitem__)
         worst[case.row].append(found[what])

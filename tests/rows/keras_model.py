@@ -75,10 +75,8 @@ def forward(case: Case) -> dict[str, Any]:
         out = model(given, training=True)
         value = tf.reduce_sum(tf.cast(out, "float32") * cotangent)
     weights = [w.value for w in model.trainable_weights]
-    sources = [*floats, *weights]
-    found = tape.gradient(value, sources)
-    # NaN where there is none: it is equal to nothing
-    found = [g if g is not None else s * np.nan for g, s in zip(found, sources, strict=True)]
+    zero = tf.UnconnectedGradients.ZERO  # of what only numbers of rows are made of
+    found = tape.gradient(value, [*floats, *weights], unconnected_gradients=zero)
     found = [np.array(tf.convert_to_tensor(g)) for g in found]
     return result | {
         "training": out.numpy(),

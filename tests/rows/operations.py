@@ -20,8 +20,6 @@ ROOTS = {
     "keras.backend": "K",
     "tensorflow": "tf",
 }
-OLD = ("keras.backend.identity", "keras.backend.logsumexp")
-"""Names that only Keras 2 on its own had."""
 INSIDE = """
 class Sample(layers.Layer):
     def call(self, {names}):
@@ -45,7 +43,7 @@ def row_cases(row: Row) -> Iterator[Case]:
             yield operation(row, shapes, expression, front)
     shown = {path for _, expression, *_ in samples for path in called(expression)}
     for shapes, expression, *only in samples[:1]:
-        for path in sorted({*row.keras} - {*OLD} - shown):
+        for path in sorted({*row.keras} - shown):
             yield operation(row, shapes, respelled(row, expression, path), *(only or [""]))
 
 

@@ -73,7 +73,8 @@ def forward(case: Case, keras: dict[str, Any]) -> dict[str, float]:
         return errors
     (out * torch.tensor(keras["cotangent"])).sum().backward()
     for i, (x, gradient) in enumerate(zip(floats, keras["inputs"], strict=True)):
-        errors[f"gradient of input {i}"] = relative(x.grad, gradient)
+        found = torch.zeros_like(x) if x.grad is None else x.grad
+        errors[f"gradient of input {i}"] = relative(found, gradient)
     errors |= entry_errors("after", read(model, partners), keras["after"])
     unpaired(partners, keras["start"])
     return errors | gradient_errors(model, partners, keras["weights"])

@@ -1,0 +1,362 @@
+"""Output shapes of operations that cut, pad, gather and take apart; they begin with the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from k2t.analyse import tensor_shapes
+from k2t.analyse.tensor_shapes import BATCH, Given, Unclear, axes_of
+from k2t.ir.values import NONE, Const, Dim, Samples, Shape, Sym, Tuple, Value, as_int
+
+
+def with_axis(shape: Shape, axis: Value, size: Dim) -> Shape:
+    """The shape with another size of one axis."""
+    (place,) = axes_of(axis, len(shape))
+    return (*shape[:place], size, *shape[place + 1 :])
+
+
+def grown(size: Dim, by: int | None) -> Dim:
+    whole = as_int(size)
+    return None if whole is None or by is None else Const(whole + by)
+
+
+def diff(given: Given) -> Shape:
+    (place,) = axes_of(given.args["axis"], len(given.first))
+    times = as_int(given.args["n"])
+    return with_axis(given.first, Const(place), grown(given.first[place], -(times or 0)))
+
+
+def moveaxis(given: Given) -> Shape:
+    rank = len(given.first)
+    there, here = (axes_of(given.args[n], rank) for n in ("source", "destination"))
+    order = [a for a in range(rank) if a not in there]
+    for target, source in sorted(zip(here, there, strict=True)):
+        order.insert(target, source)
+    return tuple(given.first[a] for a in order)
+
+
+def matrix_transposed(given: Given) -> Shape:
+    return (*given.first[:-2], given.first[-1], given.first[-2])
+
+
+def rot90(given: Given) -> Shape:
+    """A quarter turn, ``k`` times."""
+    times = as_int(given.args["k"])
+    if times is None:
+        raise Unclear("how often it is turned is not known")
+    return image_turned(given) if times % 2 else given.first
+
+
+def image_turned(given: Given) -> Shape:
+    *front, high, wide, channels = given.first
+    return (*front, wide, high, channels)
+
+
+def repeated_vector(given: Given) -> Shape:
+    count = given.args["n"]
+    return (given.first[0], count if isinstance(count, Const | Sym) else None, *given.first[1:])
+
+
+def pad(given: Given) -> Shape:
+    value = given.args["pad_width"]
+    ends = value.items if isinstance(value, Tuple) else ()
+    if len(ends) != len(given.first):
+        raise Unclear("a padding that is not known axis by axis")
+    sizes = [(as_int(p.items[0]), as_int(p.items[1])) if isinstance(p, Tuple) and len(p.items) == 2
+             else (None, None) for p in ends]  # fmt: skip
+    if given.first[0] == BATCH and sizes[0] != (0, 0) and not given.whole:
+        raise Unclear("a padding of the batch")
+    return tuple(between(d, *ends) for d, ends in zip(given.first, sizes, strict=True))
+
+
+def between(size: Dim, one: int | None, two: int | None) -> Dim:
+    if one == two == 0:
+        return size
+    return grown(size, None if one is None or two is None else one + two)
+
+
+def pad_inside(given: Given) -> Shape:
+    value = given.args["padding"]
+    ends = value.items if isinstance(value, Tuple) else ()
+    if given.row.name == "temporal_padding":
+        ends = (Tuple(ends),)
+    pairs = [e.items if isinstance(e, Tuple) else (e, e) for e in ends]
+    if len(pairs) != len(given.first) - 2:
+        raise Unclear("a padding that is not known")
+    inner = []
+    for size, pair in zip(given.first[1:-1], pairs, strict=True):
+        inner.append(between(size, as_int(pair[0]), as_int(pair[1])))
+    return (given.first[0], *inner, given.first[-1])
+
+
+def gather(given: Given) -> Shape:
+    shared = as_int(given.args.get("batch_dims", Const(0))) or 0
+    axis = given.args["axis"]
+    (place,) = axes_of(Const(shared) if axis == NONE else axis, len(given.first))
+    indices = given.shapes[1] if len(given.shapes) > 1 else listed(given.args["indices"])
+    if place == 0 and given.first[0] == BATCH and not given.whole:
+        raise Unclear("rows of the batch")
+    apart = given.first[0] == BATCH and indices[:1] == (BATCH,) and not shared
+    if apart and not given.whole:
+        raise Unclear("rows of each sample for every sample")
+    return (*given.first[:place], *indices[shared:], *given.first[place + 1 :])
+
+
+def listed(indices: Value) -> Shape:
+    """The axes that numbers in the script's words make."""
+    if isinstance(indices, Tuple):
+        return (Const(len(indices.items)),)
+    return ()
+
+
+def sliced(given: Given) -> Shape:
+    starts, sizes = (
+        v.items if isinstance(v, Tuple) else () for v in (given.args["begin"], given.args["size"])
+    )
+    if len(starts) != len(given.first) or len(sizes) != len(given.first):
+        raise Unclear("begin or size is not known")
+    numbers = [(as_int(a), as_int(b)) for a, b in zip(starts, sizes, strict=True)]
+    if given.first[0] == BATCH and numbers[0] != (0, -1) and not given.whole:
+        raise Unclear("a part of the batch")
+    made: list[Dim] = []
+    for size, (start, many) in zip(given.first, numbers, strict=True):
+        if start is None or many is None:
+            raise Unclear("begin or size is not known")
+        rest = size if start == 0 else grown(size, -start)
+        made.append(rest if many == -1 else Const(many))
+    return tuple(made)
+
+
+def matvec(given: Given) -> Shape:
+    return given.first[:-1]
+
+
+def product_of_all(given: Given) -> Shape:
+    """``tensordot`` over the last ``axes`` axes of one tensor and the first of the other."""
+    count = as_int(given.args["axes"])
+    if count is None or len(given.shapes) != 2 or given.shapes[1][:1] == (BATCH,):
+        raise Unclear("a product over the batch")
+    return (*given.first[: len(given.first) - count], *given.shapes[1][count:])
+
+
+def traced(given: Given) -> Shape:
+    return tensor_shapes.diagonal(given)[:-1]
+
+
+def last_diagonal(given: Given) -> Shape:
+    offset = as_int(given.args["k"])
+    high, wide = (as_int(d) for d in given.first[-2:])
+    size: Dim = None
+    if offset is not None and high is not None and wide is not None:
+        size = Const(min(high + min(offset, 0), wide - max(offset, 0)))
+    return (*given.first[:-2], size)
+
+
+def as_diagonal(given: Given) -> Shape:
+    return (*given.first, given.first[-1])
+
+
+def no_last(given: Given) -> Shape:
+    """One value where the last axis was."""
+    return given.first[:-1]
+
+
+def no_matrix(given: Given) -> Shape:
+    """One value where two axes were."""
+    return given.first[:-2]
+
+
+def samples(given: Given) -> Shape:
+    """One value for each sample."""
+    return given.first[:1]
+
+
+def number(given: Given) -> Shape:
+    """One value, the batch in it."""
+    return ()
+
+
+def one_channel(given: Given) -> Shape:
+    return (*given.first[:-1], Const(1))
+
+
+def three_channels(given: Given) -> Shape:
+    return (*given.first[:-1], Const(3))
+
+
+def two_last(given: Given) -> Shape:
+    """An axis of two behind the others."""
+    return (*given.first, Const(2))
+
+
+def doubled(given: Given) -> Shape:
+    size = as_int(given.first[-1])
+    return (*given.first[:-1], None if size is None else Const(2 * size))
+
+
+def crossed(given: Given) -> Shape:
+    """The samples of one tensor by those of another."""
+    return (None, None)
+
+
+def broadcast_to(given: Given) -> Shape:
+    value = given.args["shape"]
+    items = value.items if isinstance(value, Tuple) else ()
+    first = items[0] if items else None
+    if not isinstance(first, Samples) and first != BATCH:
+        raise Unclear("a shape that does not begin with the batch")
+    return (BATCH, *(i if isinstance(i, Const | Sym) else None for i in items[1:]))
+
+
+def masked(given: Given) -> Shape:
+    width = given.args["maxlen"]
+    return (*given.first, width if isinstance(width, Const | Sym) else None)
+
+
+def hstack(given: Given) -> Shape:
+    args = {**given.args, "axis": Const(1)}
+    return tensor_shapes.concatenate(replace(given, args=args))
+
+
+def batch_dot(given: Given) -> Shape:
+    ranks = [len(s) for s in given.shapes]
+    axes = given.args["axes"]
+    if axes == NONE:
+        axes = Tuple((Const(ranks[0] - 1), Const(max(ranks[1] - 2, 1))))
+    axes = axes if isinstance(axes, Tuple) else Tuple((axes, axes))
+    if len(ranks) != 2 or len(axes.items) != 2:
+        raise Unclear("axes that are not known")
+    one, two = given.shapes
+    (first,), (second,) = axes_of(axes.items[0], ranks[0]), axes_of(axes.items[1], ranks[1])
+    rest = [d for i, d in enumerate(one) if i != first]
+    rest += [d for i, d in enumerate(two) if i not in (0, second)]
+    return tuple(rest) if len(rest) > 1 else (rest[0], Const(1))
+
+
+def looked_up(given: Given) -> Shape:
+    return (*given.shapes[1], given.first[-1])
+
+
+def segments(given: Given) -> Shape:
+    count = given.args["num_segments"]
+    return (count if isinstance(count, Const) else None, *given.first[1:])
+
+
+def first(given: Given) -> Shape:
+    return given.first
+
+
+OWN: dict[str, Callable[[Given], Shape]] = {
+    rule.__name__: rule
+    for rule in (
+        diff, moveaxis, matrix_transposed, rot90, image_turned, repeated_vector, pad, pad_inside,
+        gather, sliced, matvec, product_of_all, traced, last_diagonal, as_diagonal, no_last,
+        no_matrix, samples, number, one_channel, three_channels, two_last, doubled, crossed,
+        broadcast_to, masked, hstack, batch_dot, looked_up, segments, first,
+    )
+}  # fmt: skip
+RULES = {**tensor_shapes.RULES, **OWN}
+
+
+# ------------------------------------------------------------------------------ several results
+
+Args = Mapping[str, Value]
+Shapes = Sequence[Shape | None]
+
+
+def split(args: Args, known: Shapes) -> list[Shape | None]:
+    """Equal parts by their number, or parts by their sizes."""
+    shape, parts = known[0], args["num_or_size_splits"]
+    sizes = parts.items if isinstance(parts, Tuple) else None
+    count = as_int(parts) if sizes is None else len(sizes)
+    if count is None:
+        raise Unclear("the number of parts is not known")
+    if shape is None:
+        return [None] * count
+    (place,) = axes_of(args["axis"], len(shape))
+    if shape[place] == BATCH:
+        raise Unclear("a split of the batch")
+    if sizes is not None:
+        dims: list[Dim] = [i if isinstance(i, Const | Sym) else None for i in sizes]
+    else:
+        whole = as_int(shape[place])
+        each = None if whole is None else Const(whole // count)
+        dims = [each] * count
+    return [with_axis(shape, Const(place), d) for d in dims]
+
+
+def split_at(args: Args, known: Shapes) -> list[Shape | None]:
+    """Parts by their number, or by the places where they begin."""
+    places = args["num_or_size_splits"]
+    if not isinstance(places, Tuple):
+        return split(args, known)
+    count, shape = len(places.items) + 1, known[0]
+    if shape is None:
+        return [None] * count
+    (place,) = axes_of(args["axis"], len(shape))
+    whole, cuts = as_int(shape[place]), [as_int(i) for i in places.items]
+    if shape[place] == BATCH or whole is None or None in cuts:
+        raise Unclear("a split of the batch, or at places that are not known")
+    ends = [0, *(c for c in cuts if c is not None), whole]
+    sizes = [b - a for a, b in pairwise(ends)]
+    return [with_axis(shape, Const(place), Const(s)) for s in sizes]
+
+
+def unstack(args: Args, known: Shapes) -> list[Shape | None]:
+    shape, given = known[0], as_int(args["num"])
+    if shape is None:
+        if given is None:
+            raise Unclear("how many there are is not known")
+        return [None] * given
+    (place,) = axes_of(args["axis"], len(shape))
+    count = given if given is not None else as_int(shape[place])
+    if count is None or shape[place] == BATCH:
+        raise Unclear("how many there are is not known")
+    return [(*shape[:place], *shape[place + 1 :])] * count
+
+
+def moments(args: Args, known: Shapes) -> list[Shape | None]:
+    shape = known[0]
+    if shape is None:
+        return [None, None]
+    gone = range(len(shape)) if args["axes"] == NONE else axes_of(args["axes"], len(shape))
+    keep = args["keepdims"] == Const(True)
+    made = tuple(Const(1) if i in gone else d for i, d in enumerate(shape) if keep or i not in gone)
+    return [made, made]
+
+
+def top_k(args: Args, known: Shapes) -> list[Shape | None]:
+    shape, count = known[0], args["k"]
+    made = None if shape is None else (*shape[:-1], count if isinstance(count, Const) else None)
+    return [made, made]
+
+
+def qr(args: Args, known: Shapes) -> list[Shape | None]:
+    shape = known[0]
+    if shape is None:
+        return [None, None]
+    high, wide = (as_int(d) for d in shape[-2:])
+    least = Const(min(high, wide)) if high is not None and wide is not None else None
+    return [(*shape[:-1], least), (*shape[:-2], least, shape[-1])]
+
+
+def eigh(args: Args, known: Shapes) -> list[Shape | None]:
+    shape = known[0]
+    return [None, None] if shape is None else [shape[:-1], shape]
+
+
+def slogdet(args: Args, known: Shapes) -> list[Shape | None]:
+    shape = known[0]
+    return [None, None] if shape is None else [shape[:-2], shape[:-2]]
+
+
+def twice(args: Args, known: Shapes) -> list[Shape | None]:
+    return [known[0], known[0]]
+
+
+SEVERAL: dict[str, Callable[[Args, Shapes], list[Shape | None]]] = {
+    rule.__name__: rule
+    for rule in (split, split_at, unstack, moments, top_k, qr, eigh, slogdet, twice)
+}
