@@ -224,6 +224,22 @@ def test_channels_first_layers_are_called_on_a_view() -> None:
     assert "return self.pool(self.conv(x.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)" in text
 
 
+def test_a_sum_that_ends_in_a_permutation_is_turned_as_a_whole():
+    """Only the last term was, which a square image with as many channels did not show."""
+    text = carried(
+        layer(
+            "class Own(layers.Layer):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.one = layers.Conv2D(4, 3, padding='same')\n"
+            "        self.two = layers.Conv2D(4, 3, padding='same')\n\n"
+            "    def call(self, x):\n        return self.two(x + self.one(x))",
+            call="layers.Flatten()(Own()(x))",
+            shape="(4, 4, 4)",
+        )
+    )
+    turned = "(x + self.one(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)"
+    assert turned in text.replace("( ", "(").replace(" )", ")").replace(" .p", ".p")
+
+
 def test_classes_that_extend_each_other() -> None:
     classes = """\
 class Base(layers.Layer):

@@ -88,4 +88,6 @@ def test_each_name_takes_what_the_row_says(row, parameters):
                 continue
             theirs = SAME.get((path, given), ast.literal_eval(default))
             ours = own.get(given, mine[given].default)
-            assert json.loads(json.dumps([ours])) == json.loads(json.dumps([theirs])), f"{path}: {name}={default}"
+            assert json.loads(json.dumps([ours])) == json.loads(json.dumps([theirs])), (
+                f"{path}: {name}={default}"
+            )

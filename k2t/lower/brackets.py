@@ -45,6 +45,12 @@ def filled(template: str, values: Mapping[str, str]) -> str:
     return HOLE.sub(put, template)
 
 
+def ends_in(text: str, call: str) -> bool:
+    """Whether a call of a method, as ``.transpose(1, 2)``, is the last thing that happens."""
+    outermost = text.endswith(call) and ast.parse(TOKEN.sub("_", text), mode="eval").body
+    return isinstance(outermost, ast.Call)
+
+
 def arithmetic(symbol: str, parts: Sequence[str]) -> str:
     """A sum or product of two expressions, with no more brackets than it needs."""
     mine = {" + ": 5, " - ": 5, " * ": 6, " / ": 6}[symbol]

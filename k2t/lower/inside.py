@@ -13,7 +13,7 @@ from k2t.ir.source import Span
 from k2t.ir.values import Arg, Const, Obj, Sym, as_int
 from k2t.lower import text as t
 from k2t.lower.attention import ATTENTION, in_order
-from k2t.lower.brackets import bracketed, filled
+from k2t.lower.brackets import bracketed, ends_in, filled
 from k2t.lower.chain import lower_site, widths
 from k2t.lower.merges import joined
 from k2t.lower.ops import Context, Op
@@ -220,7 +220,7 @@ def turned(text: str, rank: int | None, layout: str, site: Span) -> str:
     if rank not in TO_FIRST:
         raise NotMigrated("K2T118", "a tensor's number of axes is not known here", site)
     there, back = (TO_FIRST, TO_LAST) if layout == "first" else (TO_LAST, TO_FIRST)
-    if text.endswith(back[rank]):
+    if ends_in(text, back[rank]):
         return text.removesuffix(back[rank])
     return bracketed(text) + there[rank]
 
