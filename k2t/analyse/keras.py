@@ -8,6 +8,7 @@ from typing import Any
 from k2t.analyse import (
     added,
     arguments,
+    asked,
     callbacks,
     calls,
     chains,
@@ -215,9 +216,9 @@ class Keras:
             return operations.activation(self.interp, row, node, frame)
         if row is not None and row.section == "ops":
             return operations.call(self.interp, row, path, node, frame)
-        asked = operations.asked(self.interp, path, node, frame)
-        if asked is not None:
-            return asked
+        answer = asked.call(self.interp, path, node, frame)
+        if answer is not None:
+            return answer
         if row is not None and row.section == "losses" and path.rpartition(".")[2].islower():
             return operations.loss_of(self.interp, row, path, node, frame)
         if row is not None:
@@ -303,11 +304,7 @@ class Keras:
                     return UNKNOWN
                 return self.interp.unsupported(f"History.{attr}", node, frame)
             case Tensor():
-                if self.interp.graph[owner.node].whole and attr in ("shape", "dtype"):
-                    return operations.asked_whole(self.interp, owner, attr, node)
-                if attr == "shape":
-                    return operations.shape_of(self.interp, owner, node, frame)
-                return self.interp.unsupported(f"tensor.{attr}", node, frame)
+                return asked.member(self.interp, owner, attr, node, frame)
         if isinstance(owner, Obj) and kept.owns(owner):
             return kept.member(self.interp, owner, attr)
         named = isinstance(owner, Obj) and owner.row == generators.GENERATOR

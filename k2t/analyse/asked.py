@@ -1,0 +1,75 @@
+"""What a script asks of a tensor: its shape, its number of axes, its type."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from k2t.analyse.state import Frame
+from k2t.analyse.tensor_shapes import BATCH
+from k2t.ir.values import NONE, UNKNOWN, Const, Expr, Samples, Shape, Sym, Tensor, Tuple, Value
+
+if TYPE_CHECKING:
+    from k2t.analyse.interpreter import Interpreter
+
+SHAPES = ("keras.backend.int_shape", "keras.ops.shape")
+DYNAMIC = ("keras.backend.shape", "keras.ops.shape", "tensorflow.shape")
+"""Of these, and of those whose batch axis is a tensor or a number when the model runs."""
+
+
+def call(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value | None:
+    """``int_shape(x)`` and ``ndim(x)`` of a tensor; None where it is something else."""
+    ranks = ("keras.backend.ndim", "keras.ops.ndim")
+    if path not in (*SHAPES, *DYNAMIC, *ranks) or len(node.args) != 1:
+        return None
+    value = interp.eval(node.args[0], frame)
+    shape = interp.graph[value.node].shape if isinstance(value, Tensor) else None
+    if shape is None:
+        return None
+    if isinstance(value, Tensor) and interp.graph[value.node].whole:
+        way = "{x}.dim()" if path in ranks else "{x}.shape"
+        interp.event("asked", node, frame, x=node.args[0], way=way)
+        axis: Value = Samples(value.node) if path in DYNAMIC else NONE
+        sizes = tuple(axis if d == BATCH else d or UNKNOWN for d in shape)
+        return Const(len(shape)) if path in ranks else Tuple(sizes)
+    if path in ranks:
+        return Const(len(shape) + 1)
+    if path in SHAPES:
+        return told_shape(interp, shape, path, node, frame)
+    batch = Samples(value.node) if isinstance(value, Tensor) else NONE
+    return Tuple((batch, *(d if d is not None else UNKNOWN for d in shape)))
+
+
+def member(interp: Interpreter, owner: Tensor, attr: str, node: ast.AST, frame: Frame) -> Value:
+    """An attribute of a tensor."""
+    if interp.graph[owner.node].whole and attr in ("shape", "dtype"):
+        return whole(interp, owner, attr, node)
+    if attr == "shape":
+        return shape_of(interp, owner, node, frame)
+    return interp.unsupported(f"tensor.{attr}", node, frame)
+
+
+def shape_of(interp: Interpreter, owner: Tensor, node: ast.AST, frame: Frame) -> Value:
+    """``x.shape`` of a tensor of a model; in functions the rounds may differ."""
+    shape = interp.graph[owner.node].shape
+    if shape is None:
+        return UNKNOWN
+    if frame is interp.module:
+        return told_shape(interp, shape, "shape", node, frame)
+    return Tuple((NONE, *(d if d is not None else UNKNOWN for d in shape)))
+
+
+def told_shape(interp: Interpreter, shape: Shape, path: str, node: ast.AST, frame: Frame) -> Value:
+    """A shape without its batch, which stays in the script where all of it is known."""
+    numbers = [d.value if isinstance(d, Const) else None for d in shape]
+    if None not in numbers:
+        interp.event("constant", node, frame, value=(None, *numbers), path=path)
+    return Tuple((NONE, *(d if d is not None else UNKNOWN for d in shape)))
+
+
+def whole(interp: Interpreter, owner: Tensor, attr: str, node: ast.AST) -> Value:
+    """``y_true.dtype`` and ``y_pred.shape`` in a loss or metric: torch has both as well."""
+    if attr == "dtype":
+        return Sym(Expr(interp.source.slice(interp.span(node))), "dtype")
+    shape = interp.graph[owner.node].shape
+    return Tuple(tuple(d or Sym() for d in shape)) if shape is not None else Sym()
