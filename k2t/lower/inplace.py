@@ -173,7 +173,12 @@ def loss_text(edits: Edits, row: Row, made: Obj, use: Use) -> str:
             CLIPPED.format(row.name),
             use.call,
         )
-    each = each.replace("{smoothing}", "").replace("{delta}", "").replace("{more}", "")
+    each = (
+        each.replace("{smoothing}", "")
+        .replace("{delta}", "")
+        .replace("{more}", "")
+        .replace("{ignored}", "")
+    )
     values = {"p": operand(edits, made, "y_pred", use), "y": operand(edits, made, "y_true", use)}
     return filled(each, values)
 

@@ -47,7 +47,7 @@ from k2t.lower.pieces import AnyPiece, Piece, State
 from k2t.lower.recompile import Settings, optimizers, setting_lines
 from k2t.lower.steps import build_step, prediction_text, texts_of
 from k2t.lower.structured import functional_chain
-from k2t.lower.targets import Loss, Output, check_function, lower_loss
+from k2t.lower.targets import Loss, Output, check_weights, lower_loss
 
 ENDINGS = ("Dense", "Activation", "Conv1D", "Conv2D", "Conv3D")
 COMPILE_CARRIED = {
@@ -128,8 +128,7 @@ def draft(
             )
         with located(model.compile.args["loss"].span):
             loss = lower_loss(ctx, loss_value, output)
-            if loss.function:
-                check_function(loss, y, output, weighted)
+            check_weights(loss, y, output, weighted)
         if weighted and len(output.shape or ()) > 1:
             raise NotMigrated(
                 "K2T303", "weights of sequences or images are not carried over", model.compile.span

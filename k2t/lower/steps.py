@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from k2t.lower.model import Draft
 
 
+WEIGHTED = {
+    "mean": "(losses * weights[0]).mean() if weights else losses.mean()",
+    "sum": "(losses * weights[0]).sum() if weights else losses.sum()",
+    "weights": "(losses * weights[0]).sum() / weights[0].sum() if weights else losses.mean()",
+}
+"""The loss of a batch whose samples have weights, by how their losses are put together."""
+
+
 def prediction_text(made: Draft) -> str:
     folded = made.loss.folded if made.loss is not None else None
     if folded == "softmax":
@@ -53,7 +61,7 @@ def build_step(made: Draft, penalized: bool, params: dict[str, str], validating:
     values = {"p": raw, "y": "y"}
     if made.weighted:
         lines.append(Line(f"losses = {put(loss.each, values)}"))
-        weighted = "(losses * weights[0]).mean() if weights else losses.mean()"
+        weighted = WEIGHTED[loss.reduction]
         lines.append(Line(f"loss = ({weighted}){extra}" if extra else f"loss = {weighted}"))
     else:
         lines.append(Line(f"loss = {put(loss.call, values)}{extra}"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.torch import Raw
@@ -48,6 +48,7 @@ class Loss:
     rank: int | None = 1
     setup: Raw | None = None
     function: bool = False
+    reduction: str = "mean"
 
 
 FUNCTION = Row("function", "losses", (), (), {})
@@ -55,9 +56,12 @@ FUNCTION = Row("function", "losses", (), (), {})
 
 
 def find_row(ctx: Context, section: str, value: Value) -> tuple[Row | None, Mapping[str, Arg]]:
-    """The row of a loss or metric given as string, function or object."""
+    """The row of a loss or metric given as string (also that of a class), function or object."""
     if isinstance(value, Const) and isinstance(value.value, str):
-        return ctx.table.string(section, value.value), {}
+        row = ctx.table.string(section, value.value)
+        if row is None and value.value[:1].isupper():
+            row = ctx.table.find(f"keras.{section}.{value.value}")
+        return row, {}
     if isinstance(value, Ref):
         return ctx.table.find(value.path), {}
     if isinstance(value, Obj):
@@ -100,6 +104,9 @@ def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
                 f"from_logits=True although the model ends in a {output.tail}: Keras on TensorFlow "
                 "takes the logits before it, and so does this",
             )
+        if row.get("only_logits") and recovered and output.tail != tail:
+            why = f"{row.name} of a model that ends in a {output.tail}"
+            raise NotMigrated("K2T302", why)
         if recovered and output.tail != tail and not logits:
             ctx.note(
                 "K2T302",
@@ -120,19 +127,53 @@ def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
         ctx.helpers[str(row.data["helper"])] = None
     smoothing = t.get(args, "label_smoothing")
     smooth = not (t.is_none(smoothing) or t.same_value(smoothing, 0.0))
-    if smooth and row.get("only_logits"):
-        raise NotMigrated("K2T304", f"{row.name}(label_smoothing=...) is not carried over")
     call, each = options(row, args, call), options(row, args, each)
     call, each = fill_loss(call, args, smoothing, smooth), fill_loss(each, args, smoothing, smooth)
-    if smooth and row.name == "binary_crossentropy":
-        s = t.text(smoothing)
-        call = call.replace("{y}", f"{{y}} * (1 - {s}) + {s} / 2")
-        each = each.replace("{y}", f"{{y}} * (1 - {s}) + {s} / 2")
+    if smooth and (row.name == "binary_crossentropy" or row.get("only_logits")):
+        share = "{y}.shape[-1]" if row.name.startswith("categorical") else "2"
+        smoothed = f"{{y}} * (1 - {t.text(smoothing)}) + {t.text(smoothing)} / {share}"
+        call, each = call.replace("{y}", smoothed), each.replace("{y}", smoothed)
     if output.shape is not None and len(output.shape) > 1:
         call = at_every_position(str(row.data["target"]), call)
         if row.name == "categorical_crossentropy" and folded == "softmax":
             note_padding(ctx)
-    return Loss(row, call, each, str(row.data["target"]), folded, prediction)
+    reduction = reduction_of(row, args)
+    if reduction == "sum":
+        call = summed(call, each)
+    made = Loss(row, call, each, str(row.data["target"]), folded, prediction)
+    return replace(made, rank=row.get("rank", 1), reduction=reduction)
+
+
+def reduction_of(row: Row, args: Mapping[str, Arg]) -> str:
+    """How the values of a batch become one: by "mean", "sum", or "weights" (divided by theirs).
+
+    Raises:
+        NotMigrated: they do not.
+    """
+    value = t.get(args, "reduction") if "reduction" in args else Const("mean")
+    said = value.path.rpartition(".")[2] if isinstance(value, Ref) else t.data(value)
+    found = REDUCTIONS.get(str(said).lower())
+    if found is None or (found == "sum" and row.get("rank") == 0):
+        why = f"{row.name}(reduction={said!r}) is not carried over"
+        raise NotMigrated("K2T304", why, args["reduction"].span)
+    return found
+
+
+REDUCTIONS = {
+    "sum_over_batch_size": "mean",
+    "mean": "mean",
+    "auto": "mean",
+    "sum": "sum",
+    "mean_with_sample_weight": "weights",
+}
+"""By Keras's names, also those of ``losses.Reduction``."""
+
+
+def summed(call: str, each: str) -> str:
+    """The sum over the batch, of a crossentropy as torch has it."""
+    if call.startswith(("F.cross_entropy(", "F.nll_loss(")):
+        return call[:-1] + ', reduction="sum")'
+    return f"{each}.sum()"
 
 
 def at_every_position(target: str, call: str) -> str:
@@ -153,7 +194,8 @@ def flag_of(args: Mapping[str, Arg], name: str) -> bool:
 def check_loss_arguments(row: Row, args: Mapping[str, Arg]) -> None:
     carried = {"from_logits", "label_smoothing", "delta", "name"}
     carried |= {p.name for p in row.params if f"{{{p.name}}}" in str(row.data["call"])}
-    carried |= {"apply_class_balancing"}
+    carried |= {"apply_class_balancing", "reduction"}
+    carried |= {"ignore_class"} if row.name == "sparse_categorical_crossentropy" else set()
     for name, arg in args.items():
         if arg.span is None or name in carried:
             continue
@@ -172,7 +214,7 @@ def on_probabilities(ctx: Context, row: Row) -> tuple[str, str]:
     if row.name == "categorical_crossentropy":
         each = "-({y} * ({p} / {p}.sum(-1, keepdim=True)).clamp(1e-7, 1 - 1e-7).log()).sum(-1)"
         return f"{each}.mean()", each
-    each = 'F.nll_loss({p}.clamp(1e-7, 1 - 1e-7).log(), {y}, reduction="none")'
+    each = 'F.nll_loss({p}.clamp(1e-7, 1 - 1e-7).log(), {y}{ignored}, reduction="none")'
     return each.replace(', reduction="none"', ""), each
 
 
@@ -188,10 +230,13 @@ def options(row: Row, args: Mapping[str, Arg], text: str) -> str:
             wanted = flag_of(args, "apply_class_balancing")
             text = text.replace(hole, f", {t.text(value)}" if wanted else "")
         text = text.replace(hole, t.text(value))
-    return text
+    return text.replace(", None)", ")")
 
 
 def fill_loss(text: str, args: Mapping[str, Arg], smoothing: Value, smooth: bool) -> str:
+    ignored = t.get(args, "ignore_class")
+    skips = "" if t.is_none(ignored) else f", ignore_index={t.text(ignored)}"
+    text = text.replace("{ignored}", skips)
     text = text.replace("{smoothing}", f", label_smoothing={t.text(smoothing)}" if smooth else "")
     delta = t.get(args, "delta")
     plain = t.is_none(delta) or t.same_value(delta, 1.0)
@@ -239,8 +284,12 @@ def check_targets(y: Array | None, output: Output) -> None:
         )
 
 
-def check_function(loss: Loss, y: Array | None, output: Output, weighted: bool) -> None:
-    """Refuse what Keras does to the targets and weights of a loss that the script defines."""
-    check_targets(y, output)
+def check_weights(loss: Loss, y: Array | None, output: Output, weighted: bool) -> None:
+    """Refuse weights that a loss does not take, and what Keras does to the targets of a loss that
+    the script defines."""
+    if loss.function:
+        check_targets(y, output)
+    if weighted and "ignore_index" in loss.each:
+        raise NotMigrated("K2T303", "weights beside a class that is ignored")
     if weighted and loss.rank != 1:
         raise NotMigrated("K2T303", "weights for a loss that gives no value for each sample")

@@ -66,6 +66,8 @@ TARGETS = {
     "number": floats("rng.normal(size={n})"),
     "sequences": floats("rng.normal(size=({n}, 6, 3))"),
     "positive": floats("rng.uniform(0.1, 1.0, ({n}, 3))"),
+    "padded sequences": "rng.randint(1, 3, ({n}, 6)) * (np.arange(6) < rng.randint(1, 4, "
+    "({n}, 1)))",
     "shares": floats("rng.dirichlet(np.ones(3), {n})"),
 }
 
@@ -121,7 +123,23 @@ OTHER = {
     "hinge": (None, ["bits", "bit", "signs"]),
     "squared_hinge": ("tanh", ["bits", "signs"]),
     "categorical_hinge": ("softmax", ["onehot"]),
+    "dice": ("sigmoid", ["bits"]),
+    "tversky": ("sigmoid", ["bits"]),
+    "categorical_generalized_cross_entropy": ("softmax", ["labels"]),
+    "circle": (None, ["labels"]),
+    "ctc": (None, ["padded sequences"]),
 }
+MORE = {
+    "mean_squared_error": ["reduction='sum'"],
+    "mean_absolute_error": ["reduction='mean_with_sample_weight'"],
+    "huber": ["delta=0.5"],
+    "log_cosh": ["reduction='sum'"],
+    "dice": ["axis=1"],
+    "tversky": ["0.3, 0.7", "alpha=0.3, beta=0.7, axis=(1,)"],
+    "circle": ["gamma=20.0, margin=0.3"],
+    "categorical_generalized_cross_entropy": ["q=0.3"],
+}
+"""Arguments of some losses; those that give no value for each sample take no weights."""
 FOCAL = {
     "binary_focal_crossentropy": (
         "sigmoid",
@@ -136,7 +154,8 @@ def loss_cases() -> list[Trained]:
     found = []
     for row in table.load().section("losses").values():
         for target, tail, loss in loss_samples(row.name, row.keras[0].rpartition(".")[2]):
-            for weighted in (False, True) if "sequences" not in target else (False,):
+            alone = "sequences" in target or row.get("rank") == 0 or "ignore" in loss
+            for weighted in (False,) if alone else (False, True):
                 extra = ", weighted" if weighted else ""
                 name = f"losses/{row.name}: {loss} of {tail} and {target}{extra}"
                 text = script(target, tail, loss, weighted=weighted)
@@ -151,14 +170,15 @@ def loss_samples(name: str, cls: str) -> Iterator[tuple[str, str | None, str]]:
         tail, targets, more = FOCAL[name]
         yield from ((target, tail, f'"{name}"') for target in targets)
         yield targets[0], None, f"{cls}(from_logits=True)"
-        yield from ((targets[0], tail, f"{cls}({one})") for one in more)
+        yield from ((targets[0], tail, f"{cls}({one})") for one in (*more, "label_smoothing=0.1"))
         return
     if name not in CROSS:
         tail, targets = OTHER[name]
-        yield from ((target, tail, f'"{name}"') for target in targets)
+        if table.load().section("losses")[name].get("strings"):
+            yield from ((target, tail, f'"{name}"') for target in targets)
         yield targets[0], tail, f"{cls}()"
-        if name == "huber":
-            yield targets[0], tail, f"{cls}(delta=0.5)"
+        for one in MORE.get(name, ()):
+            yield targets[0], tail, f"{cls}({one})"
         return
     tail, other, targets = CROSS[name]
     for target in targets:
@@ -166,6 +186,12 @@ def loss_samples(name: str, cls: str) -> Iterator[tuple[str, str | None, str]]:
         yield target, None, f"{cls}(from_logits=True)"
     yield targets[0], tail, f"{cls}()"
     yield targets[0], other, f'"{name}"'
+    if name.startswith("sparse"):
+        yield "labels", tail, f"{cls}(ignore_class=1)"
+        yield "label sequences", None, f"{cls}(from_logits=True, ignore_class=2)"
+        yield "label sequences", tail, f"{cls}(reduction='sum')"
+    yield targets[0], tail, f"{cls}(reduction='sum')"
+    yield targets[0], None, f"{cls}(from_logits=True, reduction='mean_with_sample_weight')"
     if name != "sparse_categorical_crossentropy":
         yield targets[0], tail, f"{cls}(label_smoothing=0.1)"
         yield targets[0], None, f"{cls}(from_logits=True, label_smoothing=0.1)"
