@@ -8,6 +8,7 @@ import torch
 
 from k2t import table
 from tests.rows.cases import HEAD, MERGES
+from tests.rows.cells import CELLS
 from tests.rows.run import errors, keras_values
 from tests.rows.torch_side import execute, migrated
 from tests.rows.training import all_cases, optimizer_script
@@ -102,6 +103,7 @@ def test_merge_layers_are_the_rows_without_samples():
         "MultiHeadAttention",
         "Attention",
         "AdditiveAttention",
+        *CELLS,
     }
 
 

@@ -151,6 +151,10 @@ def apply(
     frame: Frame,
 ) -> Value:
     """What a layer of the script makes of tensors: its ``call``, followed on such tensors."""
+    if "rnn" in layer.args:
+        from k2t.analyse import cells
+
+        return cells.apply(interp, layer, values, node, frame)
     index = class_of(layer)
     values = [v for v in values if not is_training(v)]
     rest = {
@@ -252,13 +256,14 @@ def followed(
         state(interp, cls).called = True
     instance = Instance(layer.id, index, interp.keras.base_of(index))
     form = nests.template(interp, values, named)
-    single = form == ONE
-    entries = [entry(interp, index, s) if single else bare(s) for s in shapes]
+    cell = "rnn" in layer.args  # it is built with a step, and gets its states by their names
+    entries = [entry(interp, index, s) if form == ONE else bare(s) for s in shapes]
+    entries = [entry(interp, index, shapes[0]), *shapes[1:]] if cell else entries
     events, guesses = len(interp.events), interp.guesses
     invocations = len(interp.invocations)
     if layer.id not in found.built:
         found.built.add(layer.id)
-        build(interp, instance, form, entries, node)
+        build(interp, instance, ONE if cell else form, entries[:1] if cell else entries, node)
     starts = [start(interp, shape) for shape in entries]
     interp.starts |= {tensor.node: place for place, tensor in enumerate(starts)}
     supply = iter(starts)

@@ -40,6 +40,8 @@ from k2t.ir.values import (
 )
 from k2t.table import Row
 
+NO_ROW: dict[str, str] = {}
+
 
 def new_model(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value:
     sequential = path == "keras.Sequential"
@@ -146,6 +148,9 @@ def add(interp: Interpreter, model: ModelState, layer: Value, node: ast.AST, fra
         layer = part
     if isinstance(layer, Obj) and kept.stays(layer):
         layer = kept_layer(interp, layer, node, frame)
+    if isinstance(layer, Obj) and interp.table.rows["layers"].get(layer.row, NO_ROW).get("cell"):
+        model.broken = f"{layer.row} among its layers"
+        return
     if not isinstance(layer, Obj):
         why = layer.why if isinstance(layer, Unknown) else None
         model.broken = interp.table.left(why) if why else "a layer of it is not known"
@@ -187,6 +192,8 @@ def apply(interp: Interpreter, layer: Obj, node: ast.Call, frame: Frame) -> Valu
         return interp.unsupported(f"a call of {layer.row}", node, frame)
     values = interp.elements(node.args, frame)
     keywords = {k.arg: interp.eval(k.value, frame) for k in node.keywords}
+    if interp.table.rows["layers"][layer.row].get("cell"):
+        return interp.unsupported(f"{layer.row} called by itself", node, frame)
     if layer.row == "Custom":
         return custom.apply(interp, layer, values, keywords, node, frame)
     if layer.row in attention.ROWS:

@@ -11,6 +11,7 @@ from k2t.analyse import (
     asked,
     callbacks,
     calls,
+    cells,
     chains,
     custom,
     datasets,
@@ -252,6 +253,7 @@ class Keras:
         args = arguments.with_arrays(self.interp, row, node, frame)
         interp = self.interp
         obj = Obj(interp.fresh(), row.name, args, interp.span(node), interp.span(interp.stmt))
+        obj = cells.of_cells(interp, obj) if row.name == "RNN" else obj
         kind = row.get("event") or KINDS.get(row.section, "object")
         seen: dict[str, Any] = {"section": row.section}
         if kind == "kept":

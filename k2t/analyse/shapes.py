@@ -259,6 +259,7 @@ RULES: dict[str, Rule] = {
     "repeat": repeat,
     "embedding": embedding,
     "rnn": rnn,
+    "rnn_cell": lambda args, shapes, items: None,
     "bidirectional": bidirectional,
     "conv_lstm": conv_lstm,
     "dot": dot,

@@ -27,7 +27,7 @@ from k2t.lower.ops import GENERAL, Context, Lowering, Op, fill, stem, used, with
 from k2t.lower.own import custom
 from k2t.lower.parameters import activity, activity_layer, param_inits, penalties
 from k2t.lower.parts import given, part
-from k2t.lower.recurrent import WRAPPER, bidirectional, conv_lstm, rnn
+from k2t.lower.recurrent import WRAPPER, bidirectional, conv_lstm, own_cell, rnn
 from k2t.lower.separable import depthwise, separable
 from k2t.lower.shaping import (
     each_step,
@@ -287,6 +287,7 @@ CODE: dict[str, Lowering] = {
     "concat": merge,
     "rnn": rnn,
     "conv_lstm": conv_lstm,
+    "own_cell": own_cell,
     "dot": merge,
     "bidirectional": bidirectional,
     "part": part,

@@ -120,6 +120,8 @@ def attribute_names(ctx: Context, model: Model, nodes: Sequence[Node]) -> dict[i
 
 def kind_stem(ctx: Context, layer: Obj) -> str:
     inner = t.get(layer.args, "layer")
+    if "rnn" in layer.args:
+        return "rnn"
     if layer.row == "Custom":
         return snake(class_name(ctx, layer))
     if layer.row == NETWORK:

@@ -38,6 +38,8 @@ def custom(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str |
     if found is None:
         raise NotMigrated("K2T903", "the class of this layer is not migrated", layer.span)
     parts = []
+    if "rnn" in layer.args:
+        shape = shape[1:] if shape is not None else None  # of a step
     if found.takes is not None:
         known = shape is not None and layer.args.get("form") is not None
         single = not known or layer.args["form"].value == Const("{0}")
@@ -56,6 +58,11 @@ def custom(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str |
         raise NotMigrated(CODE, f"{found.layer.name}: add_loss several times", layer.span)
     added = (("added_loss", "{p}"),) if found.layer.losses else ()
     penalties, constraints = of_weights(ctx, found.layer, layer)
+    if "rnn" in layer.args:
+        if added or penalties or constraints or logged_by(found):
+            why = f"RNN around {found.layer.name}, which adds losses, penalties or constraints"
+            raise NotMigrated("K2T143", why, layer.span)
+        return [around(ctx, layer, text)]
     return [
         Op(
             module=text,
@@ -66,6 +73,19 @@ def custom(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str |
             constraints=constraints,
         )
     ]
+
+
+def logged_by(found: Any) -> bool:
+    return bool(found.layer.metrics)
+
+
+def around(ctx: Context, layer: Obj, cell: str) -> Op:
+    """A loop over the steps of a sequence around a cell of the script's own."""
+    sequences, backwards = (t.data(v) for v in layer.args["rnn"].value.items)  # type: ignore[union-attr]
+    ctx.helpers["RNN"] = None
+    more = ", return_sequences=True" if sequences else ""
+    call = "{m}({x}.flip(1))" if backwards else None
+    return Op(module=f"RNN({cell}{more})", call=call, layout="last", out="last", stem="rnn")
 
 
 def logged(ctx: Context, made: Sequence[tuple[str, Op, Obj]]) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.values import Obj, Shape, Value
+from k2t.ir.values import Obj, Shape, Value, as_int
 from k2t.lower import text as t
 from k2t.lower.activations import activation_row
 from k2t.lower.convolutions import check_format, known_padding, string_padding
@@ -57,6 +57,10 @@ def cell(ctx: Context, row: Row, layer: Obj, width: str | None) -> tuple[str, bo
     recurrent_dropout = t.get(layer.args, "recurrent_dropout")
     bias = t.flag(layer.args, "use_bias")
     head = f"{width}, {units}"
+    deep = as_int(t.get(layer.args, "layers"))
+    if deep is not None:
+        head = f"{head}, num_layers={deep}"
+        check_deep(ctx, layer)
     dropped = not t.same_value(recurrent_dropout, 0.0)
     if kind == "RNN" and act == "F.relu" and not dropped:
         extra = ', nonlinearity="relu"' + ("" if bias else ", bias=False")
@@ -136,6 +140,18 @@ def applied(ctx: Context, layer: Obj, native: bool, states: str = "") -> str:
         ctx.helpers["skip_padding"] = None
         return f"skip_padding({{m}}, {{x}}{turn}, {{mask}}{turn}{states})"
     return f"{{m}}({{x}}{turn}{states}, mask={{mask}}{turn})"
+
+
+def check_deep(ctx: Context, layer: Obj) -> None:
+    """Refuse what cells in a stack do and torch's layers in a stack do not.
+
+    Raises:
+        NotMigrated: it is asked for.
+    """
+    plain = t.same_value(t.get(layer.args, "dropout"), 0.0)
+    if not native(ctx, layer) or not plain or t.flag(layer.args, "return_state"):
+        why = "cells in a stack with dropout, states or activations that torch's layers do not have"
+        raise NotMigrated("K2T142", why, layer.span)
 
 
 STATES = {"LSTM": "LSTMWithStates", "GRU": "GRUWithState", "RNN": "SimpleRNNWithState"}
@@ -290,6 +306,18 @@ def conv_lstm(
         widens=True,
     )
     return [*before, op]
+
+
+def own_cell(
+    ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None
+) -> list[Op]:
+    """What is left of RNN where its cells are none of Keras's, alike, and none of the script's.
+
+    Raises:
+        NotMigrated: always.
+    """
+    why = "RNN around cells that are not known, or not made alike"
+    raise NotMigrated("K2T142", why, layer.span)
 
 
 def inner_layer(layer: Obj) -> Obj:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from helper_child import run_keras
 from torch import nn
 
-from k2t.render.helpers import layers, recurrent
+from k2t.render.helpers import layers, recurrent, sequences
 
 GATES = {
     "sigmoid": torch.sigmoid,
@@ -121,7 +121,7 @@ def test_batch_norm(keras, name):
 )
 def test_lstm_of_convolutions(keras, activation, gate, kernel, padding, stride):
     saved = case(keras, f"ConvLSTM2d:{activation},{gate},{padding}")
-    layer = recurrent.ConvLSTM2d(
+    layer = sequences.ConvLSTM2d(
         2, 3, kernel, stride, padding, 1, True, ACTIVATIONS[activation], GATES[gate]
     )
     with torch.no_grad():

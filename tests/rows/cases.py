@@ -79,9 +79,10 @@ def layer_cases() -> list[Case]:
     cases += spelled("layers/ConvLSTM2D", "layers.ConvLSTM2D(3, 2)", (3, 5, 4, 2), dialect="keras2")
     cases += attention_cases()
     cases += single_head_cases()
+    from .cells import cell_cases
     from .masked import mask_cases
 
-    cases += mask_cases()
+    cases += [*mask_cases(), *cell_cases()]
     return [*cases, *merge_cases(), *merges_of_merges(), *state_cases(), *dot_cases()]
 
 

@@ -171,12 +171,14 @@ class Tracer:
     def points(self, model: Any) -> list[Point]:
         layers = read_model(model, self.created)[2]
         entries = {id(layer): number for number, layer in reversed(list(enumerate(layers)))}
+        # a cell of the script's own is called by the step, here and there in another order
+        cells = {id(cell) for c in self.calls if of_script(cell := getattr(c.layer, "cell", None))}
         found = []
         for call in self.calls:
             layer = call.layer
             owner = getattr(layer, "cell", layer)
             kind, entry = type(layer).__name__, entries.get(id(owner))
-            if kind in CELLS:
+            if kind in CELLS or cells & {id(layer), id(owner)}:
                 continue
             output = None
             if owner is layer and kind not in RECURRENT:
@@ -197,6 +199,12 @@ def first(value: Any) -> Any:
     return next((part for part in parts if hasattr(part, "shape")), None)
 
 
+def of_script(layer: Any) -> bool:
+    """Whether a layer is a class of the script's own."""
+    packages = ("builtins", "keras", "tf_keras", "tensorflow")
+    return type(layer).__module__.partition(".")[0] not in packages
+
+
 def channels_last(value: Array, layer: Any) -> Array:
     if getattr(layer, "data_format", None) == "channels_first" and value.ndim > 2:
         return np.moveaxis(value, 1, -1)
@@ -208,8 +216,7 @@ def noting_activation(layer: Any, seen: list[tuple[Any, Any]]) -> Iterator[None]
     """Notes in `seen` what the layer's own activation is given and makes of it, while inside."""
     activation = vars(layer).get("activation")  # recurrent layers have a property: their cell's
     # a layer of the script: the port's applies its activation itself
-    own = type(layer).__module__.partition(".")[0] not in ("keras", "tf_keras", "tensorflow")
-    if own or not callable(activation) or type(layer).__name__ in CELLS:
+    if of_script(layer) or not callable(activation) or type(layer).__name__ in CELLS:
         yield
         return
 
