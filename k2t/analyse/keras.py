@@ -376,12 +376,9 @@ class Keras:
             if state.fed == UNKNOWN or not isinstance(state.fed, Array | Instance):
                 state.fed = fed
         arguments.split_validation(self.interp, args, node)
-        results: dict[str, Value] = {
-            "fit": History(model, interp.span(node)),
-            "evaluate": UNKNOWN,
-            "train_on_batch": UNKNOWN,
-            "predict": nesting.predicted(interp, state),
-        }
+        results: dict[str, Value] = {"evaluate": UNKNOWN, "train_on_batch": UNKNOWN}
+        results["fit"] = History(model, interp.span(node))
+        results["predict"] = nesting.predicted(interp, state)
         result = results.get(name, NONE)
         fed = args.get("x", Arg(UNKNOWN)).value
         if name == "fit" and isinstance(fed, Instance):
