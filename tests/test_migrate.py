@@ -121,7 +121,7 @@ model.fit(x, y{fit})
         ("compiled", ", metrics=[lambda a, b: len(a)]", "metric"),
         ("fit", ", steps_per_epoch=3", "steps_per_epoch"),
         ("fit", ", callbacks=[keras.callbacks.RemoteMonitor()]", "callbacks"),
-        ("fit", ", steps_per_epoch=2", "steps_per_epoch"),
+        ("fit", ", shuffle='batch'", "shuffle"),
     ],
 )
 def test_what_is_not_carried_is_an_error_at_its_place(place: str, text: str, word: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.names import canonical
+from k2t.analyse.precision import policies
 from k2t.analyse.state import statements
 from k2t.analyse.statements import Layout
 from k2t.ir.program import Use
@@ -70,6 +71,9 @@ def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:
     for stmt in gone:
         yield found.use("drop", stmt, stmt, path=found.named(stmt))
     inside = {id(node) for stmt in gone for node in ast.walk(stmt)}
+    for about, name in policies(interp.tree, found.path):
+        spans = tuple(layout.with_comments(s) for s in about)
+        yield found.use("precision", about[-1], about[-1], policy=name, about=spans)
     for stmt in statements(interp.tree.body):
         if isinstance(stmt, ast.With) and found.is_place(stmt):
             body = [layout.with_comments(s) for s in stmt.body]
@@ -241,5 +245,5 @@ class Configuring:
             if kind == "drop" and isinstance(stmt, ast.stmt)
             else of(stmt)
         )
-        scope = self.layout.scope(node)
-        return Use(kind=kind, call=of(node), stmt=whole, scope=scope, data=data)
+        scope, branch = self.layout.scope(node), self.layout.branch(node)
+        return Use(kind=kind, call=of(node), stmt=whole, scope=scope, branch=branch, data=data)

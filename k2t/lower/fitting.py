@@ -35,6 +35,7 @@ from k2t.lower.feeding import (
 )
 from k2t.lower.images import check_steps, is_flow
 from k2t.lower.model import Draft
+from k2t.lower.precision import precision
 
 FIT_CARRIED = {
     "x", "y", "batch_size", "epochs", "verbose", "validation_split", "validation_data", "shuffle",
@@ -72,6 +73,7 @@ def fit(edits: Edits, use: Use) -> None:
         values["val"] = validation_loader(edits, use, draft)
     values["epochs"] = (use.args["epochs"].span,) if "epochs" in use.args else "1"
     values["quiet"] = quiet(use)
+    values["precision"] = precision(edits.program)
     values["train_steps"] = limit(edits, use, "steps_per_epoch", "x")
     values["val_steps"] = limit(edits, use, "validation_steps", "validation_data")
     values["every"] = validation_freq(edits, use)

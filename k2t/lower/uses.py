@@ -43,6 +43,7 @@ from k2t.lower.functions import (
 from k2t.lower.images import flow, generator, generator_fit
 from k2t.lower.inplace import in_place, operation
 from k2t.lower.model import Draft
+from k2t.lower.precision import policy, precision
 from k2t.lower.weights import get_state, get_weights, set_state, set_weights
 
 
@@ -68,7 +69,10 @@ def trainer_for(edits: Edits, use: Use) -> str:
         quiet = t.same_value(t.get(use.args, "verbose"), 0)
         options = ["logger", "enable_checkpointing", "enable_model_summary"]
         options[2:2] = ["enable_progress_bar"] if quiet else []
-        made = f"{name} = L.Trainer({', '.join(f'{option}=False' for option in options)})"
+        settings = [f"{option}=False" for option in options]
+        if (found := precision(edits.program)) is not None:
+            settings.insert(0, f'precision="{found}"')
+        made = f"{name} = L.Trainer({', '.join(settings)})"
         edits.inserted.append((use.stmt, (made,)))
     return name
 
@@ -164,7 +168,7 @@ def predict(edits: Edits, use: Use) -> None:
     edits.predicted.add(draft.model.id)
     if draft.heads:
         batches = code(f"zip(*{trainer}.predict(", use.receiver or "", ", ", made, "))")
-        each = "torch.cat(output).numpy()"
+        each = f"torch.cat(output){single(edits)}.numpy()"
         names = ", ".join(f'"{head.name}"' for head in draft.heads)
         named = code(f"{{name: {each} for name, output in zip([{names}], ", batches, ")}")
         listed = code(f"[{each} for output in ", batches, "]")
@@ -176,11 +180,18 @@ def predict(edits: Edits, use: Use) -> None:
         head, ending = "(", " > 0.5).int()"
     elif classes:
         ending = ".argmax(-1)"
+    else:
+        ending = single(edits)
     result = code(
         f"{head}torch.cat({trainer}.predict(", use.receiver or "", ", ", made, f")){ending}.numpy()"
     )  # fmt: skip
     edits.edits.append(Edit(use.call, result))
     return None
+
+
+def single(edits: Edits) -> str:
+    """numpy has no bfloat16: what is computed in half precision is handed out in single."""
+    return ".float()" if precision(edits.program) is not None else ""
 
 
 def plain_predict(edits: Edits, use: Use, draft: Draft, x: Arg) -> None:
@@ -361,6 +372,7 @@ HANDLERS = {
     "unwrapped": unwrapped,
     "version": version,
     "devices": devices,
+    "precision": policy,
     "part_call": part_call,
     "static_if": static_if,
     "callback": callback,

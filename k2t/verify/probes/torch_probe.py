@@ -334,15 +334,21 @@ def output_values(call: str, result: Any) -> dict[str, Any]:
     batches = [leaves(batch) for batch in result or []]
     names = batches[0] if batches else {}
     return {
-        name: np.concatenate([np.atleast_1d(np.asarray(batch[name])) for batch in batches])
+        name: np.concatenate([np.atleast_1d(np.asarray(single(batch[name]))) for batch in batches])
         for name in names
     }
+
+
+def single(value: Any) -> Any:
+    """A tensor of half precision in single: numpy has no bfloat16."""
+    half = torch.is_tensor(value) and value.dtype in (torch.bfloat16, torch.float16)
+    return value.float() if half else value
 
 
 def plain(value: Any) -> Any:
     """Tensors as arrays, also those inside lists."""
     if torch.is_tensor(value):
-        return value.detach().cpu().numpy()
+        return single(value.detach().cpu()).numpy()
     if isinstance(value, list | tuple):
         return [plain(part) for part in value]
     return getattr(value, "history", value)

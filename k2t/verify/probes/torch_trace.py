@@ -63,7 +63,8 @@ def arrays(value: Any) -> dict[str, Array]:
 
 
 def to_array(value: torch.Tensor) -> Array:
-    array: Array = value.detach().cpu().numpy().copy()
+    half = value.dtype in (torch.bfloat16, torch.float16)  # numpy has no bfloat16
+    array: Array = (value.float() if half else value).detach().cpu().numpy().copy()
     return array
 
 

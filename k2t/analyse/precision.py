@@ -1,0 +1,59 @@
+"""Policies of mixed precision: in which precision a script has Keras compute."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+
+from k2t.analyse.state import statements
+
+SETTERS = (
+    "keras.mixed_precision.set_global_policy",
+    "keras.mixed_precision.set_dtype_policy",
+    "keras.mixed_precision.experimental.set_policy",
+    "keras.config.set_dtype_policy",
+)
+POLICIES = (
+    "keras.mixed_precision.Policy",
+    "keras.mixed_precision.DTypePolicy",
+    "keras.mixed_precision.experimental.Policy",
+    "keras.dtype_policies.DTypePolicy",
+    "keras.DTypePolicy",
+)
+
+Path = Callable[[ast.AST], str | None]
+
+
+def policies(tree: ast.Module, path: Path) -> Iterator[tuple[list[ast.stmt], str | None]]:
+    """Each policy that is set: the statements about it, and its name (None: not known)."""
+    all_ = list(statements(tree.body))
+    made: dict[str, tuple[ast.stmt, str | None]] = {}
+    for stmt in all_:
+        match stmt:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=func, args=[given])):
+                if path(func) in POLICIES:
+                    made[name] = (stmt, named(given))
+    for stmt in all_:
+        match stmt:
+            case ast.Expr(value=ast.Call(func=func, args=[given])) if path(func) in SETTERS:
+                known = made.get(given.id) if isinstance(given, ast.Name) else None
+                if isinstance(given, ast.Call) and path(given.func) in POLICIES and given.args:
+                    given = given.args[0]
+                if known is None:
+                    yield [stmt], named(given)
+                    continue
+                assert isinstance(given, ast.Name)
+                about = [s for s in all_ if says(s, given.id)]
+                yield [known[0], stmt, *about], known[1]
+
+
+def named(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def says(stmt: ast.stmt, name: str) -> bool:
+    """Whether a statement prints a policy."""
+    match stmt:
+        case ast.Expr(value=ast.Call(func=ast.Name(id="print"))):
+            return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(stmt))
+    return False
