@@ -24,6 +24,19 @@ def small_normal(shape, dtype=None):
     return keras.random.normal(shape, stddev=0.05, dtype=dtype)
 
 
+class Spread(keras.initializers.Initializer):
+    """Uniform up to a width."""
+
+    def __init__(self, width):
+        self.width = width
+
+    def __call__(self, shape, dtype=None):
+        return keras.random.uniform(shape, -self.width, self.width, dtype=dtype)
+
+    def get_config(self):
+        return {"width": self.width}
+
+
 def ridge(w):
     return 2e-3 * ops.sum(ops.square(w))
 
@@ -72,7 +85,14 @@ model = keras.Sequential(
             kernel_initializer=small_normal,
             kernel_constraint=Bounded(0.2),
         ),
-        layers.Conv2D(8, 3, strides=2, activation=centred, activity_regularizer="l2"),
+        layers.Conv2D(
+            8,
+            3,
+            strides=2,
+            activation=centred,
+            activity_regularizer="l2",
+            kernel_initializer=Spread(0.1),
+        ),
         layers.Flatten(),
         layers.Dense(16, activation="relu", kernel_regularizer=Orthogonal(1e-3)),
         Gate(),

@@ -265,18 +265,22 @@ def draw(row: Row, operands: Mapping[str, str], values: Mapping[str, Value]) -> 
         return typed(text, values)
     start = values["mean"] if "mean" in values else values["minval"]
     width = values["stddev"] if "mean" in values else width_of(start, values["maxval"])
-    if not t.same_value(width, 1.0):
+    if not (is_literal(width) and t.same_value(width, 1.0)):
         text = arithmetic(" * ", [t.text(width), text])
-    if not t.same_value(start, 0.0):
+    if not (is_literal(start) and t.same_value(start, 0.0)):
         text = arithmetic(" + ", [t.text(start), text])
     return text
 
 
 def width_of(low: Value, high: Value) -> Value:
-    """How far two numbers are apart."""
+    """How far two numbers are apart; what has a name keeps it."""
     one, two = t.data(low), t.data(high)
-    if isinstance(one, int | float) and isinstance(two, int | float):
-        return high if one == 0 else Const(two - one)
+    if is_literal(low) and one == 0:
+        return high
+    if is_literal(low) and is_literal(high):
+        return Const(two - one)
+    if t.text(low) == f"-{t.text(high)}":
+        return Sym(Expr(arithmetic(" * ", ["2", t.text(high)])))
     return Sym(Expr(arithmetic(" - ", [t.text(high), t.text(low)])))
 
 
@@ -299,6 +303,11 @@ def constant(values: Mapping[str, Value]) -> str:
         return t.text(values["value"])
     text = f"torch.tensor({t.text(values['value'])}, device={t.data(values['like'])}.device)"
     return typed(text, values)
+
+
+def is_literal(value: Value) -> bool:
+    """Whether a number is written as one, not as a name that has this value here."""
+    return isinstance(value, Const) and (value.expr is None or is_number(value.expr.text))
 
 
 def accepted(row: Row, name: str) -> list[Value]:

@@ -7,6 +7,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,21 @@ def without_dropout(cell: Any) -> None:
     cell.__init__ = patched
 
 
-def fix_noise(keras: Any) -> None:
-    """Normal noise drawn by scripts and by the Gaussian layers becomes fixed numbers."""
+class Starts:
+    """Inside of it numbers are drawn by chance: initial values, whose distribution is compared."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+
+    def __enter__(self) -> None:
+        self.depth += 1
+
+    def __exit__(self, *error: object) -> None:
+        self.depth -= 1
+
+
+def fix_noise(keras: Any, starts: Starts) -> None:
+    """Noise drawn by scripts and by the Gaussian layers becomes fixed numbers."""
     import tensorflow as tf  # type: ignore[import-untyped]
 
     def drawn(draw: Callable[..., Any], shape: Any) -> Any:
@@ -105,7 +119,27 @@ def fix_noise(keras: Any) -> None:
             (tf.random, "uniform"),
         ):
             if hasattr(place, attribute):
-                setattr(place, attribute, normal if "normal" in attribute else uniform)
+                by_chance = getattr(place, attribute)
+                fixed = normal if "normal" in attribute else uniform
+                setattr(place, attribute, either(by_chance, fixed, starts))
+        add_weight = keras.layers.Layer.add_weight
+
+        @wraps(add_weight)
+        def added(*args: Any, **kwargs: Any) -> Any:
+            with starts:
+                return add_weight(*args, **kwargs)
+
+        keras.layers.Layer.add_weight = added
+
+
+def either(
+    by_chance: Callable[..., Any], fixed: Callable[..., Any], starts: Starts
+) -> Callable[..., Any]:
+    @wraps(by_chance)
+    def drawn(*args: Any, **kwargs: Any) -> Any:
+        return (by_chance if starts.depth else fixed)(*args, **kwargs)
+
+    return drawn
 
 
 def _parts(shape: Any) -> Any:

@@ -30,6 +30,7 @@ from k2t.verify.probes.child import (
 )
 from k2t.verify.probes.engines import load_engine
 from k2t.verify.probes.keras_chance import (
+    Starts,
     draw_nothing,
     fix_images,
     fix_noise,
@@ -55,11 +56,9 @@ class Probe:
         self.kept: list[Any] = []  # layers and models, so that no id is used twice
         self.models: list[Any] = []  # fitted, in order of the first fit
         self.first_use: dict[int, tuple[str, list[Entry]]] = {}
-        self.drawn = Drawn(keras)
-        self.busy = (
-            False  # inside fit, evaluate or predict: calls nested in them are not the script's
-        )
-        self.training = False  # a train_step is being traced or run
+        self.drawn, self.starts = Drawn(keras), Starts()
+        # inside fit, evaluate or predict, where calls are not the script's; inside a train_step
+        self.busy = self.training = False
         self.taps: list[float] = []
         self.sizes: list[int] = []
         self.tracer = Tracer(keras, self.created, options.batches) if options.trace else None
@@ -70,7 +69,7 @@ class Probe:
     def install(self) -> None:
         self.watch_layers()
         switch_off_dropout(self.keras)
-        fix_noise(self.keras)
+        fix_noise(self.keras, self.starts)
         fix_images(self.keras)
         keep_order()
         draw_nothing(self.keras)
@@ -298,7 +297,8 @@ class Probe:
             call, initial = self.first_use.get(id(model), ("fit", entries))
             self.recording.starts.append((call, initial))
             if self.options.draws:
-                drawn = draw_entries(initial, layers, self.options.draws, to_numpy)
+                with self.starts:
+                    drawn = draw_entries(initial, layers, self.options.draws, to_numpy)
                 self.recording.draws.append(drawn)
         record = Fit(number, initial=entries, traversal=traversal)
         if self.tracer is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +49,8 @@ def switch_off_chance() -> None:
         by_chance = getattr(torch, name)
 
         def drawn(*size: Any, **kwargs: Any) -> torch.Tensor:
-            if kwargs.get("generator") is not None:  # as what disturbs the control
+            # what disturbs the control, and initial values: their distribution is compared
+            if kwargs.get("generator") is not None or in_constructor():
                 return by_chance(*size, **kwargs)  # type: ignore[no-any-return]
             shape = size[0] if size and not isinstance(size[0], int) else size
             value = torch.from_numpy(draw(kwargs.get("size", shape)))
@@ -60,6 +62,16 @@ def switch_off_chance() -> None:
 
     fix("randn", fixed_noise)
     fix("rand", fixed_draw)
+
+
+def in_constructor() -> bool:
+    """Whether a module is being made."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code.co_name == "__init__" and isinstance(frame.f_locals.get("self"), nn.Module):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def without_dropout(cls: Any) -> None:

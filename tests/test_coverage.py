@@ -1,0 +1,43 @@
+"""docs/coverage.md and README say what the rules say, and no name of Keras is without a word."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.coverage import DOCUMENT, MODULES, ROOT, SHOWN, Entry, entries, public_names
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, list[Entry]]:
+    names = public_names(list(MODULES.values()))
+    return {module: list(entries(module, of)) for module, of in names.items()}
+
+
+def test_every_name_has_a_rule_or_a_reason(found: dict[str, list[Entry]]) -> None:
+    """But for keras.ops, where a name without a rule is refused like any other."""
+    left = [f"{m}.{e.name}" for m, of in found.items() for e in of if e.kind == "open"]
+    assert [name for name in left if not name.startswith("keras.ops.")] == []
+
+
+def test_the_tables_are_of_these_rules(found: dict[str, list[Entry]]) -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for module, of in found.items():
+        table = text.partition(f"## `{module}`\n")[2].partition("\n## ")[0]
+        told = dict(re.findall(r"^\| (\w+) \|(.*)\|$", table, re.M))
+        told.pop("name")
+        assert list(told) == [entry.name for entry in of], "run python -m tests.coverage"
+        for entry in of:
+            row = told[entry.name]
+            is_row = re.search(r"plain|helper|golden cases and tests", row) is not None
+            assert is_row == (entry.kind == "row"), f"{entry.name}: run python -m tests.coverage"
+            assert entry.kind == "row" or entry.about in row
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(("name", "case"), SHOWN.items())
+def test_what_is_no_row_is_in_a_golden_case(name: str, case: str) -> None:
+    text = (Path(ROOT) / case / "before.py").read_text(encoding="utf-8")
+    assert name.rpartition(".")[2] in text
