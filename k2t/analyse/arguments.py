@@ -8,7 +8,8 @@ from typing import Any
 from k2t.analyse import expressions
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame
-from k2t.ir.values import Arg, Array, Const, ListRef, Sym, Tuple, Value
+from k2t.ir.source import Span
+from k2t.ir.values import Arg, Array, Const, ListRef, Sym, Tuple, Value, known
 from k2t.table import Row
 
 BASE_ARGUMENTS = (
@@ -49,6 +50,45 @@ def bind_row(interp: Interpreter, row: Row, node: ast.Call, frame: Frame) -> dic
             continue
         args[name] = arg  # one that the row does not know is refused when it is lowered
     return args
+
+
+def made_with(
+    interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame
+) -> dict[str, Arg]:
+    """The arguments of a constructor; other names of a class may have other defaults."""
+    args = with_arrays(interp, row, node, frame)
+    if "old_kernel" in row.data and interp.dialect == "keras2":
+        args = with_kernel(interp, row, node, frame, args)
+    name = path.rpartition(".")[2]
+    own = row.get("spellings", {}).get(name)
+    if own is None:
+        return args
+    unsaid = {key: value for key, value in own.items() if args[key].span is None}
+    return {
+        **args,
+        **{key: Arg(default(value)) for key, value in unsaid.items()},
+        "@spelling": Arg(Const(name)),
+    }
+
+
+def with_kernel(
+    interp: Interpreter, row: Row, node: ast.Call, frame: Frame, args: dict[str, Arg]
+) -> dict[str, Arg]:
+    """``Convolution2D(32, 3, 3)``: Keras 2 took two numbers for the kernel's height and width."""
+    named = [args.pop(name, None) for name in row.data["old_kernel"]]
+    sides = [arg for arg in named if arg is not None]
+    new = any(k.arg in ("padding", "strides", "data_format") for k in node.keywords)
+    if len(node.args) == 3 and not new:
+        sides = [Arg(interp.written(n, frame), interp.span(n)) for n in node.args[1:]]
+    if len(sides) != 2 or not all(known(arg.value, int) and arg.span for arg in sides):
+        return args
+    first, last = (arg.span for arg in sides)
+    assert first is not None
+    assert last is not None
+    kernel = Arg(Tuple((sides[0].value, sides[1].value)), Span(first.start, last.end))
+    plain = next(p.default for p in row.params if p.name == "strides")
+    strides = args["strides"] if args["strides"].span != last else Arg(default(plain))
+    return {**args, "kernel_size": kernel, "strides": strides}
 
 
 def with_arrays(interp: Interpreter, row: Row, node: ast.Call, frame: Frame) -> dict[str, Arg]:

@@ -210,7 +210,7 @@ class Keras:
                 return graph.functional_layer(self.interp, row, node, frame)
             if "distributes" in row.data:
                 return distributed.each_step(self.interp, row, node, frame)
-            return self.construct(row, node, frame)
+            return self.construct(row, path, node, frame)
         if row is not None and row.section in ("utils", "datasets", "applications"):
             return datasets.call(self.interp, row, path, node, frame)
         if row is not None and row.section == "activations":
@@ -223,7 +223,7 @@ class Keras:
         if row is not None and row.section == "losses" and path.rpartition(".")[2].islower():
             return operations.loss_of(self.interp, row, path, node, frame)
         if row is not None:
-            return self.construct(row, node, frame)
+            return self.construct(row, path, node, frame)
         if path in CONSTANTS and not node.args:
             self.interp.event("constant", node, frame, value=CONSTANTS[path], path=path)
             return Const(CONSTANTS[path])
@@ -249,8 +249,8 @@ class Keras:
             return Unknown(path)
         return self.interp.unsupported(path, node, frame)
 
-    def construct(self, row: Row, node: ast.Call, frame: Frame) -> Obj:
-        args = arguments.with_arrays(self.interp, row, node, frame)
+    def construct(self, row: Row, path: str, node: ast.Call, frame: Frame) -> Obj:
+        args = arguments.made_with(self.interp, row, path, node, frame)
         interp = self.interp
         obj = Obj(interp.fresh(), row.name, args, interp.span(node), interp.span(interp.stmt))
         obj = cells.of_cells(interp, obj) if row.name == "RNN" else obj

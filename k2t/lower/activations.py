@@ -36,8 +36,8 @@ def activation(ctx: Context, value: Value, axis: int = -1) -> list[Op]:
     row = activation_row(ctx, value)
     if row is None:
         return []
-    if isinstance(value, Const) and value.expr is not None and value.expr.text.isidentifier():
-        return [from_table(ctx, row, value)]
+    if (looked_up := from_table(ctx, row, value)) is not None:
+        return [looked_up]
     module = str(row.for_dialect(ctx.dialect, "module", ""))
     call = str(row.for_dialect(ctx.dialect, "call"))
     first = None
@@ -59,12 +59,19 @@ def activation(ctx: Context, value: Value, axis: int = -1) -> list[Op]:
     ]
 
 
-def from_table(ctx: Context, row: Row, value: Const) -> Op:
-    """An activation named by a variable: looked up among the ones the script uses."""
-    module = str(row.for_dialect(ctx.dialect, "module", "")) or "nn.Identity"
-    ctx.tables.setdefault("ACTIVATIONS", {})[str(value.value)] = module
-    assert value.expr is not None
-    return Op(module=f"ACTIVATIONS[{value.expr.text}]()", stem="activation", layout="any")
+def from_table(ctx: Context, row: Row, value: Value) -> Op | None:
+    """An activation named by a variable: looked up among the ones the script uses.
+
+    None where no variable names it, or it is no class that is made without arguments.
+    """
+    expr = value.expr if isinstance(value, Const) else None
+    if expr is None or not expr.text.isidentifier():
+        return None
+    module = str(row.for_dialect(ctx.dialect, "module", ""))
+    if not module or module.endswith(")") or row.get("axis"):
+        return None
+    ctx.tables.setdefault("ACTIVATIONS", {})[str(t.data(value))] = module
+    return Op(module=f"ACTIVATIONS[{expr.text}]()", stem="activation", layout="any")
 
 
 def activation_layer(

@@ -12,7 +12,7 @@ from k2t.ir.torch import InitCase, Line
 from k2t.ir.values import Obj
 from k2t.lower import text as t
 from k2t.lower.ops import Context, Op
-from k2t.lower.recurrent import WRAPPER, inner_layer, recurrent_inits
+from k2t.lower.recurrent import WRAPPER, inner_layer, recurrent_inits, spelling
 
 RECURRENT = {"LSTM", "GRU", "SimpleRNN", "Bidirectional"}
 BASES = {
@@ -133,6 +133,10 @@ def recurrent_start(ctx: Context, op: Op, layer: Obj) -> Start:
         gate = "p.chunk(4)[1]" if WRAPPER.match(op.module or "") else gate
         lines.append(f"        nn.init.ones_({gate})")
         words.append("forget gates at one")
+    if spelling(layer) == "CuDNNLSTM":
+        return Start(
+            (*lines, "    else:", "        " + bias.replace("{p}", "p")), (*words, "zero biases")
+        )
     lines += [
         "    else:",
         "        nn.init.zeros_(p).requires_grad_(False)  # Keras has one bias per gate",

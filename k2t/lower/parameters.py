@@ -101,8 +101,9 @@ def penalties(ctx: Context, row: Row, layer: Obj) -> tuple[tuple[str, str], ...]
 
 
 def halves(row: Row, layer: Obj, torch: str, keras: str) -> list[str]:
-    """Where torch has a parameter of Keras's: both biases of a GRU are one there."""
-    both = row.get("torch_class") == "GRU" and keras == "bias" and t.flag(layer.args, "reset_after")
+    """Where torch has a parameter of Keras's: both biases of a GRU are one there, or of CuDNN's."""
+    gru = row.get("torch_class") == "GRU" and t.flag(layer.args, "reset_after")
+    both = keras == "bias" and (gru or "@spelling" in layer.args)
     return [torch, torch.replace("_ih_", "_hh_")] if both else [torch]
 
 

@@ -320,6 +320,12 @@ def own_cell(
     raise NotMigrated("K2T142", why, layer.span)
 
 
+def spelling(layer: Obj) -> str | None:
+    """The name that a layer was made by, where it has other defaults; CuDNNLSTM has two biases."""
+    said = inner_layer(layer).args.get("@spelling")
+    return str(t.data(said.value)) if said is not None else None
+
+
 def inner_layer(layer: Obj) -> Obj:
     """The recurrent layer inside a Bidirectional, or the layer itself."""
     inner = t.get(layer.args, "layer")

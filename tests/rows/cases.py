@@ -22,8 +22,23 @@ OLD = {
     "layers.LSTM(5)": f"layers.LSTM(5, recurrent_activation={HARD})",
     "layers.GRU(5)": f"layers.GRU(5, recurrent_activation={HARD}, reset_after=False)",
     "layers.GRU(5, reset_after=True)": f"layers.GRU(5, recurrent_activation={HARD})",
+    "layers.CuDNNGRU(5)": "layers.GRU(5)",
+    "layers.CuDNNLSTM(5)": "layers.LSTM(5)",
+    "layers.ThresholdedReLU()": "layers.ReLU(threshold=1.0)",
+    "layers.ThresholdedReLU(0.3)": "layers.ReLU(threshold=0.3)",
+    "layers.Convolution2D(4, 3, 2)": "layers.Conv2D(4, (3, 2))",
+    "layers.Convolution2D(4, 2, 3, subsample=(2, 1))": "layers.Conv2D(4, (2, 3), (2, 1))",
+    "layers.Conv2D(4, nb_row=2, nb_col=3)": "layers.Conv2D(4, (2, 3))",
     "layers.ConvLSTM2D(3, 2)": f"layers.ConvLSTM2D(3, 2, recurrent_activation={HARD})",
 }
+OLD_LAYERS = [
+    ("layers.CuDNNGRU(5)", (6, 4)),
+    ("layers.ThresholdedReLU()", (6, 4)),
+    ("layers.ThresholdedReLU(0.3)", (6, 5, 4)),
+    ("layers.Convolution2D(4, 3, 2)", (6, 5, 3)),
+    ("layers.Convolution2D(4, 2, 3, subsample=(2, 1))", (6, 5, 3)),
+    ("layers.Conv2D(4, nb_row=2, nb_col=3)", (6, 5, 3)),
+]
 HEAD = "import keras\nfrom keras import layers\n\n"
 
 
@@ -77,6 +92,10 @@ def layer_cases() -> list[Case]:
         name = layer.partition("(")[0]
         cases += spelled(f"layers/{name}", f"layers.{layer}", (6, 4), dialect="keras2")
     cases += spelled("layers/ConvLSTM2D", "layers.ConvLSTM2D(3, 2)", (3, 5, 4, 2), dialect="keras2")
+    for layer, shape in OLD_LAYERS:
+        row = OLD[layer].removeprefix("layers.").partition("(")[0]
+        row = "ThresholdedReLU" if "Threshold" in layer else row
+        cases += spelled(f"layers/{row}", layer, shape, dialect="keras2")
     cases += attention_cases()
     cases += single_head_cases()
     from .cells import cell_cases
