@@ -53,6 +53,7 @@ GOLDEN = (
     "ops/arange",
     "ops/eye",
     "ops/scalar",
+    "ops/number",
 )
 # layer, shape of the input, axes that are dropped as a whole, what ones become
 DROPOUTS = [

@@ -5,14 +5,28 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from k2t.analyse import scorers
 from k2t.analyse.state import Frame
 from k2t.analyse.tensor_shapes import BATCH
-from k2t.ir.values import NONE, UNKNOWN, Const, Expr, Samples, Shape, Sym, Tensor, Tuple, Value
+from k2t.ir.values import (
+    NONE,
+    UNKNOWN,
+    Bound,
+    Const,
+    Expr,
+    Samples,
+    Shape,
+    Sym,
+    Tensor,
+    Tuple,
+    Value,
+)
 
 if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
 
 SHAPES = ("keras.backend.int_shape", "keras.ops.shape")
+SIZES = ("keras.ops.size", "tensorflow.size")
 DYNAMIC = ("keras.backend.shape", "keras.ops.shape", "tensorflow.shape")
 """Of these, and of those whose batch axis is a tensor or a number when the model runs."""
 
@@ -20,6 +34,11 @@ DYNAMIC = ("keras.backend.shape", "keras.ops.shape", "tensorflow.shape")
 def call(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value | None:
     """``int_shape(x)`` and ``ndim(x)`` of a tensor; None where it is something else."""
     ranks = ("keras.backend.ndim", "keras.ops.ndim")
+    if path in SIZES and len(node.args) == 1:
+        value = interp.eval(node.args[0], frame)
+        if isinstance(value, Tensor) and interp.graph[value.node].whole:
+            interp.event("asked", node, frame, x=node.args[0], way="{x}.numel()")
+            return Sym(type="int")
     if path not in (*SHAPES, *DYNAMIC, *ranks) or len(node.args) != 1:
         return None
     value = interp.eval(node.args[0], frame)
@@ -42,6 +61,8 @@ def call(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value 
 
 def member(interp: Interpreter, owner: Tensor, attr: str, node: ast.AST, frame: Frame) -> Value:
     """An attribute of a tensor."""
+    if attr in scorers.ASSIGNS:
+        return Bound(owner, attr)
     if interp.graph[owner.node].whole and attr in ("shape", "dtype"):
         return whole(interp, owner, attr, node)
     if attr == "shape":

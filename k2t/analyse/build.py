@@ -16,6 +16,7 @@ from k2t.analyse import (
     hooks,
     kept,
     names,
+    scorers,
     weights,
 )
 from k2t.analyse.added import added_losses, used, with_nodes
@@ -66,6 +67,7 @@ USES = (
     "operation",
     *custom.EVENTS,
     *generators.EVENTS,
+    *scorers.EVENTS,
     "application",
     "training_said",
 )
@@ -278,6 +280,8 @@ class Assembly:
             data["whole"] = self.layout.with_comments(stmt)
         if event.kind == "class" and isinstance(node, ast.ClassDef):
             data |= sequence_class(self.interp, node)
+            if event["base"] in scorers.BASES:
+                data |= scorers.class_spans(self.interp, node, event["base"])
             if event["base"] == hooks.BASE:
                 data["hooks"] = hooks.own_callback(self.interp, node, event["index"])
         return Use(

@@ -30,7 +30,10 @@ def compile_of(
         if known is None:
             found[made.span] = made
         else:
-            found[made.span] = replace(known, others=(*known.others, made.args))
+            functions = {**known.functions, **made.functions}
+            found[made.span] = replace(
+                known, others=(*known.others, made.args), functions=functions
+            )
         place = list(found).index(made.span)
         if place < last.get(event["model"], place) or (place and made.receiver is None):
             interp.models[event["model"]].broken = "it is compiled more than once, in turns"

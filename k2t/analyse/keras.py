@@ -27,6 +27,7 @@ from k2t.analyse import (
     nesting,
     operations,
     scored,
+    scorers,
     weights,
     wrapped,
 )
@@ -77,9 +78,7 @@ class Keras:
             frame.bind(name, Ref(names.canonical(f"{section}.{name}")))
 
     def attribute(self, path: str) -> Value:
-        if path == "tensorflow.newaxis":
-            return NONE
-        return Ref(path)
+        return NONE if path == "tensorflow.newaxis" else Ref(path)
 
     def mentions(self, node: ast.expr, frame: Frame) -> bool:
         """Whether an expression reads a Keras or TensorFlow name."""
@@ -96,7 +95,7 @@ class Keras:
                 return True
             case Unknown(why=why):
                 return why is not None
-        return custom.owns(self.interp, callee)
+        return custom.owns(self.interp, callee) or scorers.owns(self.interp, callee)
 
     def bound(self, name: str, value: Value) -> None:
         """A variable was assigned: models and layers remember the name they are known by."""
@@ -141,7 +140,7 @@ class Keras:
             self.parents[index] = above
         if base is not None:
             self.bases[index] = base
-        if base in (*custom.BASES, *handed.BASES):
+        if base in (*custom.BASES, *handed.BASES, *scorers.BASES):
             del interp.events[events:]  # what registers it for files of Keras's goes with them
         if base is not None and base not in custom.BASES:
             interp.event("class", stmt, frame, base=base, index=index)
@@ -175,6 +174,8 @@ class Keras:
                     model = wrapped.model_of(self.interp, callee).id
                     return self.call_model(model, node, frame)
                 return graph.apply(self.interp, callee, node, frame)
+            case Class() | Bound() if scorers.owns(self.interp, callee):
+                return scorers.call(self.interp, callee, node, frame)
             case Class():
                 return custom.make(self.interp, callee, node, frame)
             case Bound(receiver=Instance() as layer, name=name):
@@ -231,8 +232,7 @@ class Keras:
 
     def special(self, path: str, node: ast.Call, frame: Frame) -> Value:
         values = arguments.evaluated(self.interp, node, frame)
-        found = handed.looked_up(self.interp, path, values, node, frame)
-        if found is not None:
+        if (found := handed.looked_up(self.interp, path, values, node, frame)) is not None:
             return found
         if path == "keras.utils.set_random_seed":
             self.interp.event("seed", node, frame, seed=self.interp.span(node.args[0]))

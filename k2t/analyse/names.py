@@ -42,6 +42,8 @@ MOVED = {
     "keras.models.Layer": "keras.layers.Layer",
     "keras.engine.Layer": "keras.layers.Layer",
     "keras.Layer": "keras.layers.Layer",
+    "keras.Loss": "keras.losses.Loss",
+    "keras.Metric": "keras.metrics.Metric",
     "keras.utils.Sequence": "keras.utils.PyDataset",
     "keras.backend.set_floatx": "keras.config.set_floatx",
     "keras.preprocessing.sequence.pad_sequences": "keras.utils.pad_sequences",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from k2t.analyse import arguments, drawn, graph, handed
+from k2t.analyse import arguments, drawn, graph, handed, scorers
 from k2t.analyse.operation_shapes import RULES, SEVERAL
 from k2t.analyse.state import Frame
 from k2t.analyse.tensor_shapes import BATCH, Given, Unclear, of_any_rank, slice_of
@@ -53,9 +53,11 @@ def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame)
         args = drawn.drawn(interp, args, frame)
     if args is None:
         return interp.unsupported(path, node, frame)
-    number = row.name == "cast" and isinstance(args["x"].value, Const | Sym)
+    number = row.name == "cast" and isinstance(args["x"].value, Const | Sym | Samples)
     if number and handed.in_schedule(interp, frame):
         return handed.of_number(interp, args, node, frame)
+    if number and scorers.inside(interp, frame):
+        return scorers.of_number(interp, args, node, frame)
     if row.name in drawn.MADE:
         return drawn.MADE[row.name](interp, row, args, node, frame)
     if row.name == "arange":

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k2t.analyse import calls, nesting
+from k2t.analyse import calls, nesting, scorers
 from k2t.analyse.state import Event, Frame, GraphNode, ModelState, versions_of
 from k2t.analyse.tensor_shapes import BATCH
 from k2t.ir.program import Scored
-from k2t.ir.values import Arg, Function, Shape, Tensor, Value
+from k2t.ir.values import Arg, Function, Instance, Shape, Tensor, Value
 
 if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
@@ -32,6 +32,8 @@ def functions(
             value = named_value or value_of(interp, args[name], element)
             if isinstance(value, Function) and value.index not in found:
                 found[value.index] = followed(interp, value.index, model, element, frame)
+            if isinstance(value, Instance) and value.id in interp.constructors:
+                found[-value.id] = scorers.followed(interp, value, model, frame)
     return found
 
 

@@ -9,6 +9,7 @@ from k2t.ir.program import Use
 from k2t.ir.source import Code, Span, code
 from k2t.ir.torch import Edit
 from k2t.ir.values import Arg, Array, Const, as_int
+from k2t.lower import scorers
 from k2t.lower import text as t
 from k2t.lower.edits import Edits, need
 from k2t.lower.hooks import own_callback, plain_class
@@ -335,6 +336,8 @@ def sequence(edits: Edits, use: Use) -> None:
     """A ``keras.utils.Sequence`` becomes a torch Dataset of ready batches."""
     if "hooks" in use.data:
         return own_callback(edits, use)
+    if "scorer" in use.data:
+        return scorers.own_class(edits, use)
     if str(use.data.get("base")).startswith(PLAIN):
         return plain_class(edits, use)
     if use.data.get("base") not in ("keras.utils.PyDataset", "keras.utils.Sequence"):

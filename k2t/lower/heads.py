@@ -83,6 +83,8 @@ def lower_heads(
         y = arg.value if arg is not None and isinstance(arg.value, Array) else None
         with located(compiled.span):
             loss = lower_loss(ctx, given(compiled, "loss", name, number, count), output)
+            if loss.setup is not None:
+                raise NotMigrated("K2T304", "a loss without a name for one of several outputs")
             value = given(compiled, "metrics", name, number, count)
             metrics = lower_metrics(ctx, value, output, loss, y)
             if any(m.mean for m in metrics):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from k2t.ir.finding import NotMigrated
 from k2t.ir.source import Span
 from k2t.ir.torch import Raw
-from k2t.ir.values import Arg, Array, Const, Function, Obj, Tuple, Value, as_int
+from k2t.ir.values import Arg, Array, Const, Function, Instance, Obj, Tuple, Value, as_int
 from k2t.lower import text as t
 from k2t.lower.ops import Context, fill
 from k2t.lower.parameters import value_or_default
@@ -68,11 +68,18 @@ def flattened(value: Value) -> tuple[Value, ...]:
 
 
 def lower_metric(ctx: Context, value: Value, output: Output, loss: Loss, y: Array | None) -> Metric:
+    if isinstance(value, Function | Instance) and loss.target == "labels":
+        raise NotMigrated("K2T504", "a metric of the script beside a loss that takes class numbers")
     if isinstance(value, Function):
         from k2t.lower import scored
 
         check_targets(y, output)
         return scored.metric(ctx, value, output, y)
+    if isinstance(value, Instance):
+        from k2t.lower import scorers
+
+        check_targets(y, output)
+        return scorers.metric(ctx, value, output, y)
     row, args = find_row(ctx, "metrics", value)
     if row is None and isinstance(value, Const) and ctx.dialect != "keras3":
         row, args = find_row(ctx, "losses", value)  # by the names of functions, until Keras 3

@@ -127,7 +127,7 @@ def draft(
                 "K2T305", "compile without a loss is not carried over", model.compile.span
             )
         with located(model.compile.args["loss"].span):
-            loss = lower_loss(ctx, loss_value, output)
+            loss = lower_loss(ctx, loss_value, output, y)
             check_weights(loss, y, output, weighted)
         if weighted and len(output.shape or ()) > 1:
             raise NotMigrated(
@@ -171,7 +171,7 @@ def check_others(ctx: Context, model: Model, made: Draft, output: Output, y: Arr
     """What one compile call says for other instances of the model must come to the same."""
     assert model.compile is not None
     for args in model.compile.others:
-        loss = lower_loss(ctx, t.get(args, "loss"), output)
+        loss = lower_loss(ctx, t.get(args, "loss"), output, y)
         metrics = lower_metrics(ctx, t.get(args, "metrics"), output, loss, y)
         optimizer = lower_optimizer(ctx, t.get(args, "optimizer"))
         if (loss, metrics, optimizer) != (made.loss, made.metrics, made.optimizer):
@@ -182,7 +182,7 @@ def check_others(ctx: Context, model: Model, made: Draft, output: Output, y: Arr
         if made.heads:
             raise NotMigrated("K2T306", "several outputs, compiled more than once", again.span)
         for args in (again.args, *again.others):
-            loss = lower_loss(ctx, t.get(args, "loss"), output)
+            loss = lower_loss(ctx, t.get(args, "loss"), output, y)
             metrics = lower_metrics(ctx, t.get(args, "metrics"), output, loss, y)
             if (loss, metrics) != (made.loss, made.metrics):
                 why = "compiled again with another loss or other metrics"

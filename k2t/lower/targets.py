@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.torch import Raw
-from k2t.ir.values import Arg, Array, Const, Function, Obj, Ref, Shape, Value, as_int
+from k2t.ir.values import Arg, Array, Const, Function, Instance, Obj, Ref, Shape, Value, as_int
 from k2t.lower import text as t
 from k2t.lower.logits import note_inner, note_padding
 from k2t.lower.ops import Context
@@ -69,7 +69,7 @@ def find_row(ctx: Context, section: str, value: Value) -> tuple[Row | None, Mapp
     return None, {}
 
 
-def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
+def lower_loss(ctx: Context, value: Value, output: Output, y: Array | None = None) -> Loss:
     """The loss of a model with one output.
 
     Raises:
@@ -79,6 +79,10 @@ def lower_loss(ctx: Context, value: Value, output: Output) -> Loss:
         from k2t.lower import scored
 
         return scored.loss(ctx, value)
+    if isinstance(value, Instance):
+        from k2t.lower import scorers
+
+        return scorers.loss(ctx, value, output, y)
     row, args = find_row(ctx, "losses", value)
     if row is None or row.section != "losses":
         why = t.not_known(ctx.table, "losses", value, "the loss")

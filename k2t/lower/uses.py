@@ -10,7 +10,7 @@ from k2t.ir.program import Use
 from k2t.ir.source import Code, Span, code
 from k2t.ir.torch import Edit, Snippet
 from k2t.ir.values import Arg, Array
-from k2t.lower import looped
+from k2t.lower import looped, scorers
 from k2t.lower import text as t
 from k2t.lower.batches import counts
 from k2t.lower.batchwise import ending
@@ -384,6 +384,8 @@ HANDLERS = {
     "asked": operation,
     "in_place": in_place,
     "looked_up": looked_up,
+    "metric_state": scorers.state,
+    "assigned": scorers.assigned,
     "weight": weight,
     "trainable": freeze,
     "get_weights": get_weights,

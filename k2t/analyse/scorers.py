@@ -1,0 +1,267 @@
+"""Losses and metrics that are classes of the script: followed on targets and predictions.
+
+A metric keeps numbers between the batches (``add_weight``); each is a tensor that its methods read.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from k2t.analyse import arguments, calls, custom, handed, scored
+from k2t.analyse.sources import is_docstring
+from k2t.analyse.state import Frame, ModelState
+from k2t.ir.program import Scored
+from k2t.ir.source import Span
+from k2t.ir.values import (
+    NONE,
+    Arg,
+    Bound,
+    Class,
+    Const,
+    Expr,
+    Instance,
+    Obj,
+    Sym,
+    Tensor,
+    Tuple,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from k2t.analyse.interpreter import Interpreter
+
+LOSS, METRIC = "keras.losses.Loss", "keras.metrics.Metric"
+BASES = (LOSS, METRIC)
+STATES = ("add_weight", "add_variable")
+ASSIGNS = {"assign": "=", "assign_add": "+=", "assign_sub": "-="}
+STATE = "state of a metric"
+GONE = ("get_config", "from_config", "reset_state", "reset_states")
+"""Methods that torch has no use for: a metric's states go back to where they started."""
+EVENTS = ("metric_state", "assigned")
+WORDS = {"keras3": ["shape", "initializer", "dtype", "name"]}
+OLD_WORDS = ["name", "shape", "aggregation", "synchronization", "initializer", "dtype"]
+
+
+def owns(interp: Interpreter, callee: Value) -> bool:
+    """Whether a call makes such an object, or is a method of Keras's on a metric or its state."""
+    match callee:
+        case Class(index=index):
+            return interp.keras.base_of(index) in BASES
+        case Bound(receiver=Instance(keras_base=base) as made, name=name):
+            return base == METRIC and name in STATES and not calls.defines(interp, made, name)
+        case Bound(receiver=Tensor(), name=name):
+            return name in ASSIGNS
+    return False
+
+
+def call(interp: Interpreter, callee: Value, node: ast.Call, frame: Frame) -> Value:
+    match callee:
+        case Class():
+            return make(interp, callee, node, frame)
+        case Bound(receiver=Tensor() as owner, name=name):
+            return assigned(interp, owner, name, node, frame)
+    return state(interp, node, frame)
+
+
+def make(interp: Interpreter, cls: Class, node: ast.Call, frame: Frame) -> Instance:
+    values = interp.elements(node.args, frame)
+    keywords = {k.arg: interp.eval(k.value, frame) for k in node.keywords if k.arg is not None}
+    made = Instance(interp.fresh(), cls.index, interp.keras.base_of(cls.index))
+    if made.keras_base == METRIC:  # torchmetrics' have one as well
+        interp.attributes[made.id] = {"dtype": Sym(Expr("self.dtype"), "dtype")}
+    calls.call_method(interp, made, "__init__", values, keywords)
+    interp.constructors[made.id] = (node, interp.stmt, frame)
+    return made
+
+
+def state(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
+    """``self.total = self.add_weight(name="total", initializer="zeros")``."""
+    words = WORDS.get(interp.dialect, OLD_WORDS)
+    args = arguments.given(interp, node, frame, words, {})
+    shape = args.get("shape", Arg(Tuple(()))).value
+    start = args.get("initializer", Arg(NONE)).value
+    stmt = interp.stmt
+    target = stmt.targets[0] if isinstance(stmt, ast.Assign) and stmt.value is node else None
+    shape = scored_shape(interp, shape)
+    known = start == Const("zeros")  # what Keras resets to
+    if not (isinstance(target, ast.Attribute) and isinstance(shape, Tuple) and known):
+        return interp.unsupported("add_weight of a metric like this", node, frame)
+    size = args["shape"].span if "shape" in args and shape.items else None
+    interp.event("metric_state", node, frame, name=target.attr, size=size)
+    made = scored.whole(interp, None, frame)
+    dims = tuple(d if isinstance(d, Const) else None for d in shape.items)
+    interp.graph[made] = replace(interp.graph[made], shape=dims, name=STATE)
+    return Tensor(made)
+
+
+def scored_shape(interp: Interpreter, shape: Value) -> Value:
+    items = interp.items(shape)
+    return Tuple(tuple(items)) if items is not None else shape
+
+
+def assigned(interp: Interpreter, owner: Tensor, name: str, node: ast.Call, frame: Frame) -> Value:
+    """``self.total.assign_add(value)``."""
+    interp.elements(node.args, frame)
+    alone = isinstance(interp.stmt, ast.Expr) and interp.stmt.value is node
+    plain = len(node.args) == 1 and not node.keywords and isinstance(node.func, ast.Attribute)
+    if interp.graph[owner.node].name != STATE or not alone or not plain:
+        return interp.unsupported(f"tensor.{name}", node, frame)
+    assert isinstance(node.func, ast.Attribute)
+    spans = interp.span(node.func.value), interp.span(node.args[0])
+    interp.event("assigned", node, frame, parts=(spans[0], ASSIGNS[name], spans[1]))
+    return NONE
+
+
+def inside(interp: Interpreter, frame: Frame) -> bool:
+    """Whether code runs in a method of such a class."""
+    return any(
+        isinstance(cls, ast.ClassDef)
+        and frame.scope in cls.body
+        and interp.keras.base_of(index) in BASES
+        for index, (cls, _) in enumerate(interp.definitions)
+    )
+
+
+def of_number(interp: Interpreter, args: dict[str, Arg], node: ast.Call, frame: Frame) -> Value:
+    """``tf.cast(tf.size(x), tf.float32)``: a number as well."""
+    operation = Obj(interp.fresh(), "number", args, interp.span(node), interp.span(interp.stmt))
+    interp.event("tensor_operation", node, frame, operation=operation, truths=set())
+    return Sym(type="float")
+
+
+def followed(interp: Interpreter, value: Instance, model: ModelState, frame: Frame) -> Scored:
+    """What is known of a loss or metric after it was called on a target and a prediction."""
+    cls, _ = interp.definitions[value.cls]
+    assert isinstance(cls, ast.ClassDef)
+    node, _, home = interp.constructors[value.id]
+    shape = scored.output_shape(interp, model)
+    tensors: list[Value] = [Tensor(scored.whole(interp, shape, frame)) for _ in range(2)]
+    guesses, events, invocations = interp.guesses, len(interp.events), len(interp.invocations)
+    if value.keras_base == LOSS:
+        result = calls.call_method(interp, value, "call", tensors)
+    else:
+        calls.call_method(interp, value, "update_state", tensors)
+        result = calls.call_method(interp, value, "result", [])
+    changed = scored.changed_in_place(interp.events[events:])
+    scored.settle(interp, events, invocations)
+    handed.made_in_class(interp, value)
+    problem = problem_of(interp, cls, value, node)
+    if not isinstance(result, Tensor):
+        problem = problem or "what it gives is not known"
+    elif interp.guesses > guesses:
+        problem = problem or "its conditions or loops are not known"
+    elif changed is not None:
+        problem = problem or f"{changed} is changed in place"
+    reads = scored.names_in(node)
+    if any(not scored.lasting(interp, n, home) for n in reads):
+        problem = problem or "what it is made of is bound in another function, or again later"
+    rank = None
+    if isinstance(result, Tensor):
+        made = interp.graph[result.node]
+        rank = len(made.shape) if made.shape is not None else None
+    return Scored(name_of(interp, cls, value, node), None, interp.span(node), rank, problem)
+
+
+def problem_of(
+    interp: Interpreter, cls: ast.ClassDef, value: Instance, node: ast.Call
+) -> str | None:
+    """What of a class is not carried over."""
+    own = custom.parameters_of(interp, value.cls)
+    more = {k.arg for k in node.keywords} - {*own, "name", "dtype"}
+    if more or any(isinstance(a, ast.Starred) for a in node.args):
+        return f"{min(map(str, more)) if more else '*'}= of {cls.name}"
+    if value.cls in interp.keras.parents:
+        return "it extends another class of the script"
+    for call in base_calls(cls):
+        given = {k.arg: k.value for k in call.keywords}
+        reduction = given.get("reduction")
+        usual = isinstance(reduction, ast.Constant) and reduction.value == "sum_over_batch_size"
+        if set(given) - {"name", "dtype", "reduction", None} or (reduction and not usual):
+            return "what it tells the class that it extends"
+    wanted = ["call"] if value.keras_base == LOSS else ["update_state", "result"]
+    names = {item.name for item in cls.body if isinstance(item, ast.FunctionDef)}
+    if missing := [name for name in wanted if name not in names]:
+        return f"it has no {missing[0]}"
+    for item in cls.body:
+        if is_docstring(item):
+            continue
+        if not isinstance(item, ast.FunctionDef) or (item.decorator_list and item.name not in GONE):
+            return "it has more than methods"
+    return reset_of(cls)
+
+
+ZEROED = re.compile(r"(self\.\w+)\.assign\((?:0[.0]*|[\w.]*\bzeros(?:_like)?\(.*\))\)$")
+EVERY = re.compile(
+    r"for (\w+) in self\.\w+:\s+\1\.assign\(|[\w.]+batch_set_value\(\[\((\w+), 0[.0]*\) for \2 in"
+)
+"""What sets one state of a metric to zero, and what all."""
+
+
+def reset_of(cls: ast.ClassDef) -> str | None:
+    """What of its own way to start afresh is not what torchmetrics does."""
+    states = {
+        ast.unparse(stmt.targets[0])
+        for stmt in ast.walk(cls)
+        if isinstance(stmt, ast.Assign)
+        and isinstance(stmt.value, ast.Call)
+        and ast.unparse(stmt.value.func).endswith(STATES)
+    }
+    for method in cls.body:
+        if not isinstance(method, ast.FunctionDef) or not method.name.startswith("reset_state"):
+            continue
+        told = [ast.unparse(s) for s in method.body if not is_docstring(s)]
+        zeroed = {found[1] for text in told if (found := ZEROED.match(text)) is not None}
+        every = any(EVERY.match(text) for text in told)
+        if not (zeroed >= states or every or told == [f"super().{method.name}()"]):
+            return f"its {method.name} does not set all that it keeps to zero"
+    return None
+
+
+def base_calls(cls: ast.ClassDef) -> Iterator[ast.Call]:
+    """``super().__init__(...)``."""
+    for call in ast.walk(cls):
+        told = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
+        if isinstance(call, ast.Call) and told.startswith("super(") and told.endswith("__init__"):
+            yield call
+
+
+def name_of(interp: Interpreter, cls: ast.ClassDef, value: Instance, node: ast.Call) -> str:
+    """The name of a metric in the logs: what it is made with, or what its class says."""
+    found = calls.method_of(interp, value.cls, "__init__")
+    spec = found[0].args if found is not None else None
+    names = [a.arg for a in spec.args] if spec is not None else []
+    defaults: dict[str, ast.expr] = {}
+    if spec is not None:
+        defaults = dict(zip(reversed(names), reversed(spec.defaults), strict=False))
+    given = dict(zip(names[1:], node.args, strict=False))
+    given |= {str(k.arg): k.value for k in node.keywords}
+    said = given.get("name", defaults.get("name"))
+    for call in base_calls(cls):
+        inner = {k.arg: k.value for k in call.keywords}.get("name", next(iter(call.args), None))
+        if inner is not None and not isinstance(inner, ast.Name):
+            said = inner
+    if isinstance(said, ast.Constant) and isinstance(said.value, str):
+        return said.value
+    return "".join("_" + c.lower() if c.isupper() else c for c in cls.name).lstrip("_")
+
+
+def class_spans(interp: Interpreter, cls: ast.ClassDef, base: str) -> dict[str, Any]:
+    """Where a class is changed: its base, what it tells it, names of methods, those that go."""
+    spans, text = interp.spans, interp.source.text
+    methods = {i.name: i for i in cls.body if isinstance(i, ast.FunctionDef)}
+    renamed: dict[Span, str] = {}
+    new = {"call": "forward"} if base == LOSS else {"update_state": "update", "result": "compute"}
+    for name, other in new.items():
+        if name in methods:
+            start = text.index(name, spans.of(methods[name]).start)
+            renamed[Span(start, start + len(name))] = other
+    return {
+        "scorer": base,
+        "calls": tuple(spans.of(call) for call in base_calls(cls)),
+        "renamed": renamed,
+        "gone": tuple(spans.of(methods[n]) for n in GONE if n in methods),
+    }

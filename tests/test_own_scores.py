@@ -1,0 +1,126 @@
+"""Losses and metrics that are classes of the script."""
+
+from __future__ import annotations
+
+import pytest
+
+from k2t.pipeline import migrate
+
+pytestmark = pytest.mark.quick
+
+SCRIPT = """\
+import keras
+import numpy as np
+from keras import layers, ops
+
+x = np.zeros((64, 8), "float32")
+y = {y}
+
+
+class Off(keras.losses.Loss):
+    def __init__(self, power=2.0, {kwargs}):
+        super().__init__({base})
+        self.power = power
+
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.abs(y_true - y_pred) ** self.power, axis=-1)
+
+
+class Count(keras.metrics.Metric):
+    def __init__(self, name="count", {kwargs}):
+        super().__init__(name=name)
+        self.total = self.add_weight(name="total", {start})
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        {body}
+
+    def result(self):
+        return self.total
+
+    def reset_state(self):
+        {reset}
+
+
+model = keras.Sequential([keras.Input((8,)), layers.Dense({units})])
+model.compile("sgd", loss={loss}, metrics=[{metric}])
+model.fit(x, y)
+"""
+USUAL = {
+    "y": 'np.zeros((64, 3), "float32")',
+    "kwargs": "**kwargs",
+    "base": 'name="off", **kwargs',
+    "start": 'initializer="zeros"',
+    "body": "self.total.assign_add(ops.sum(ops.abs(y_true - y_pred)))",
+    "reset": "self.total.assign(0.0)",
+    "units": "3",
+    "loss": "Off(3.0)",
+    "metric": "Count()",
+}
+
+
+def migrated(**changed: str) -> tuple[str, list[str]]:
+    done = migrate(SCRIPT.format(**USUAL | changed).encode(), "train.py")
+    return done.text or "", [f"{f.code} {f.message}" for f in done.findings]
+
+
+def test_they_become_a_module_and_a_metric():
+    text, found = migrated()
+    assert not found
+    assert "class Off(nn.Module):" in text
+    assert "def forward(self, y_true, y_pred):" in text
+    assert "class Count(Metric):" in text
+    assert "reset_state" not in text
+    assert 'self.add_state("total", torch.tensor(0.0), dist_reduce_fx="sum")' in text
+    assert "self.total += (y_true - y_pred).abs().sum()" in text
+    assert "loss = self.loss_function(y, y_pred).mean()" in text
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"metric": 'Count(name="sum")'},
+        {"loss": "Off(power=3.0)"},
+        {"reset": "for v in self.variables:\n            v.assign(0)"},
+        {"reset": "super().reset_state()"},
+        {
+            "start": "shape=(3,), initializer='zeros'",
+            "body": "self.total.assign(ops.sum(y_true, 0))",
+        },
+        {"base": 'name="off", reduction="sum_over_batch_size"'},
+    ],
+)
+def test_carried(changed):
+    assert migrated(**changed)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"start": 'initializer="ones"'}, "add_weight of a metric like this"),
+        ({"reset": "pass"}, "does not set all that it keeps to zero"),
+        ({"reset": "self.total.assign(1.0)"}, "does not set all that it keeps to zero"),
+        ({"base": 'reduction="sum"'}, "what it tells the class that it extends"),
+        ({"loss": 'Off(reduction="sum")'}, "reduction= of Off"),
+        (
+            {"y": "np.zeros(64, 'int32')", "loss": '"sparse_categorical_crossentropy"'},
+            "class numbers",
+        ),
+    ],
+)
+def test_refused(changed, reason):
+    assert any(reason in message for message in migrated(**changed)[1])
+
+
+def test_keras_3_hands_them_flat_targets():
+    text, found = migrated(y='np.zeros(64, "float32")', units="1")
+    assert {message[:6] for message in found} == {"K2T506"}
+    assert "self.loss_function(y.flatten(), y_pred).mean()" in text
+    assert "count.update(y.flatten(), y_pred)" in text
+
+
+def test_in_rounds_each_has_its_own():
+    script = SCRIPT.format(**USUAL)
+    head, tail = script.split("model = ")
+    body = "".join(f"    {line}\n" for line in f"model = {tail}".splitlines())
+    done = migrate(f"{head}for k in range(3):\n{body}".encode(), "train.py")
+    assert not done.findings
