@@ -103,3 +103,41 @@ def test_a_loop_that_does_more_stays():
     )
     assert errors == []
     assert "    np.zeros(3)" in text
+
+
+SCOPE = """
+strategy = tf.distribute.{}
+print(strategy.num_replicas_in_sync)
+with strategy.scope():
+    # in the scope
+    size = 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("made", "codes"),
+    [
+        ("MirroredStrategy()", ["K2T724"]),
+        ("OneDeviceStrategy('/gpu:0')", []),
+        ("get_strategy()", []),
+    ],
+)
+def test_a_strategy_is_one_device(made, codes):
+    done = migrate((HEAD + SCOPE.format(made) + TAIL).encode(), "train.py")
+    found = [f.code for f in done.findings if f.severity.value != "info"]
+    assert found == codes
+    assert "print(1)\n# in the scope\nsize = 3\n" in done.text
+    assert "    devices=1,\n" in done.text
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "strategy = tf.distribute.MultiWorkerMirroredStrategy()\n",
+        "strategy = tf.distribute.MirroredStrategy()\nstrategy.run(print)\n",
+        "strategy = tf.distribute.TPUStrategy(None)\n",
+    ],
+)
+def test_strategies_that_are_refused(more):
+    _, errors = migrated(more)
+    assert "K2T900" in errors

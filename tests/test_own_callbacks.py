@@ -48,6 +48,8 @@ model.fit(x, y, callbacks=[Own()])
          'for group in trainer.optimizers[0].param_groups:\n            group["lr"] *= 0.5'),
         ("def on_epoch_end(self, e, logs=None):\n        print(self.model.optimizer.lr.numpy())",
          'print(trainer.optimizers[0].param_groups[0]["lr"])'),
+        ("def on_train_end(self, logs):\n        print(model.optimizer.lr.numpy())",
+         'print(trainer.optimizers[0].param_groups[0]["lr"])'),
         ("def on_test_end(self, logs=None):\n        print(1)",
          "def on_validation_end(self, trainer, module):\n        print(1)"),
         ("def on_train_begin(self, logs=None):\n        print(self.params['epochs'])",
@@ -80,6 +82,7 @@ def test_own_callbacks(method, wanted):
         ("def on_train_end(self, logs=None):\n        print(self.params)", "self.params"),
         ("def on_train_end(self, logs=None):\n        print(self.params['samples'])", "samples"),
         ("def setup(self):\n        pass", "setup"),
+        ("def on_epoch_end(self, e, logs):\n        print(other.optimizer.lr)", "of another model"),
         ("def on_epoch_end(self, *args):\n        pass", "parameters"),
         ("def on_epoch_end(self, epoch, logs=None):\n        super().on_epoch_end(epoch)", "super"),
         ("def on_batch_end(self, b, l):\n        pass\n\n"

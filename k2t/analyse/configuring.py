@@ -10,6 +10,7 @@ from k2t.analyse.names import canonical
 from k2t.analyse.precision import policies
 from k2t.analyse.state import statements
 from k2t.analyse.statements import Layout
+from k2t.analyse.strategies import strategies
 from k2t.ir.program import Use
 from k2t.ir.source import Span
 from k2t.ir.values import Ref
@@ -74,11 +75,15 @@ def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:
     for about, name in policies(interp.tree, found.path):
         spans = tuple(layout.with_comments(s) for s in about)
         yield found.use("precision", about[-1], about[-1], policy=name, about=spans)
+    for one in strategies(interp.tree, found.path):
+        yield found.use("strategy", one.made, one.made, path=one.path)
+        for scope in one.scopes:
+            yield found.use("unwrapped", scope, scope, kept=found.body(scope))
+        for asked in one.replicas:
+            yield found.use("replicas", asked, layout.statement(asked))
     for stmt in statements(interp.tree.body):
         if isinstance(stmt, ast.With) and found.is_place(stmt):
-            body = [layout.with_comments(s) for s in stmt.body]
-            kept = Span(body[0].start, body[-1].end)
-            yield found.use("unwrapped", stmt, stmt, kept=kept)
+            yield found.use("unwrapped", stmt, stmt, kept=found.body(stmt))
     for node in ast.walk(interp.tree):
         if isinstance(node, ast.expr) and id(node) not in inside:
             yield from found.asked(node)
@@ -213,6 +218,10 @@ class Configuring:
         return len(calls) == len(stmt.items) and all(
             isinstance(c, ast.Call) and self.path(c.func) in PLACES for c in calls
         )
+
+    def body(self, stmt: ast.With) -> Span:
+        spans = [self.layout.with_comments(s) for s in stmt.body]
+        return Span(spans[0].start, spans[-1].end)
 
     def asked(self, node: ast.expr) -> Iterator[Use]:
         """A question that torch has an answer to: which GPUs there are, which version this is."""

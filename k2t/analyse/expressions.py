@@ -239,7 +239,7 @@ def attribute(
         case Instance():
             return interp.attributes.get(owner.id, {}).get(attr, Bound(owner, attr))
         case Unknown(why=why) if why is not None:
-            return owner
+            return Const(1) if attr == "num_replicas_in_sync" else owner
         case ModelRef() | History() | Tensor() | Obj():
             return interp.keras.member(owner, attr, node, frame)
         case ListRef() | Sym() | Const() | Tuple() | Class():

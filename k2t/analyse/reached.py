@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from k2t.analyse.interpreter import Interpreter
 from k2t.ir.program import Reached
@@ -49,6 +49,7 @@ def reached(interp: Interpreter, method: ast.FunctionDef) -> Reached:
         tuple((of(node), operator, of(value)) for node, _, operator, value in sets),
         tuple((of(node), key) for node, key in params),
         tuple(map(of, guards)),
+        named([*rates, *(target for _, target, _, _ in sets)]),
     )
 
 
@@ -61,8 +62,19 @@ def is_rate(node: ast.AST) -> bool:
     """``self.model.optimizer.lr``."""
     match node:
         case ast.Attribute(value=ast.Attribute(value=owner, attr="optimizer"), attr=attr):
-            return attr in RATES and is_own(owner, ("model",))
+            return attr in RATES and (is_own(owner, ("model",)) or isinstance(owner, ast.Name))
     return False
+
+
+def named(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    """The variables whose optimizer's rate is meant."""
+    inner = [n for node in nodes for n in ast.walk(node) if is_rate(n)]
+    owners = [
+        n.value.value
+        for n in inner
+        if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Attribute)
+    ]
+    return frozenset(owner.id for owner in owners if isinstance(owner, ast.Name))
 
 
 def aliases(method: ast.FunctionDef) -> frozenset[str]:

@@ -210,7 +210,7 @@ class Reached:
     ``models`` are ``self.model``, ``stops`` statements that end the training, ``rates`` what reads
     the learning rate, ``sets`` statements that set it (with the operator and the new value),
     ``params`` reads of ``self.params`` and their keys, ``guards`` statements that only make sure
-    that there is a rate.
+    that there is a rate, ``by_name`` variables by which it gets at the model.
     """
 
     models: tuple[Span, ...] = ()
@@ -219,6 +219,7 @@ class Reached:
     sets: tuple[tuple[Span, str, Span], ...] = ()
     params: tuple[tuple[Span, str], ...] = ()
     guards: tuple[Span, ...] = ()
+    by_name: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

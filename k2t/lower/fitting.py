@@ -73,6 +73,7 @@ def fit(edits: Edits, use: Use) -> None:
         values["val"] = validation_loader(edits, use, draft)
     values["epochs"] = (use.args["epochs"].span,) if "epochs" in use.args else "1"
     values["quiet"] = quiet(use)
+    values["devices"] = any(other.kind == "strategy" for other in edits.program.uses)
     values["precision"] = precision(edits.program)
     values["train_steps"] = limit(edits, use, "steps_per_epoch", "x")
     values["val_steps"] = limit(edits, use, "validation_steps", "validation_data")

@@ -285,6 +285,18 @@ def unwrapped(edits: Edits, use: Use) -> None:
     edits.edits.append(Edit(use.call, (use.data["kept"],), dedent=True))
 
 
+def strategy(edits: Edits, use: Use) -> None:
+    """``tf.distribute.MirroredStrategy()``: one device, where it changes no number."""
+    edits.removed.append(use.stmt)
+    if use.data["path"].endswith("MirroredStrategy"):
+        why = "one device here; for n of them: Trainer(strategy='ddp', devices=n), and batches of "
+        edits.note("K2T724", Severity.WARNING, f"{why}1/n each", use.call)
+
+
+def replicas(edits: Edits, use: Use) -> None:
+    edits.edits.append(Edit(use.call, ("1",)))
+
+
 def version(edits: Edits, use: Use) -> None:
     """The version of Keras or TensorFlow that a script prints: Lightning's, torch's.
 

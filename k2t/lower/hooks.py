@@ -66,8 +66,8 @@ def own_callback(edits: Edits, use: Use) -> None:
 
 def problem_of(edits: Edits, own: OwnCallback) -> str | None:
     """What of a callback's class is not carried over, if anything."""
-    names = [METHODS[h.name][0] for h in own.hooks if h.name in METHODS]
-    if len(set(names)) < len(names):
+    methods = [METHODS[h.name][0] for h in own.hooks if h.name in METHODS]
+    if len(set(methods)) < len(methods):
         return "a method and its old name"
     other = next((h.name for h in own.hooks if h.name not in METHODS), None)
     if other is not None:
@@ -82,6 +82,9 @@ def problem_of(edits: Edits, own: OwnCallback) -> str | None:
     if wrong:
         return f"self.params[{wrong[0]!r}] of a callback" if wrong[0] else "self.params as a whole"
     fits = [*given_to(edits.program, own.index)]
+    names = {name for r in everything for name in r.by_name}
+    if names - {edits.draft(use).model.variable for use in fits} or (names and len(fits) > 1):
+        return "the learning rate of another model"
     if any(r.models or r.rates or r.sets for r in everything) and not fits:
         return "self.model of a callback that no fit is seen to be given"
     if any(reads_loss(h) for h in own.hooks) and any(edits.draft(u).heads for u in fits):

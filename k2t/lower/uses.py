@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-
 from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Use
 from k2t.ir.source import Code, Span, code
@@ -33,9 +30,11 @@ from k2t.lower.functions import (
     constant,
     devices,
     drop,
+    replicas,
     seed,
     sequence,
     static_if,
+    strategy,
     unwrapped,
     util,
     version,
@@ -44,6 +43,7 @@ from k2t.lower.images import flow, generator, generator_fit
 from k2t.lower.inplace import in_place, operation
 from k2t.lower.model import Draft
 from k2t.lower.precision import policy, precision
+from k2t.lower.trainers import called_back, trainer_for
 from k2t.lower.weights import get_state, get_weights, set_state, set_weights
 
 
@@ -56,52 +56,6 @@ def lower_use(edits: Edits, use: Use) -> None:
     handler = HANDLERS.get(use.kind)
     if handler is not None:
         handler(edits, use)
-
-
-def trainer_for(edits: Edits, use: Use) -> str:
-    """The trainer in force at a use; one is made where ``fit`` has not run before."""
-    if called_back(edits, use):
-        why = f"{use.kind} in a function that a callback calls, while the model is fitted"
-        raise NotMigrated("K2T706", why, use.call)
-    name = edits.name("trainer")
-    if not made_before(edits.trainers, use):
-        edits.trainers.append(use)
-        quiet = t.same_value(t.get(use.args, "verbose"), 0)
-        options = ["logger", "enable_checkpointing", "enable_model_summary"]
-        options[2:2] = ["enable_progress_bar"] if quiet else []
-        settings = [f"{option}=False" for option in options]
-        if (found := precision(edits.program)) is not None:
-            settings.insert(0, f'precision="{found}"')
-        made = f"{name} = L.Trainer({', '.join(settings)})"
-        edits.inserted.append((use.stmt, (made,)))
-    return name
-
-
-def called_back(edits: Edits, use: Use) -> bool:
-    """Whether a use stands in a function that a callback calls, itself or by way of others."""
-    if use.data.get("called_back"):
-        return True
-    uses, source = edits.program.uses, edits.program.source
-    called = {span for other in uses for span in other.data.get("functions", ())}
-    waiting = {other.scope for other in uses if other.scope is not None} - called
-    while called and waiting:
-        texts = [source.slice(span) for span in called]
-        names = {span: source.slice(span).partition("(")[0].split()[-1] for span in waiting}
-        more = {s for s, n in names.items() if any(re.search(rf"\b{n}\s*\(", x) for x in texts)}
-        called, waiting = called | more, waiting - more
-        if not more:
-            break
-    return use.scope in called
-
-
-def made_before(others: Sequence[Use], use: Use) -> bool:
-    """Whether the trainer of an earlier use is there however the script comes to this one."""
-    earlier = [o for o in others if o.scope == use.scope and o.stmt.start <= use.stmt.start]
-    if any(o.branch is None or use.stmt in o.branch[0] for o in earlier):
-        return True
-    sides = {o.branch for o in earlier if o.branch is not None}
-    wholes = [whole for _, whole in sides]
-    return any(wholes.count(whole) == 2 for whole in wholes)  # made on both sides of an if
 
 
 def evaluate(edits: Edits, use: Use) -> None:
@@ -372,6 +326,8 @@ HANDLERS = {
     "unwrapped": unwrapped,
     "version": version,
     "devices": devices,
+    "strategy": strategy,
+    "replicas": replicas,
     "precision": policy,
     "part_call": part_call,
     "static_if": static_if,
