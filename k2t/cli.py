@@ -79,7 +79,10 @@ def make_parser() -> argparse.ArgumentParser:
 def migrate_options(sub: argparse.ArgumentParser) -> None:
     where = sub.add_mutually_exclusive_group()
     where.add_argument(
-        "-o", dest="output", metavar="OUT", help="file or folder (default: beside the script)"
+        "-o",
+        dest="output",
+        metavar="OUT",
+        help="file or folder, - for stdout (default: beside the script)",
     )
     where.add_argument("--in-place", action="store_true", help="overwrite the script itself")
     sub.add_argument("--diff", action="store_true", help="print a diff, write nothing")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from k2t import files
 from k2t.__main__ import mentions_keras
-from k2t.files import STDIN
+from k2t.files import STDIN, STDOUT
 from k2t.ir.finding import Severity
 from k2t.ir.source import Source, Span
 from k2t.parse.script import Unreadable, decode, line_starts
@@ -30,14 +30,16 @@ def migrate(arguments: argparse.Namespace) -> int:
     """Write script_lightning.py beside each Keras training script."""
     items = files.inputs(arguments.paths)
     into_folder = output_is_folder(arguments, items)
-    stdout = arguments.diff or (STDIN in arguments.paths and arguments.output is None)
+    stdout = arguments.diff or arguments.output == STDOUT
+    stdout = stdout or (STDIN in arguments.paths and arguments.output is None)
     written: set[str] = set()
     together = projects(arguments, items, into_folder)
 
     def one(item: files.Input, data: bytes) -> Outcome:
         output = destination(arguments, item, into_folder)
+        through = output is None and not arguments.diff
         if item.path not in together and not mentions_keras(data):
-            return untouched(item, data, output)
+            return untouched(item, data, through)
         paths = [other.path for other in items]
         migration = together.get(item.path) or alone(arguments, item, data, paths)
         findings = tuple(report.locate(f, migration.source) for f in migration.findings)
@@ -46,7 +48,7 @@ def migrate(arguments: argparse.Namespace) -> int:
             item.shown, Status.LEFT if left else Status.MIGRATED, findings, None, migration.dialect
         )
         if migration.text is None or migration.text == migration.source.text:
-            untouched(item, data, output)
+            untouched(item, data, through)
             return done if left else replace(done, status=Status.UNTOUCHED)
         if arguments.diff:
             emit(encoded(migration, diff(migration, output or item.shown)))
@@ -216,9 +218,9 @@ def failed(item: files.Input, code: str, message: str, line: int = 1, column: in
     return Outcome(item.shown, Status.FAILED, (report.at(code, message, line, column),))
 
 
-def untouched(item: files.Input, data: bytes, output: str | None) -> Outcome:
+def untouched(item: files.Input, data: bytes, through: bool) -> Outcome:
     """Nothing to migrate: nothing is written, but a filter hands its input on."""
-    if item.path == STDIN and output is None:
+    if through:
         emit(data)
     return Outcome(item.shown, Status.UNTOUCHED)
 
@@ -233,6 +235,10 @@ def output_is_folder(arguments: argparse.Namespace, items: list[files.Input]) ->
             error("stdin (-) goes alone")
         if arguments.in_place:
             error("stdin (-) cannot be changed in place")
+    if output == STDOUT:
+        if several:
+            error("stdout (-o -) takes one script")
+        return False
     folder = output is not None and (several or os.path.isdir(output) or output.endswith("/"))
     if folder and STDIN in arguments.paths:
         error(f"{output} is a folder; the output of stdin (-) needs a file name")
@@ -247,6 +253,8 @@ def destination(arguments: argparse.Namespace, item: files.Input, folder: bool) 
         return item.path
     if folder:
         return os.path.join(arguments.output, files.output_name(item.below))
+    if arguments.output == STDOUT:
+        return None
     if arguments.output is not None:
         return str(arguments.output)
     return None if item.path == STDIN else files.output_name(item.path)

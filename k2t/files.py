@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from k2t.walk import OUTPUT_SUFFIX, walk
 
-STDIN = "-"
+STDIN = STDOUT = "-"
 
 
 @dataclass(frozen=True)

@@ -220,6 +220,20 @@ def test_stdin_to_a_file(folder):
     assert b"import lightning" in (folder / "out.py").read_bytes()
 
 
+def test_a_script_to_stdout(folder):
+    done = python("migrate", "train.py", "-o", "-")
+    assert done.returncode == 0
+    assert b"import lightning" in done.stdout
+    assert listing(folder) == ["train.py"]
+
+
+def test_several_scripts_do_not_go_to_stdout(folder):
+    (folder / "other.py").write_text(KERAS)
+    done = python("migrate", "train.py", "other.py", "-o", "-")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"stdout (-o -) takes one script" in done.stderr
+
+
 def test_check_of_stdin():
     done = python("check", "-", input=KERAS.encode())
     assert done.returncode == 1
