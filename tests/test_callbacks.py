@@ -154,6 +154,10 @@ def test_what_never_acts_or_has_no_counterpart_is_left_out():
     assert "cbs = [TerminateOnNaN()]" in text
     assert "log =" not in text
     assert "callbacks" not in text_of(FIT.format('[TensorBoard("logs")]'))
+    assert "callbacks" not in text_of(FIT.format('[BackupAndRestore("b"), ProgbarLogger()]'))
+    bars = "from tqdm.keras import TqdmCallback\n" + FIT.format("[TqdmCallback()], verbose=0")
+    assert "tqdm" not in text_of(bars)
+    assert "progress_bar" not in text_of(bars)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +170,8 @@ def test_what_never_acts_or_has_no_counterpart_is_left_out():
         (FIT.format('[ModelCheckpoint("w.keras", "val_acc", 0, True)]'), "K2T706", 1),
         (FIT.format('[ReduceLROnPlateau("val_mae", mode=x.name)]'), "K2T706", 1),
         (FIT.format('[ReduceLROnPlateau("loss")] + x.callbacks'), "K2T703", 1),
-        (FIT.format("[BackupAndRestore('b')]"), "K2T703", 1),
+        (FIT.format("[RemoteMonitor()]"), "K2T900", 1),
+        (FIT.format("[SwapEMAWeights()]"), "K2T900", 1),
         (
             'tb = TensorBoard("logs")\ncbs = []\ncbs.append(tb)' + FIT.format("cbs"),
             "K2T707",

@@ -48,6 +48,7 @@ MOVED = {
     "keras.backend.set_floatx": "keras.config.set_floatx",
     "keras.preprocessing.sequence.pad_sequences": "keras.utils.pad_sequences",
     "keras.objectives": "keras.losses",
+    "tqdm.keras.TqdmCallback": "keras.callbacks.TqdmCallback",
     "tensorflow.random.set_seed": "keras.utils.set_random_seed",
     "tensorflow.compat.v1.set_random_seed": "keras.utils.set_random_seed",
     "tensorflow.set_random_seed": "keras.utils.set_random_seed",
@@ -56,7 +57,7 @@ MOVED = {
 
 def is_foreign(path: str) -> bool:
     """Whether a dotted name belongs to Keras or TensorFlow."""
-    return path.split(".", 1)[0] in ROOTS
+    return path.split(".", 1)[0] in ROOTS or path.startswith("tqdm.keras")
 
 
 def canonical(path: str) -> str:

@@ -59,8 +59,7 @@ def callback(edits: Edits, use: Use) -> None:
     if not fits:
         raise NotMigrated(CODE, f"no fit is seen that is given this {row.name}", use.call)
     if row.get("lower") == "drop":
-        why = f"{row.name} is left out: give the Trainer a logger, such as TensorBoardLogger"
-        return drop(edits, use, "K2T707", why)
+        return drop(edits, use, row.data["code"], f"{row.name} is left out: {row.data['why']}")
     name: str | None = row.get("helper")
     added: dict[str, str] = {}
     gone = set(row.get("dropped", ()))
@@ -139,10 +138,13 @@ def reused(fits: list[tuple[Use, Run, Obj]]) -> bool:
 # ---------------------------------------------------------------------- fit
 
 
-def check_callbacks(use: Use) -> None:
+def check_callbacks(edits: Edits, use: Use) -> None:
     """Refuse a fit whose callbacks are not all known."""
     arg = use.args.get("callbacks")
     if arg is not None and arg.span is not None and None in runs(use):
+        for left in edits.program.leftovers:
+            if left.span in arg.span and left.path in edits.ctx.table.refused:
+                raise NotMigrated("K2T900", edits.ctx.table.left(left.path), left.span)
         raise NotMigrated("K2T703", "fit(callbacks=...): not all of them are known", arg.span)
 
 
@@ -236,7 +238,8 @@ def drop(edits: Edits, use: Use, number: str, why: str) -> None:
     edits.left_out.add(use.call)
     if use.target is not None:
         edits.removed.append(use.stmt)
-    edits.note(number, Severity.WARNING, why, use.call)
+    severity = Severity.INFO if number == "K2T710" else Severity.WARNING
+    edits.note(number, severity, why, use.call)
 
 
 def beside(edits: Edits, span: Span) -> Span:

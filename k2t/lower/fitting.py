@@ -49,7 +49,7 @@ def fit(edits: Edits, use: Use) -> None:
     if draft.loss is None:
         raise NotMigrated("K2T701", "fit of a model that is not compiled", use.call)
     check_fit(use)
-    check_callbacks(use)
+    check_callbacks(edits, use)
     note_repeated(edits, use)
     if not use.alone and use.how not in ("name", "return"):
         raise NotMigrated("K2T702", "the result of fit is used in an expression", use.call)
@@ -72,7 +72,7 @@ def fit(edits: Edits, use: Use) -> None:
         )
         values["val"] = validation_loader(edits, use, draft)
     values["epochs"] = (use.args["epochs"].span,) if "epochs" in use.args else "1"
-    values["quiet"] = quiet(use)
+    values["quiet"] = quiet(edits, use)
     values["devices"] = any(other.kind == "strategy" for other in edits.program.uses)
     values["precision"] = precision(edits.program)
     values["train_steps"] = limit(edits, use, "steps_per_epoch", "x")
@@ -272,13 +272,16 @@ def validation_loader(edits: Edits, use: Use, draft: Draft) -> Code | None:
     raise NotMigrated("K2T606", "what validation_data holds is not known", data.span)
 
 
-def quiet(use: Use) -> object:
+def quiet(edits: Edits, use: Use) -> object:
     """``enable_progress_bar`` for ``verbose``: False for 0, an expression for a variable."""
     arg = use.args.get("verbose")
     if arg is None or arg.span is None:
         return None
     if isinstance(arg.value, Const):
-        return "False" if arg.value.value == 0 else None
+        rows = edits.ctx.table.rows["callbacks"]
+        given = [obj for run in runs(use) if run is not None for obj in run.callbacks]
+        shown = any(rows[obj.row].get("shows") for obj in given)
+        return "False" if arg.value.value == 0 and not shown else None
     return code("bool(", arg.span, ")")
 
 

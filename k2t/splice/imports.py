@@ -35,7 +35,8 @@ def import_changes(text: str, wanted: list[str]) -> str:
 
 def foreign(stmt: ast.Import | ast.ImportFrom) -> bool:
     if isinstance(stmt, ast.ImportFrom):
-        return stmt.level == 0 and (stmt.module or "").split(".")[0] in FOREIGN
+        module = stmt.module or ""
+        return stmt.level == 0 and (module.split(".")[0] in FOREIGN or module == "tqdm.keras")
     return any(a.name.split(".")[0] in FOREIGN for a in stmt.names)
 
 
