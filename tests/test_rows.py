@@ -102,6 +102,7 @@ def test_merge_layers_are_the_rows_without_samples():
         "Preprocess",
         "Chain",
         "MultiHeadAttention",
+        "GroupQueryAttention",
         "Attention",
         "AdditiveAttention",
         *CELLS,

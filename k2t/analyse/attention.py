@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from k2t.analyse import custom, graph
+from k2t.analyse import custom, graph, shape_terms
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame
 from k2t.analyse.trace import Tangled
-from k2t.ir.values import NONE, UNKNOWN, Arg, Const, Obj, Shape, Sym, Tensor, Value
+from k2t.ir.values import NONE, UNKNOWN, Arg, Const, Obj, Shape, Sym, Tensor, Tuple, Value
 
-ROWS = ("MultiHeadAttention", "Attention", "AdditiveAttention")
+HEADS = ("MultiHeadAttention", "GroupQueryAttention")
+ROWS = (*HEADS, "Attention", "AdditiveAttention")
 ORDER = ("query", "value", "key")
 
 
@@ -25,17 +26,23 @@ def apply(
     node: ast.Call,
     frame: Frame,
 ) -> Value:
-    """The output; what else it is told than whether it is causal is not carried over."""
+    """The output, and the scores if they are asked for.
+
+    Told may be whether it is causal, and with several heads a mask (batch, queries, keys).
+    """
     rest = dict(keywords)
-    if layer.row != ROWS[0]:
+    if layer.row not in HEADS:
         values = interp.items(rest.pop("inputs", values[0] if values else UNKNOWN)) or []
     given = dict(zip(ORDER, values, strict=False))
     given |= {name: rest.pop(name) for name in ORDER if name in rest}
     causal = rest.pop("use_causal_mask", Const(False))
-    if rest.get("return_attention_scores") == Const(False):
-        rest.pop("return_attention_scores")
-    if rest or len(values) > 3 or causal not in (Const(True), Const(False)):
-        what = ", ".join(map(str, rest)) or "another mask"
+    scores = rest.pop("return_attention_scores", Const(False))
+    mask = rest.pop("attention_mask", NONE) if layer.row in HEADS else NONE
+    answers = (Const(True), Const(False)) if layer.row in HEADS else (Const(False),)
+    known = causal in (Const(True), Const(False)) and scores in answers
+    known = known and (mask == NONE or of_pairs(interp, mask))
+    if rest or len(values) > 3 or not known:
+        what = ", ".join(map(str, rest)) or "another mask, or scores"
         return interp.unsupported(f"{layer.row} called with {what}", node, frame)
     tensors = in_order(layer.row, given)
     if len(tensors) < 2 or not all(isinstance(v, Tensor) for v in tensors):
@@ -46,12 +53,38 @@ def apply(
         return interp.unsupported(f"{layer.row} of something else than sequences", node, frame)
     widths = [s[-1] if s else None for s in shapes]
     extra = {"causal": Arg(causal)}
-    if layer.row == ROWS[0] and widths[1] != widths[0]:
+    if layer.row in HEADS and widths[1] != widths[0]:
         extra["value_features"] = Arg(widths[1] if isinstance(widths[1], Const | Sym) else NONE)
     layer = replace(layer, args={**layer.args, **extra})
     shape = output(layer, shapes[0], shapes[-1])
-    inputs = [v for v in tensors if isinstance(v, Tensor)]
-    return graph.new_node(interp, layer, inputs, graph.like(made, shape), node, frame)
+    inputs = [v for v in (*tensors, mask) if isinstance(v, Tensor)]
+    if mask != NONE:
+        layer = replace(layer, args={**layer.args, "attention_mask": Arg(Const(True))})
+    if scores != Const(True):
+        return graph.new_node(interp, layer, inputs, graph.like(made, shape), node, frame)
+    layer = replace(
+        layer, args={**layer.args, "scores": Arg(Const(True)), "outputs": Arg(Const(2))}
+    )
+    heads = layer.args["num_query_heads" if layer.row == HEADS[1] else "num_heads"].value
+    seen = (shape_terms.dim(heads), *((s[0] if s else None) for s in (shapes[0], shapes[1])))
+    if any(m.whole for m in made):  # in a class, whose code takes the outputs apart
+        first = graph.new_node(interp, layer, inputs, graph.like(made, shape), node, frame)
+        outs = [graph.like(made, seen)]
+    else:
+        first = graph.new_node(interp, layer, inputs, None, node, frame)
+        outs = [shape, seen]
+    start = 2 - len(outs)
+    taken = [
+        graph.new_node(interp, None, [first], out, node, frame, f"[{number}]", (None,))
+        for number, out in enumerate(outs, start)
+    ]
+    return Tuple(tuple(taken) if start == 0 else (first, *taken))
+
+
+def of_pairs(interp: Interpreter, mask: Value) -> bool:
+    """Whether a mask is a tensor (batch, queries, keys)."""
+    shape = graph.full_shape(interp.graph[mask.node]) if isinstance(mask, Tensor) else None
+    return shape is not None and len(shape) == 3
 
 
 T = TypeVar("T")
@@ -60,7 +93,7 @@ T = TypeVar("T")
 def in_order(row: str, given: Mapping[str, T]) -> list[T]:
     """As the torch side is called: Keras's order with several heads, else query, key, value."""
     found = [given[name] for name in ORDER if name in given]
-    if row == ROWS[0] or len(found) < 2:
+    if row in HEADS or len(found) < 2:
         return found
     return [found[0], found[-1], found[1]]
 
@@ -71,8 +104,11 @@ def given(row: str, node: ast.Call) -> list[ast.expr]:
     Raises:
         Tangled: they are not written there.
     """
+    told = {k.arg for k in node.keywords} & {"attention_mask", "return_attention_scores"}
+    if told:
+        raise Tangled("attention with a mask or scores")
     parts = list(node.args)
-    if row != ROWS[0]:
+    if row not in HEADS:
         one = parts[0] if parts else next((k.value for k in node.keywords), None)
         if not isinstance(one, ast.List | ast.Tuple):
             raise Tangled("a list of tensors made elsewhere")
@@ -84,7 +120,7 @@ def given(row: str, node: ast.Call) -> list[ast.expr]:
 
 def output(layer: Obj, query: Shape | None, value: Shape | None) -> Shape | None:
     """As wide as the queries of several heads, else as the values, if nothing else is said."""
-    if layer.row != ROWS[0]:
+    if layer.row not in HEADS:
         return (query[0], value[1]) if query is not None and value is not None else None
     wanted = layer.args.get("output_shape", Arg(NONE)).value
     if query is None or wanted == NONE:

@@ -215,7 +215,7 @@ class Assembly:
                 merged = tuple(dict.fromkeys((*old.models, *models)))
                 data = dict(old.data)
                 if event.kind == "constant" and data["value"] != event["value"]:
-                    data["value"] = None
+                    data["value"] = ...
                 fits = data.get("fits")
                 if isinstance(fits, tuple):
                     data["fits"] = (*fits, event["fit"])

@@ -231,7 +231,7 @@ def attribute(
 ) -> Value:
     match owner:
         case Ref(path=path):
-            return interp.keras.attribute(names.canonical(f"{path}.{attr}"))
+            return interp.keras.attribute(names.canonical(f"{path}.{attr}"), node, frame)
         case Module(path=path):
             return arrays.constant(f"{path}.{attr}") or Module(f"{path}.{attr}")
         case Array():

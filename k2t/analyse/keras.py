@@ -77,8 +77,11 @@ class Keras:
         for name in more.get(section, ()):
             frame.bind(name, Ref(names.canonical(f"{section}.{name}")))
 
-    def attribute(self, path: str) -> Value:
-        return NONE if path == "tensorflow.newaxis" else Ref(path)
+    def attribute(self, path: str, node: ast.Attribute, frame: Frame) -> Value:
+        if path != "tensorflow.newaxis":
+            return Ref(path)
+        self.interp.event("constant", node, frame, value=None, path=path)
+        return NONE
 
     def mentions(self, node: ast.expr, frame: Frame) -> bool:
         """Whether an expression reads a Keras or TensorFlow name."""

@@ -11,11 +11,12 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.source import Span
 from k2t.ir.values import Obj, Shape
 from k2t.lower import text as t
+from k2t.lower.masks import HEADS, is_told
 from k2t.lower.ops import Context, Op, ParamInit
 from k2t.lower.shaping import in_product
 from k2t.table import Row
 
-ATTENTION = ("MultiHeadAttention", "Attention", "AdditiveAttention")
+ATTENTION = (*HEADS, "Attention", "AdditiveAttention")
 """Rows of layers that are called with a tensor for the queries and others for the rest."""
 
 KEYWORDS = (
@@ -32,7 +33,8 @@ def attention(
 ) -> list[Op]:
     if width is None:
         raise NotMigrated("K2T106", f"{row.name} of a width that is not known", layer.span)
-    given = [width, *(t.text(t.get(layer.args, name)) for name in ("num_heads", "key_dim"))]
+    sizes = row.data["sizes"]
+    given = [width, *(t.text(t.get(layer.args, name)) for name in sizes)]
     defaults = {"dropout": 0.0, "use_bias": True}
     for keras, ours in KEYWORDS:
         value = t.get(layer.args, keras)
@@ -41,10 +43,25 @@ def attention(
         if t.is_none(value) or t.same_value(value, defaults.get(keras, ...)):
             continue
         given.append(f"{ours}={t.text(value)}")
-    ctx.helpers[row.name] = None
+    told = {name for name in ("attention_mask", "scores") if name in layer.args}
+    name = row.name
+    if told or is_told(layer):
+        if row.name != "MultiHeadAttention":
+            why = f"{row.name} with a mask or scores is not carried over"
+            raise NotMigrated("K2T144", why, layer.span)
+        name = f"Masked{name}"
+        fused = t.same_value(t.get(layer.args, "dropout"), 0.0) and "scores" not in told
+        if ctx.dialect == "keras3" and not fused and (is_told(layer) or "attention_mask" in told):
+            given.append("zero_empty=True")
+    if "attention_mask" in told and is_told(layer):
+        raise NotMigrated("K2T114", f"{row.name} of masked tensors and another mask", layer.span)
+    ctx.helpers[name] = None
     start = ParamInit("reset_parameters", "{p}()", "Keras's fans for", "attention")
-    call = "{m}({x}, use_causal_mask=True)" if t.flag(layer.args, "causal") else "{m}({x})"
-    module = f"{row.name}({', '.join(given)})"
+    more = ", use_causal_mask=True" if t.flag(layer.args, "causal") else ""
+    more += ", return_attention_scores=True" if "scores" in told else ""
+    more += ", attention_mask={mask}" if is_told(layer) else ""
+    call = f"{{m}}({{x}}{more})"
+    module = f"{name}({', '.join(given)})"
     return [
         Op(module=module, call=call, layout="last", out="last", stem="attention", params=(start,))
     ]

@@ -324,7 +324,9 @@ def devices(edits: Edits, use: Use) -> None:
 def constant(edits: Edits, use: Use) -> None:
     if any(u.kind == "operation" and use.call in u.call for u in edits.program.uses):
         return  # it is written with the operation
-    if use.data["value"] is None:
+    if use.data["value"] is None and not any(use.call in c.span for c in edits.program.layers):
+        return  # in a statement about the graph, which goes
+    if use.data["value"] is ...:
         raise NotMigrated("K2T900", f"{use.data['path']} has several values here", use.call)
     edits.edits.append(Edit(use.call, (t.literal(use.data["value"]),)))
 

@@ -284,6 +284,8 @@ class Graph:
             first = flow.layout == "first" and (flow.rank or 0) > 1
             texts.append(self.converted(flow.text, flow.rank, "last")[0] if first else flow.text)
         if layer.row in ATTENTION:
+            if "attention_mask" in layer.args:
+                texts[-1] = f"attention_mask={texts[-1]}"
             return Flow(", ".join(texts), "last", None)
         if layer.row == "Custom":
             ends = tuple(i.id for i in self.model.inputs)

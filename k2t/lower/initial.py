@@ -11,6 +11,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.torch import InitCase, Line
 from k2t.ir.values import Obj
 from k2t.lower import text as t
+from k2t.lower.masks import HEADS
 from k2t.lower.ops import Context, Op
 from k2t.lower.recurrent import WRAPPER, inner_layer, recurrent_inits, spelling
 
@@ -21,6 +22,7 @@ BASES = {
     "CausalConv1d": "nn.Conv1d",
     "LSTM": "nn.LSTM",
     "LSTMFull": "nn.LSTM",
+    "MaskedMultiHeadAttention": "MultiHeadAttention",
     "MaskedLSTM": "nn.LSTM",
     "LSTMWithStates": "nn.LSTM",
     "GRUWithState": "nn.GRU",
@@ -92,7 +94,7 @@ def mixed_classes(made: Sequence[Made]) -> set[str]:
             known = not re.search(r"bias=(?!False|True)", op.module)
             both = {True, False} if not known else {biasless(op)}
             ways.setdefault(torch_class(op), set()).update(both)
-        if torch_class(op) == "MultiHeadAttention" and biasless(op):
+        if torch_class(op) in HEADS and biasless(op):
             ways.setdefault("nn.Linear", set()).update((True, False))  # those inside
     return {cls for cls, found in ways.items() if len(found) > 1}
 

@@ -49,7 +49,7 @@ def text_of(edits: Edits, span: Span) -> str:
     outermost = [u for u in inner if not any(u.call in o.call and u is not o for o in inner)]
     source, position, parts = edits.program.source, span.start, []
     for use in sorted(outermost, key=lambda u: u.call.start):
-        if use.kind == "constant" and use.data["value"] is None:
+        if use.kind == "constant" and use.data["value"] is ...:
             raise NotMigrated("K2T900", f"{use.data['path']} has several values here", use.call)
         new = t.literal(use.data["value"]) if use.kind == "constant" else spelled(edits, use)
         tight = use.call != span and use.kind != "constant"

@@ -15,6 +15,7 @@ from k2t.lower import text as t
 from k2t.lower.attention import ATTENTION, in_order
 from k2t.lower.brackets import bracketed, ends_in, filled
 from k2t.lower.chain import lower_site, widths
+from k2t.lower.masks import HEADS
 from k2t.lower.merges import joined
 from k2t.lower.ops import Context, Op
 from k2t.lower.own import CODE
@@ -184,7 +185,7 @@ def one_call(ctx: Context, use: Use, node: Node, given: Sequence[tuple[str | Non
     rank = len(node.in_shapes[0]) if node.in_shapes[0] is not None else None
     if row.get("shape") in ("merge", "concat"):
         return merged(ctx, layer, given[0][1], rank, use)
-    if row.name in ("Custom", "MultiHeadAttention"):
+    if row.name in ("Custom", *HEADS):
         arguments = ", ".join(f"{key}={text}" if key else text for key, text in given)
         return f"{use.data['callee']}({arguments})"
     text = given[0][1]

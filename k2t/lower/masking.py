@@ -25,8 +25,8 @@ def find(graph: Graph, nodes: Sequence[Node]) -> None:
     found = masks.followed(graph.ctx, nodes)
     packed = set(graph.padded.values())
     graph.masks = {i: mask for i, mask in found.items() if mask.tensor not in packed}
-    wanted = [masks.used(graph.ctx, node, graph.masks) for node in nodes]
-    graph.tests = {mask: graph.own("mask") for mask in dict.fromkeys(wanted) if mask is not None}
+    wanted = [mask for n in nodes for mask, _ in masks.used(graph.ctx, n, graph.masks)]
+    graph.tests = {mask: graph.own("mask") for mask in dict.fromkeys(wanted)}
 
 
 def tell(graph: Graph, node: Node) -> None:
@@ -47,8 +47,9 @@ def tell(graph: Graph, node: Node) -> None:
 
 def given(graph: Graph, node: Node) -> dict[str, str]:
     """The mask that a layer uses, by the name its texts have for it."""
-    mask = masks.used(graph.ctx, node, graph.masks)
-    return {"mask": graph.tests[mask]} if mask is not None else {}
+    pairs = masks.used(graph.ctx, node, graph.masks)
+    texts = [graph.tests[mask] + (f".unsqueeze({axis})" if axis else "") for mask, axis in pairs]
+    return {"mask": " & ".join(texts)} if texts else {}
 
 
 def of_output(graph: Graph) -> str | None:

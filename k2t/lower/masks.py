@@ -15,6 +15,8 @@ from k2t.lower.ops import Context
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional")
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
 
+HEADS = ("MultiHeadAttention", "GroupQueryAttention")
+
 PASSES_MASK = {
     "Dropout",
     "Activation",
@@ -110,6 +112,8 @@ def after(ctx: Context, node: Node, given: Sequence[Mask | None]) -> Mask | None
         return None
     if layer is None:  # operators and operations lose it; outputs of a layer with several do not
         return given[0] if node.operator == "[0]" else None
+    if layer.row in HEADS:
+        return given[0]
     if len(masks) > 1:
         raise NotMigrated("K2T114", f"{layer.row} of tensors with different masks", layer.span)
     if layer.row in MERGES:
@@ -143,19 +147,24 @@ def gives_sequences(layer: Obj, *others: str) -> bool:
     return any(t.flag(args, name) for name in ("return_sequences", *others))
 
 
-def used(ctx: Context, node: Node, found: Mapping[int, Mask]) -> Mask | None:
-    """The mask that a layer computes with."""
+def used(ctx: Context, node: Node, found: Mapping[int, Mask]) -> tuple[tuple[Mask, int], ...]:
+    """The masks that a layer computes with, and where each gets an axis more (0: none)."""
     layer = node.layer
     if layer is None:
-        return None
+        return ()
+    masks = [found.get(tensor) for tensor in node.inputs]
+    axes = [0]
     if layer.row == "Masking":
         zero = t.same_value(t.get(layer.args, "mask_value"), 0.0)
-        return None if zero else found.get(node.id)
-    if layer.row in RECURRENT:
-        # Keras 3 hands no mask to a layer that is given its first states
-        lost = ctx.dialect == "keras3" and len(node.inputs) > 1
-        return None if lost else found.get(node.inputs[0])
-    return found.get(node.inputs[0]) if layer.row == "GlobalAveragePooling1D" else None
+        masks = [None if zero else found.get(node.id)]
+    elif layer.row in HEADS:
+        axes = [2, 1, 1]  # (batch, queries, 1), (batch, 1, keys)
+    elif layer.row in RECURRENT and ctx.dialect == "keras3" and len(masks) > 1:
+        return ()  # Keras 3 hands no mask to a layer that is given its first states
+    elif layer.row not in (*RECURRENT, "GlobalAveragePooling1D"):
+        return ()
+    pairs = [(mask, axis) for mask, axis in zip(masks, axes, strict=False) if mask is not None]
+    return tuple(dict.fromkeys(pairs))
 
 
 def told(layer: Obj) -> Obj:

@@ -11,6 +11,7 @@ from k2t.ir.source import Code, Span, code
 from k2t.ir.torch import Edit, Line, Optimizer, Raw, Snippet
 from k2t.ir.values import Arg, Expr, Obj, Sym, Value
 from k2t.lower import text as t
+from k2t.lower.masks import HEADS
 from k2t.lower.ops import Context
 from k2t.lower.optimizers import lower_optimizer, optimizer_row, value_for
 from k2t.lower.parts import layers_of
@@ -72,7 +73,7 @@ def check_clipping(ctx: Context, model: Model, optimizer: Value) -> None:
         rows.add(inner_layer(layer).row)
         if layer.row == "Model":
             waiting += [one for _, _, one in ctx.made.get(layer.id, ())]
-    others = rows & {"LSTM", "SimpleRNN", "ConvLSTM2D", "MultiHeadAttention"}
+    others = rows & {"LSTM", "SimpleRNN", "ConvLSTM2D", *HEADS}
     if row.get("whole") and (others or "GRU" in rows):
         why = (
             f"{row.name} beside {min(others or {'GRU'})}, whose weights have another form in Keras"

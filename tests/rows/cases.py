@@ -96,12 +96,11 @@ def layer_cases() -> list[Case]:
         row = OLD[layer].removeprefix("layers.").partition("(")[0]
         row = "ThresholdedReLU" if "Threshold" in layer else row
         cases += spelled(f"layers/{row}", layer, shape, dialect="keras2")
-    cases += attention_cases()
-    cases += single_head_cases()
+    from .attended import attention_cases, single_head_cases
     from .cells import cell_cases
     from .masked import mask_cases
 
-    cases += [*mask_cases(), *cell_cases()]
+    cases += [*mask_cases(), *cell_cases(), *attention_cases(), *single_head_cases()]
     return [*cases, *merge_cases(), *merges_of_merges(), *state_cases(), *dot_cases()]
 
 
@@ -224,50 +223,6 @@ def dot_cases() -> Iterator[Case]:
             )
             name = f"layers/Dot: {arguments} of {one} and {other}"
             yield Case(name, "layers/Dot", script, (one, other))
-
-
-def attention_cases() -> Iterator[Case]:
-    """Attention of a sequence to itself and to another one, which may be wider."""
-    samples = [
-        ("2, 4", "(x, x)", (5, 6), (5, 6)),
-        ("3, 2, value_dim=5, use_bias=False", "(x, y)", (5, 6), (4, 7)),
-        ("2, 3, output_shape=8", "(x, y, y)", (5, 6), (5, 6)),
-        ("num_heads=2, key_dim=4, dropout=0.0", "(x, x, use_causal_mask=True)", (5, 6), (5, 6)),
-        ("2, 4", "(x, value=y, key=x)", (5, 6), (5, 6)),
-        ("1, key_dim=4", "(query=x, value=y)", (5, 6), (3, 4)),
-    ]
-    for arguments, called, one, other in samples:
-        script = inputs_of(one, other) + (
-            "x, y = layers.Dense(6)(i0), i1\n"
-            f"out = layers.MultiHeadAttention({arguments}){called}\n"
-            "out = layers.Concatenate()([layers.Flatten()(out), layers.Flatten()(y)])\n"
-            "model = keras.Model([i0, i1], out)\n"
-        )
-        name = f"layers/MultiHeadAttention: {arguments} {called}"
-        yield Case(name, "layers/MultiHeadAttention", script, (one, other))
-
-
-def single_head_cases() -> Iterator[Case]:
-    """Attention of one head; the values may be wider than the keys."""
-    samples = [
-        ("Attention", "", "([x, y])", (4, 6)),
-        ("Attention", "use_scale=True", "([x, y])", (4, 6)),
-        ("Attention", "dropout=0.0", "([x, x], use_causal_mask=True)", (4, 6)),
-        ("Attention", "use_scale=True, dropout=0.0", "([x, x, y], use_causal_mask=True)", (5, 6)),
-        ("Attention", "", "([x, layers.Dense(3)(y), y])", (4, 6)),
-        ("AdditiveAttention", "", "([x, y])", (4, 6)),
-        ("AdditiveAttention", "use_scale=False", "([x, layers.Dense(3)(y), y])", (4, 6)),
-        ("AdditiveAttention", "dropout=0.0", "([x, x, y], use_causal_mask=True)", (5, 6)),
-    ]
-    for kind, arguments, called, other in samples:
-        script = inputs_of((5, 6), other) + (
-            "x, y = layers.Dense(6)(i0), i1\n"
-            f"out = layers.{kind}({arguments}){called}\n"
-            "out = layers.Concatenate()([layers.Flatten()(out), layers.Flatten()(y)])\n"
-            "model = keras.Model([i0, i1], out)\n"
-        )
-        name = f"layers/{kind}: {arguments} {called}"
-        yield Case(name, f"layers/{kind}", script, ((5, 6), other))
 
 
 def merge_cases() -> Iterator[Case]:

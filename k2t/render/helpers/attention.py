@@ -57,6 +57,89 @@ class MultiHeadAttention(nn.Module):
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
+class MaskedMultiHeadAttention(MultiHeadAttention):
+    """With a mask (batch, queries, keys), true where a query sees a key, and scores on request.
+
+    A query that sees nothing gets the mean of all values; with zero_empty it gets zeros.
+    """
+
+    def __init__(self, *sizes, zero_empty=False, **options):
+        super().__init__(*sizes, **options)
+        self.zero_empty = zero_empty
+
+    def forward(
+        self,
+        query,
+        value,
+        key=None,
+        attention_mask=None,
+        use_causal_mask=False,
+        return_attention_scores=False,
+    ):
+        q = self.split(self.query(query))
+        k = self.split(self.key(value if key is None else key))
+        v = self.split(self.value(value))
+        scores = q @ k.mT / q.shape[-1] ** 0.5
+        mask = torch.ones_like(scores[:, 0], dtype=torch.bool)
+        mask = mask.tril() if use_causal_mask else mask
+        mask = (mask if attention_mask is None else mask & attention_mask.bool()).unsqueeze(1)
+        scores = scores.masked_fill(~mask, -1e9).softmax(-1)
+        scores = scores * mask.any(-1, keepdim=True) if self.zero_empty else scores
+        x = F.dropout(scores, self.dropout, self.training) @ v
+        x = self.output(x.transpose(1, 2).flatten(2))
+        return (x, scores) if return_attention_scores else x
+
+
+class GroupQueryAttention(nn.Module):
+    """Keras's GroupQueryAttention over (batch, time, features): queries share keys and values."""
+
+    def __init__(
+        self,
+        features,
+        head_dim,
+        num_query_heads,
+        num_key_value_heads,
+        dropout=0.0,
+        bias=True,
+    ):
+        super().__init__()
+        self.head_dim, self.dropout = head_dim, dropout
+        width = num_key_value_heads * head_dim
+        self.query = nn.Linear(features, num_query_heads * head_dim, bias)
+        self.key = nn.Linear(features, width, bias)
+        self.value = nn.Linear(features, width, bias)
+        self.output = nn.Linear(num_query_heads * head_dim, features, bias)
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        """Keras's Glorot uniform: kernels have an axis for the heads, part of the fans."""
+        for part in (self.query, self.key, self.value, self.output):
+            sizes = (part.in_features, part.out_features)
+            outer, wide = sizes if part is not self.output else sizes[::-1]
+            heads = wide // self.head_dim
+            fans = outer * (heads + self.head_dim)
+            if part is self.output:
+                fans = heads * (self.head_dim + outer)
+            limit = (6 / fans) ** 0.5
+            nn.init.uniform_(part.weight, -limit, limit)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+    def forward(self, query, value, key=None, use_causal_mask=False):
+        q = self.split(self.query(query))
+        k = self.split(self.key(value if key is None else key))
+        v = self.split(self.value(value))
+        dropout = self.dropout if self.training else 0.0
+        x = F.scaled_dot_product_attention(
+            q, k, v, dropout_p=dropout, is_causal=use_causal_mask, enable_gqa=True
+        )
+        return self.output(x.transpose(1, 2).flatten(2))
+
+    def split(self, x):
+        """(batch, time, heads * head_dim) to (batch, heads, time, head_dim)."""
+        return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+
+
 class Attention(nn.Module):
     """Keras's Attention over (batch, time, features), whose scores are scaled by a weight."""
 

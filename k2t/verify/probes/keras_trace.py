@@ -20,6 +20,7 @@ from k2t.verify.recording import Facts, Point, Trace
 CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
 # of a layer with several entries: how far behind the first its output is
 LAST = {"SeparableConv1D": 1, "SeparableConv2D": 1, "MultiHeadAttention": 3}
+LAST |= {"GroupedQueryAttention": 3}
 RECURRENT = ("CuDNNLSTM", "CuDNNGRU", "Bidirectional")
 
 

@@ -36,7 +36,7 @@ KINDS: dict[str, tuple[str, dict[str, str]]] = {
 }
 # read by special code, with all that is inside them
 SPECIAL = {f"DepthwiseConv{n}D" for n in (1, 2)} | {f"SeparableConv{n}D" for n in (1, 2)}
-SPECIAL |= {"MultiHeadAttention"}
+SPECIAL |= {"MultiHeadAttention", "GroupedQueryAttention"}
 # their weights come from the data, or are random states
 DATA = {"Normalization", "Discretization", "IntegerLookup", "StringLookup", "TextVectorization"}
 INITIALIZERS = {"recurrent_kernel": "recurrent", "depthwise_kernel": "depthwise"}
@@ -146,7 +146,7 @@ def read_layer(layer: Any, names: list[str], variables: Variables) -> Iterator[E
         return Entry(kind, name + suffix, split_bias(arrays, kind))
 
     special = next((n for n in names if n in SPECIAL), "")
-    if special == "MultiHeadAttention":
+    if special.endswith("Attention"):
         for part in ("query", "key", "value", "output"):
             yield flat_dense(
                 entry("dense", PLAIN, getattr(layer, f"_{part}_dense"), "/" + part), part

@@ -26,7 +26,12 @@ GATES = {"LSTMCell": 4, "GRUCell": 3, "SimpleRNNCell": 1, "CuDNNLSTM": 4, "CuDNN
 NORMS = {"BatchNormalization", "LayerNormalization", "GroupNormalization"}
 SEPARABLE = {f"SeparableConv{n}D" for n in (1, 2)}
 DEPTHWISE = {f"DepthwiseConv{n}D" for n in (1, 2)}
-CLASSES = (KINDS.keys() | SPECIAL) - {"MultiHeadAttention", "CuDNNLSTM", "CuDNNGRU"}
+CLASSES = (KINDS.keys() | SPECIAL) - {
+    "MultiHeadAttention",
+    "GroupedQueryAttention",
+    "CuDNNLSTM",
+    "CuDNNGRU",
+}
 # another layer than its class says: nothing in torch computes the same from the same weights
 OTHERWISE = {"LayerNormalization": "rms_scaling"}
 
