@@ -22,7 +22,7 @@ NEUTRAL = {
 class Entry:
     """The weights of one layer: numpy arrays by role, in Keras's layout, gates in Keras's order.
 
-    Separable convolutions count as two entries, Bidirectional as two, attention of several heads as four
+    Separable convolutions count as two entries, Bidirectional as two, MultiHeadAttention as four
     Dense ones. Kernels of depthwise convolutions have the shape of a grouped one: (k..., 1, out).
     """
 
