@@ -57,7 +57,9 @@ def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame)
     if number and handed.in_schedule(interp, frame):
         return handed.of_number(interp, args, node, frame)
     if number and scorers.inside(interp, frame):
-        return scorers.of_number(interp, args, node, frame)
+        if args["x"].value != NONE:
+            return scorers.of_number(interp, args, node, frame)
+        args["x"] = scorers.unseen(interp, args["x"], frame)
     if row.name in drawn.MADE:
         return drawn.MADE[row.name](interp, row, args, node, frame)
     if row.name == "arange":

@@ -126,6 +126,11 @@ def inside(interp: Interpreter, frame: Frame) -> bool:
     )
 
 
+def unseen(interp: Interpreter, arg: Arg, frame: Frame) -> Arg:
+    """``sample_weight`` where there is one, which is never so: a tensor of any shape."""
+    return Arg(Tensor(scored.whole(interp, None, frame)), arg.span)
+
+
 def of_number(interp: Interpreter, args: dict[str, Arg], node: ast.Call, frame: Frame) -> Value:
     """``tf.cast(tf.size(x), tf.float32)``: a number as well."""
     operation = Obj(interp.fresh(), "number", args, interp.span(node), interp.span(interp.stmt))

@@ -154,6 +154,12 @@ def objects(heads: Sequence[Head]) -> tuple[tuple[str, str], ...]:
     )
 
 
+def imports(heads: Sequence[Head], metrics: Sequence[Metric]) -> list[str]:
+    """What the metrics of a model, or of its outputs, want imported."""
+    every = (*metrics, *(m for head in heads for m in head.metrics))
+    return [m.imports for m in every if m.imports]
+
+
 def build_step(
     heads: Sequence[Head], penalized: bool, params: dict[str, str], validating: bool
 ) -> Step:

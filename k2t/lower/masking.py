@@ -10,7 +10,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.ir.program import Model
 from k2t.ir.torch import Line
-from k2t.ir.values import NONE, Array, Function, as_int
+from k2t.ir.values import NONE, Array, Function, Instance, as_int
 from k2t.lower import masks, packing
 from k2t.lower import text as t
 from k2t.lower.ops import Op
@@ -18,6 +18,7 @@ from k2t.lower.targets import Output
 
 if TYPE_CHECKING:
     from k2t.lower.graph import Graph
+    from k2t.lower.metrics import Metric
 
 
 def find(graph: Graph, nodes: Sequence[Node]) -> None:
@@ -78,7 +79,7 @@ def counted(
     """
     loss = t.get(model.compile.args, "loss") if model.compile is not None else NONE
     why = "that is made inside the model" if test == "?" else ""
-    why = "that the script defines" if isinstance(loss, Function) else why
+    why = "that the script defines" if isinstance(loss, Function | Instance) else why
     why = "with weights, of several outputs or added" if more or model.added else why
     if y is not None and y.shape is not None and output.shape is not None:
         given = as_int(y.shape[1]) if len(y.shape) > 1 else 0
@@ -88,6 +89,17 @@ def counted(
     if why:
         raise NotMigrated("K2T114", f"the mask of mask_zero reaches a loss: {why}", model.span)
     return replace(output, shape=output.shape[-1:] if output.shape else None), y
+
+
+def check_metrics(metrics: Sequence[Metric], masked: str | None, model: Model) -> None:
+    """Refuse metrics that count over the epoch: of them Keras counts the padding, too.
+
+    Raises:
+        NotMigrated: there is one.
+    """
+    if masked is not None and any(m.object is not None for m in metrics):
+        why = "the mask of mask_zero reaches a metric that is no mean, where Keras does not heed it"
+        raise NotMigrated("K2T114", why, model.span)
 
 
 # ---------------------------------------------------------------------- packed

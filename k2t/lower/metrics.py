@@ -60,6 +60,30 @@ def lower_metrics(
     return found
 
 
+def weighted_ones(
+    ctx: Context,
+    others: Sequence[Metric],
+    args: Mapping[str, Arg],
+    output: Output,
+    loss: Loss,
+    y: Array | None,
+    weighted: bool,
+) -> list[Metric]:
+    """The metrics of ``weighted_metrics``: like others where no sample has a weight.
+
+    Raises:
+        NotMigrated: samples have, or versions of Keras call a metric differently.
+    """
+    value = t.get(args, "weighted_metrics")
+    if t.is_none(value):
+        return []
+    found = lower_metrics(ctx, value, output, loss, y)
+    if weighted or {m.log for m in others} & {m.log for m in found}:
+        why = "weighted_metrics beside weights of samples, or beside metrics of the same names"
+        raise NotMigrated("K2T700", why, args["weighted_metrics"].span)
+    return found
+
+
 def flattened(value: Value) -> tuple[Value, ...]:
     """The metrics of one output: Keras takes lists of lists there."""
     if not isinstance(value, Tuple):

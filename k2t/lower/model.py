@@ -24,9 +24,9 @@ from k2t.lower.groups import Chain, assemble
 from k2t.lower.heads import Head
 from k2t.lower.initial import Made, own_names
 from k2t.lower.lossless import added_loss
-from k2t.lower.masking import counted
+from k2t.lower.masking import check_metrics, counted
 from k2t.lower.masks import as_graph, has_masking
-from k2t.lower.metrics import Metric, lower_metrics, objects, setups
+from k2t.lower.metrics import Metric, lower_metrics, objects, setups, weighted_ones
 from k2t.lower.ops import Context, dim_text, located, names_in
 from k2t.lower.optimizers import lasting, lower_optimizer, note_embedding
 from k2t.lower.own import logged
@@ -58,6 +58,7 @@ COMPILE_CARRIED = {
     "jit_compile",
     "steps_per_execution",
     "auto_scale_loss",
+    "weighted_metrics",
 }
 
 
@@ -161,6 +162,8 @@ def draft(
         with located(args["metrics"].span if "metrics" in args and not many else None):
             value = NONE if many else heads.of_only_output(model.compile, "metrics")
             made.metrics = lower_metrics(ctx, value, output, loss, y)
+            made.metrics += weighted_ones(ctx, made.metrics, args, output, loss, y, weighted)
+            check_metrics(made.metrics, chain.masked, model)
         with located(args["optimizer"].span if "optimizer" in args else None):
             made.optimizer, made.settings = optimizers(ctx, model)
         check_others(ctx, model, made, output, y)

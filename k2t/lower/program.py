@@ -20,6 +20,7 @@ from k2t.lower.classes import edit_layers
 from k2t.lower.custom import draft_layers
 from k2t.lower.edits import Edits
 from k2t.lower.feeding import target_parts, with_kind
+from k2t.lower.heads import imports
 from k2t.lower.leftovers import stops_of
 from k2t.lower.library import Library
 from k2t.lower.model import Draft, draft, finish
@@ -317,7 +318,7 @@ def assemble(
         edits=tuple(edits.edits),
         removed=tuple(removed),
         inserted=tuple(inserted),
-        imports=tuple(m.imports for made in modules for m in made.metrics if m.imports),
+        imports=tuple(i for made in modules for i in imports(made.heads, made.metrics)),
         proofs=proofs(program, modules, classes),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from k2t.ir.finding import NotMigrated
@@ -84,8 +85,7 @@ def rescaling(
 
 def in_product(text: str) -> str:
     """A factor, in brackets if it is more than one."""
-    simple = text.replace(".", "").replace("_", "").isalnum()
-    return text if simple else f"({text})"
+    return text if re.fullmatch(r"[\w.]+(?:(?<=\de)-\d+)?", text) else f"({text})"
 
 
 def permute(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
