@@ -1,4 +1,4 @@
-"""Policies of mixed precision: the Trainer's, or refused."""
+"""Policies of mixed precision: the Trainer's, or refused; jit_compile."""
 
 from __future__ import annotations
 
@@ -63,3 +63,24 @@ def test_single_precision_says_nothing():
 )  # fmt: skip
 def test_what_is_refused(text):
     assert "K2T900" in migrated(text)[1]
+
+
+def test_a_model_is_compiled_before_its_first_fit():
+    fit = "model.fit(x, x[:, :1])\n"
+    text, _ = migrated(MODEL.replace('"mse"', '"mse", jit_compile=True') + fit + fit)
+    assert text.count("model.compile()\ntrainer = L.Trainer(") == 1
+    assert text.index("model.compile()") < text.index("trainer.fit(")
+    assert "compile" not in migrated(MODEL + fit)[0]
+    auto = MODEL.replace('"mse"', '"mse", jit_compile=False, run_eagerly=True')
+    assert "compile" not in migrated(auto + fit)[0]
+
+
+def test_batches_that_are_not_told_one_by_one():
+    own = (
+        "class Own(keras.callbacks.Callback):\n"
+        "    def on_batch_end(self, batch, logs=None):\n        print(batch)\n\n\n"
+    )
+    fit = "model.fit(x, x[:, :1], callbacks=[Own()])\n"
+    model = MODEL.replace('"mse"', '"mse", steps_per_execution={}')
+    assert migrated(own + model.format(1) + fit)[1] == []
+    assert migrated(own + model.format(8) + fit)[1] == ["K2T902"]

@@ -73,6 +73,7 @@ def fit(edits: Edits, use: Use) -> None:
         values["val"] = validation_loader(edits, use, draft)
     values["epochs"] = (use.args["epochs"].span,) if "epochs" in use.args else "1"
     values["quiet"] = quiet(edits, use)
+    values["compiles"] = compiles(edits, use, draft)
     values["devices"] = any(other.kind == "strategy" for other in edits.program.uses)
     values["precision"] = precision(edits.program)
     values["train_steps"] = limit(edits, use, "steps_per_epoch", "x")
@@ -93,6 +94,18 @@ def fit(edits: Edits, use: Use) -> None:
         values["History"] = edits.name("History")
     edits.trainers.append(use)
     edits.edits.append(Edit(use.stmt, Snippet("fit", values)))
+
+
+def compiles(edits: Edits, use: Use, draft: Draft) -> bool:
+    """Whether the model is compiled before this fit: ``jit_compile=True``, and it is its first."""
+    said = draft.model.compile.args.get("jit_compile") if draft.model.compile is not None else None
+    if said is None or not t.same_value(said.value, True):
+        return False
+    if any(set(other.models) & set(use.models) for other in edits.trainers):
+        return False
+    why = "jit_compile: torch compiles forward, not the whole step, when the model is first called"
+    edits.note("K2T727", Severity.INFO, why, said.span or use.call)
+    return True
 
 
 def note_repeated(edits: Edits, use: Use) -> None:

@@ -9,6 +9,7 @@ from k2t.ir.program import Hook, OwnCallback, Program, Reached, Use
 from k2t.ir.source import Span, code
 from k2t.ir.torch import Edit, Snippet
 from k2t.ir.values import Arg, Class, Obj, Tuple
+from k2t.lower import text as t
 from k2t.lower.edits import Edits, emit_before
 
 METHODS = {
@@ -82,6 +83,8 @@ def problem_of(edits: Edits, own: OwnCallback) -> str | None:
     if wrong:
         return f"self.params[{wrong[0]!r}] of a callback" if wrong[0] else "self.params as a whole"
     fits = [*given_to(edits.program, own.index)]
+    if any("batch" in h.name for h in own.hooks) and any(several_at_once(edits, u) for u in fits):
+        return "a method called by batches, under steps_per_execution,"
     names = {name for r in everything for name in r.by_name}
     if names - {edits.draft(use).model.variable for use in fits} or (names and len(fits) > 1):
         return "the learning rate of another model"
@@ -90,6 +93,13 @@ def problem_of(edits: Edits, own: OwnCallback) -> str | None:
     if any(reads_loss(h) for h in own.hooks) and any(edits.draft(u).heads for u in fits):
         return "logs of batches of a model with several outputs"
     return None
+
+
+def several_at_once(edits: Edits, use: Use) -> bool:
+    """Whether Keras calls back after some batches only."""
+    compiled = edits.draft(use).model.compile
+    steps = compiled.args.get("steps_per_execution") if compiled is not None else None
+    return steps is not None and not t.is_none(steps.value) and not t.same_value(steps.value, 1)
 
 
 def given_to(program: Program, index: int) -> Iterator[Use]:

@@ -28,6 +28,7 @@ ROOM = 3  # of two ports, for what Keras takes: a port may take half as much aga
 
 QUIET = {
     "OMP_NUM_THREADS": "1",
+    "TORCH_COMPILE_DISABLE": "1",  # it changes no number, and takes longer than a small script
     "MKL_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
