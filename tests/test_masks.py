@@ -118,3 +118,22 @@ def test_states_leave_the_variables_of_the_script_alone() -> None:
     )
     assert codes == []
     assert "_, (h1, _) = self.lstm(" in text
+
+
+def test_a_mask_inside_a_class_is_refused() -> None:
+    for layer in ("layers.Masking()", "layers.Embedding(50, 8, mask_zero=True)"):
+        script = HEAD + (
+            "class Reader(keras.Model):\n"
+            "    def __init__(self):\n"
+            "        super().__init__()\n"
+            f"        self.first = {layer}\n"
+            "        self.gru = layers.GRU(4)\n"
+            "        self.dense = layers.Dense(1)\n\n"
+            "    def call(self, inputs):\n"
+            "        return self.dense(self.gru(self.first(inputs)))\n\n\n"
+            "model = Reader()\n"
+            "model.compile('sgd', 'mse')\n"
+            f"model.fit({'tokens' if 'Embedding' in layer else 'np.random.rand(64, 10, 3)'}, y)\n"
+        )
+        codes = [f.code for f in migrate(script.encode(), "script.py").findings]
+        assert "K2T160" in codes

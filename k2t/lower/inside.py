@@ -40,7 +40,7 @@ def operations(ctx: Context, cls: CustomLayer, site: Site, taken: str) -> list[O
     pairs = parts(ctx, cls, site, taken)
     for op, layer in pairs:
         masks = "mask_zero" in layer.args and t.data(layer.args["mask_zero"].value) is not False
-        if op.lines or masks:
+        if op.lines or masks or layer.row == "Masking":
             raise NotMigrated(CODE, f"{layer.row} like this inside a layer", site.span)
     ops = [op for op, _ in pairs]
     return [in_one(ops, site.span)] if together(ctx, site) else ops
