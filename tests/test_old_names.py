@@ -100,6 +100,8 @@ def test_an_activation_that_a_variable_names_is_that_activation(name: str, line:
             "SpectralNormalization(Dense(3))",
             "keras.layers.SpectralNormalization is not migrated: Keras",
         ),
+        ("EinsumDense('ab,ba->ab', 4)", "K2T100: EinsumDense('ab,ba->ab') is no product over the"),
+        ("EinsumDense('ab,bcd->acd', (3, 2))", "K2T200: EinsumDense of tf.keras, whose kernels"),
         ("Dense(3, activation='glu')", "K2T101: the activation 'glu' is not migrated: it halves"),
         (
             "Dense(3, kernel_initializer='stft')",

@@ -81,17 +81,9 @@ class MultiHeadAttention(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self):
-        """Keras's Glorot uniform: kernels have an axis for the heads, part of the fans."""
-        heads = self.num_heads
+        """Keras's Glorot uniform kernels and zero biases."""
         for part in (self.query, self.key, self.value, self.output):
-            size, outer = part.out_features // heads, part.in_features
-            if part is self.output:
-                size, outer = (
-                    part.in_features // heads + part.out_features - heads,
-                    heads,
-                )
-            limit = (6 / (outer * (heads + size))) ** 0.5
-            nn.init.uniform_(part.weight, -limit, limit)
+            nn.init.xavier_uniform_(part.weight)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
 

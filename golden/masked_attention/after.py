@@ -67,17 +67,9 @@ class MultiHeadAttention(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self):
-        """Keras's Glorot uniform: kernels have an axis for the heads, part of the fans."""
-        heads = self.num_heads
+        """Keras's Glorot uniform kernels and zero biases."""
         for part in (self.query, self.key, self.value, self.output):
-            size, outer = part.out_features // heads, part.in_features
-            if part is self.output:
-                size, outer = (
-                    part.in_features // heads + part.out_features - heads,
-                    heads,
-                )
-            limit = (6 / (outer * (heads + size))) ** 0.5
-            nn.init.uniform_(part.weight, -limit, limit)
+            nn.init.xavier_uniform_(part.weight)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
 
@@ -131,6 +123,19 @@ class MaskedMultiHeadAttention(MultiHeadAttention):
         return (x, scores) if return_attention_scores else x
 
 
+def glorot_by_heads_(attention):
+    """The Glorot uniform kernels of tf.keras: they have an axis for the heads, part of the fans."""
+    heads = attention.num_heads
+    for part in (attention.query, attention.key, attention.value, attention.output):
+        size, outer = part.out_features // heads, part.in_features
+        if part is attention.output:
+            size, outer = part.in_features // heads + part.out_features - heads, heads
+        limit = (6 / (outer * (heads + size))) ** 0.5
+        nn.init.uniform_(part.weight, -limit, limit)
+        if part.bias is not None:
+            nn.init.zeros_(part.bias)
+
+
 def skip_padding(rnn, x, mask, states=None):
     """Run a recurrent layer over the steps where the mask (batch, time) is true, as in Keras.
 
@@ -171,7 +176,7 @@ def init_weights(module):
             else:
                 nn.init.zeros_(p).requires_grad_(False)  # Keras has one bias per gate
     elif isinstance(module, MultiHeadAttention):
-        module.reset_parameters()
+        glorot_by_heads_(module)
     elif isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:

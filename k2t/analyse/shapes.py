@@ -40,6 +40,19 @@ def units(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | N
     return (*shapes[0][:-1], last) if shapes[0] else None
 
 
+def einsum_dense(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
+    """The last axes, which the kernel has too, give way to those that only the kernel has."""
+    equation = value(args, "equation")
+    given, whole = value(args, "output_shape"), shapes[0]
+    if not known(equation, str) or whole is None:
+        return None
+    inputs, _, kernel = str(equation.value).partition("->")[0].partition(",")  # type: ignore[union-attr]
+    taken = sum(letter in inputs for letter in kernel.strip())
+    made = len(kernel.strip()) - taken
+    sizes = [dim(size) for size in items(given) or [given]][-made:]
+    return (*whole[: len(whole) - taken], *sizes) if made else None
+
+
 def global_pool(args: Args, shapes: Sequence[Shape | None], items: Items) -> Shape | None:
     if not shapes[0]:
         return None
@@ -244,6 +257,7 @@ def result(row: Row, layer: Obj, shapes: Sequence[Shape | None], items: Items) -
 
 
 RULES: dict[str, Rule] = {
+    "einsum": einsum_dense,
     "part": part,
     "network": network,
     "same": same,

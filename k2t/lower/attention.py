@@ -56,7 +56,11 @@ def attention(
     if "attention_mask" in told and is_told(layer):
         raise NotMigrated("K2T114", f"{row.name} of masked tensors and another mask", layer.span)
     ctx.helpers[name] = None
-    start = ParamInit("reset_parameters", "{p}()", "Keras's fans for", "attention")
+    statement = "{p}()"
+    if ctx.dialect != "keras3":  # Keras 3.15 knows which axes go in and which come out
+        ctx.helpers["glorot_by_heads_"] = None
+        statement = "glorot_by_heads_({m})"
+    start = ParamInit("reset_parameters", statement, "Keras's fans for", "attention")
     more = ", use_causal_mask=True" if t.flag(layer.args, "causal") else ""
     more += ", return_attention_scores=True" if "scores" in told else ""
     more += ", attention_mask={mask}" if is_told(layer) else ""

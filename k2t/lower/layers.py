@@ -22,6 +22,7 @@ from k2t.lower.augmentation import (
 )
 from k2t.lower.constraints import constraints
 from k2t.lower.convolutions import conv, conv_transpose, cropping, pool, upsample, zero_padding
+from k2t.lower.einsum import einsum_dense
 from k2t.lower.norms import batch_norm, group_norm, layer_norm, rms_norm, unit_norm
 from k2t.lower.ops import GENERAL, Context, Lowering, Op, fill, stem, used, with_options
 from k2t.lower.own import custom
@@ -278,6 +279,7 @@ CODE: dict[str, Lowering] = {
     "category_encoding": category_encoding,
     "normalization": normalization,
     "discretization": discretization,
+    "einsum_dense": einsum_dense,
     "activity_layer": activity_layer,
     "masking": masking,
     "attention": attention,

@@ -168,6 +168,7 @@ def stem(name: str) -> str:
         "LayerNormalization": "norm",
         "Bidirectional": "rnn",
         "SimpleRNN": "rnn",
+        "EinsumDense": "dense",
         "ReLU": "relu",
         "Conv2DTranspose": "conv_transpose",
         "PReLU": "prelu",

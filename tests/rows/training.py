@@ -559,6 +559,7 @@ ARGUMENTS = {
 DRAWN = [
     ("Conv1D", "(9, 64)", "layers.Conv1D(128, 3)"),
     ("Embedding", "(6,)", "layers.Embedding(400, 64)"),
+    ("EinsumDense", "(6, 400)", "layers.EinsumDense('abc,cde->abde', (6, 8, 64))"),
     ("LSTM", "(6, 100)", "layers.LSTM(128)"),
     ("GRU", "(6, 100)", "layers.GRU(128)"),
     ("SimpleRNN", "(6, 100)", "layers.SimpleRNN(128)"),

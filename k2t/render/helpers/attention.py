@@ -33,14 +33,9 @@ class MultiHeadAttention(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self):
-        """Keras's Glorot uniform: kernels have an axis for the heads, part of the fans."""
-        heads = self.num_heads
+        """Keras's Glorot uniform kernels and zero biases."""
         for part in (self.query, self.key, self.value, self.output):
-            size, outer = part.out_features // heads, part.in_features
-            if part is self.output:
-                size, outer = part.in_features // heads + part.out_features - heads, heads
-            limit = (6 / (outer * (heads + size))) ** 0.5
-            nn.init.uniform_(part.weight, -limit, limit)
+            nn.init.xavier_uniform_(part.weight)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
 
@@ -55,6 +50,19 @@ class MultiHeadAttention(nn.Module):
     def split(self, x):
         """(batch, time, heads * size) to (batch, heads, time, size)."""
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+
+def glorot_by_heads_(attention):
+    """The Glorot uniform kernels of tf.keras: they have an axis for the heads, part of the fans."""
+    heads = attention.num_heads
+    for part in (attention.query, attention.key, attention.value, attention.output):
+        size, outer = part.out_features // heads, part.in_features
+        if part is attention.output:
+            size, outer = part.in_features // heads + part.out_features - heads, heads
+        limit = (6 / (outer * (heads + size))) ** 0.5
+        nn.init.uniform_(part.weight, -limit, limit)
+        if part.bias is not None:
+            nn.init.zeros_(part.bias)
 
 
 class MaskedMultiHeadAttention(MultiHeadAttention):
@@ -112,16 +120,9 @@ class GroupQueryAttention(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self):
-        """Keras's Glorot uniform: kernels have an axis for the heads, part of the fans."""
+        """Keras's Glorot uniform kernels and zero biases."""
         for part in (self.query, self.key, self.value, self.output):
-            sizes = (part.in_features, part.out_features)
-            outer, wide = sizes if part is not self.output else sizes[::-1]
-            heads = wide // self.head_dim
-            fans = outer * (heads + self.head_dim)
-            if part is self.output:
-                fans = heads * (self.head_dim + outer)
-            limit = (6 / fans) ** 0.5
-            nn.init.uniform_(part.weight, -limit, limit)
+            nn.init.xavier_uniform_(part.weight)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ KINDS: dict[str, tuple[str, dict[str, str]]] = {
 }
 # read by special code, with all that is inside them
 SPECIAL = {f"DepthwiseConv{n}D" for n in (1, 2)} | {f"SeparableConv{n}D" for n in (1, 2)}
-SPECIAL |= {"MultiHeadAttention", "GroupedQueryAttention"}
+SPECIAL |= {"MultiHeadAttention", "GroupedQueryAttention", "EinsumDense"}
 # their weights come from the data, or are random states
 DATA = {"Normalization", "Discretization", "IntegerLookup", "StringLookup", "TextVectorization"}
 INITIALIZERS = {"recurrent_kernel": "recurrent", "depthwise_kernel": "depthwise"}
@@ -151,6 +152,11 @@ def read_layer(layer: Any, names: list[str], variables: Variables) -> Iterator[E
             yield flat_dense(
                 entry("dense", PLAIN, getattr(layer, f"_{part}_dense"), "/" + part), part
             )
+    elif special == "EinsumDense":
+        inputs, _, kernel = layer.equation.partition("->")[0].partition(",")
+        whole = entry("dense", PLAIN)
+        sizes = zip(whole.shapes.get("kernel", ()), kernel, strict=False)
+        yield flat_dense(whole, (math.prod(n for n, axis in sizes if axis in inputs), -1))
     elif special:
         kind = f"conv{special[-2]}d"
         kernel = "depthwise_kernel" if hasattr(layer, "depthwise_kernel") else "kernel"
@@ -201,12 +207,13 @@ def depthwise(entry: Entry) -> Entry:
     return Entry(entry.kind, entry.name, entry.arrays | {"kernel": grouped})
 
 
-def flat_dense(entry: Entry, part: str) -> Entry:
+def flat_dense(entry: Entry, part: str | tuple[int, int]) -> Entry:
     """The heads of attention's EinsumDense side by side: a Dense kernel (in, heads * size)."""
     arrays = dict(entry.arrays)
     if "kernel" in arrays:
         kernel = arrays["kernel"]
         shape = (-1, kernel.shape[-1]) if part == "output" else (kernel.shape[0], -1)
+        shape = shape if isinstance(part, str) else part
         arrays["kernel"] = kernel.reshape(shape)
     if "bias" in arrays:
         arrays["bias"] = arrays["bias"].ravel()
@@ -248,10 +255,19 @@ def draw_role(
     if initializer is None or variable is None or constant or entry.kind == "own":
         return np.asarray(entry.arrays[role])
     shape = tuple(int(n) for n in variable.shape)
-    return fresh_sample([to_numpy(fresh(initializer, seed)(shape)) for seed in range(draws)])
+    axes = fan_axes(source) if attribute == "kernel" and hasattr(source, "equation") else {}
+    return fresh_sample([to_numpy(fresh(initializer, seed, axes)(shape)) for seed in range(draws)])
 
 
-def fresh(initializer: Any, seed: int) -> Any:
+def fan_axes(layer: Any) -> dict[str, tuple[int, ...]]:
+    """The axes of an EinsumDense's kernel that go in and come out, as it tells its initialiser."""
+    inputs, _, kernel = layer.equation.partition("->")[0].partition(",")
+    axes = range(len(kernel))
+    taken = tuple(i for i in axes if kernel[i] in inputs)
+    return {"input_axes": taken, "output_axes": tuple(i for i in axes if i not in taken)}
+
+
+def fresh(initializer: Any, seed: int, axes: Mapping[str, tuple[int, ...]]) -> Any:
     """A copy of an initialiser with a seed of its own: one object draws the same values again."""
     try:
         config = initializer.get_config()
@@ -259,4 +275,5 @@ def fresh(initializer: Any, seed: int) -> Any:
         return initializer
     if "seed" in config:
         config["seed"] = seed + 1
+    config |= {key: value for key, value in axes.items() if key in config}
     return type(initializer).from_config(config)

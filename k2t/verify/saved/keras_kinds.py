@@ -29,6 +29,7 @@ DEPTHWISE = {f"DepthwiseConv{n}D" for n in (1, 2)}
 CLASSES = (KINDS.keys() | SPECIAL) - {
     "MultiHeadAttention",
     "GroupedQueryAttention",
+    "EinsumDense",
     "CuDNNLSTM",
     "CuDNNGRU",
 }
