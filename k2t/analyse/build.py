@@ -236,6 +236,11 @@ class Assembly:
                 found[key] = self.use(event, span, models)
         return list(found.values())
 
+    def holds_history(self, fit: Span) -> bool:
+        """Whether anything reads the variable that holds what a ``fit`` gives."""
+        loads = self.interp.loads.values()
+        return any(isinstance(value, History) and value.fit == fit for _, _, value in loads)
+
     def use(self, event: Event, span: Span, models: tuple[int, ...]) -> Use:
         node, stmt = event.node, event.stmt
         receiver = None
@@ -256,6 +261,8 @@ class Assembly:
         data = {k: v for k, v in event.data.items() if k not in ("model", "args")}
         if "fit" in data:
             data["fits"] = (data["fit"],)
+        if event.kind == "fit":
+            data["held"] = self.holds_history(span)
         if event.kind == "static_if":
             data |= self.static_parts(
                 stmt if isinstance(stmt, ast.If) else event.node, event["taken"]

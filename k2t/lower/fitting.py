@@ -305,4 +305,5 @@ def history_variable(edits: Edits, use: Use) -> str | None:
     if use.target is None:
         return None
     reads = any(u.kind == "history" and use.call in u.data["fits"] for u in edits.program.uses)
+    reads = reads or bool(use.data.get("held"))
     return edits.program.source.slice(use.target) if reads else None

@@ -175,7 +175,7 @@ def check_carried(row: Row, layer: Obj) -> None:
     for name, arg in layer.args.items():
         if arg.span is None or name in carried or name.startswith("@") or t.is_none(arg.value):
             continue
-        if name == "dtype" and t.data(arg.value) == "float32":
+        if (name, t.data(arg.value)) in (("dtype", "float32"), ("data_format", "channels_last")):
             continue
         if name == "trainable" and isinstance(t.data(arg.value), bool):
             continue

@@ -37,11 +37,19 @@ class Library:
     names: dict[str, str] = field(default_factory=dict)
     lazy: set[tuple[str, str]] = field(default_factory=set)
     outlines: dict[int, str] = field(default_factory=dict)
+    last: set[str] = field(default_factory=set)
 
     def unit(self, function: str) -> Unit:
         """The class of a function, as far as it is known from its own text."""
-        if function in self.units:
-            return self.units[function]
+        if function not in self.units:
+            unit = self.lowered(function)
+            if unit.entry_layout() == "first" and all(comes_out_last(w) for w in unit.returns):
+                self.last.add(function)  # then it goes in as it comes out, and rounds form a chain
+                unit = self.lowered(function)
+            self.units[function] = unit
+        return self.units[function]
+
+    def lowered(self, function: str) -> Unit:
         structure = self.functions[function]
         if function not in self.names:
             self.names[function] = self.class_name(function)
@@ -61,7 +69,6 @@ class Library:
         prune(unit)
         read = used(unit)
         unit.needs = {k: w for k, w in widths.items() if w is not None and w in read}
-        self.units[function] = unit
         return unit
 
     def outline(self, step: Repeat, structure: Structure) -> str:
@@ -80,7 +87,7 @@ class Library:
         return key
 
     def wants_first(self, structure: Structure) -> bool:
-        return self.first_in(structure.body)
+        return structure.name not in self.last and self.first_in(structure.body)
 
     def first_in(self, steps: Sequence[Step]) -> bool:
         """Whether some layer in these steps wants channels first."""
@@ -160,6 +167,11 @@ class Library:
 
     def classes(self, wanted: Sequence[str]) -> list[ModuleClass]:
         return [module_class(self.units[name]) for name in self.units if name in wanted]
+
+
+def comes_out_last(wire: Wire) -> bool:
+    """Whether a class returns maps or sequences channels last."""
+    return wire.layout == "last" and (wire.rank or 0) > 1
 
 
 def width_name(structure: Structure, tensor: str) -> str:

@@ -89,20 +89,38 @@ def argument(layer: Obj, name: str) -> str | None:
         return None
 
 
+KEEP_WIDTH = (
+    "same",
+    "pad",
+    "crop",
+    "pool",
+    "adaptive",
+    "upsample",
+    "resizing",
+    "global_pool",
+    "repeat",
+)
+
+
 def width_after(row: Row, layer: Obj, width: str | None, node_in: Shape | None) -> str | None:
     """The last axis behind a layer, as an expression of ``__init__``; None where none is known."""
     kind = row.get("shape", "same")
-    if kind in ("same", "pad", "pool", "upsample", "global_pool", "repeat"):
+    if kind in KEEP_WIDTH:
         return width
     named = {
         "units": "units",
         "conv": "filters",
         "conv_transpose": "filters",
         "embedding": "output_dim",
+        "conv_lstm": "filters",
         "rnn": "units",
+        "tokens": "num_tokens",
     }
     if kind in named:
         return argument(layer, named[kind])
+    if kind == "depthwise" and width is not None:
+        times = argument(layer, "depth_multiplier")
+        return width if times in (None, "1") else f"{factor(times)} * {factor(width)}"
     if kind == "bidirectional":
         inner = t.get(layer.args, "layer")
         units = argument(inner, "units") if isinstance(inner, Obj) else None
