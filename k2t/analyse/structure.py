@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from k2t.analyse import attention
@@ -34,7 +35,7 @@ from k2t.ir.structure import (
     When,
     Width,
 )
-from k2t.ir.values import Shape, Tuple
+from k2t.ir.values import Obj, Shape, Tuple
 
 SYMBOLS: dict[type[ast.AST], str] = {
     ast.Add: " + ",
@@ -257,7 +258,19 @@ class Reader:
         assert layer is not None
         if layer.span not in self.interp.spans.of(node):
             raise Tangled("a layer made elsewhere")
-        return Use(Site(layer.span, nodes), flows, nodes)
+        return Use(Site(layer.span, nodes), flows, nodes, self.told(node.func, layer))
+
+    def told(self, made: ast.expr, layer: Obj) -> tuple[tuple[str, Text], ...]:
+        """The arguments of a layer that ask for the widths of tensors, and for nothing else."""
+        found = []
+        for name, arg in layer.args.items():
+            for child in ast.walk(made):
+                if isinstance(child, ast.expr) and self.interp.spans.of(child) == arg.span:
+                    with suppress(Tangled):
+                        text = self.text(child)
+                        found += [(name, text)] if any(isinstance(p, Width) for p in text) else []
+                    break
+        return tuple(found)
 
     def held_site(self, nodes: tuple[Node, ...], name: str) -> Site:
         spans = {n.layer.span for n in nodes if n.layer is not None}

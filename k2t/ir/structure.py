@@ -42,11 +42,12 @@ class Site:
 
 @dataclass(frozen=True)
 class Use:
-    """A layer applied to tensors."""
+    """A layer applied to tensors; ``told`` are its arguments that ask for the width of one."""
 
     site: Site
     inputs: tuple[Flow, ...]
     seen: tuple[Node, ...]
+    told: tuple[tuple[str, Text], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.ir.structure import Use
 from k2t.ir.torch import Raw
-from k2t.ir.values import Arg, Const, Obj, Shape, Sym
+from k2t.ir.values import Arg, Const, Expr, Obj, Shape, Sym
 from k2t.lower import text as t
 from k2t.lower.attention import ATTENTION
 from k2t.lower.brackets import filled
@@ -69,6 +69,7 @@ def switched(layers: list[Obj]) -> list[Obj]:
 
 def layer(unit: Unit, use: Use, comments: tuple[str, ...]) -> tuple[Wire, str]:
     wire, note = unit.flow(use.inputs[0])
+    use = with_widths(unit, use)
     layer, node = layer_of(use), use.seen[0]
     shape = shape_in(node)
     rank = len(shape) if shape is not None else wire.rank
@@ -110,6 +111,23 @@ def layer(unit: Unit, use: Use, comments: tuple[str, ...]) -> tuple[Wire, str]:
     if layer.row == "Custom":
         width = own_width(use.seen, wire.width)
     return Wire(text, layout, out_rank, width), note
+
+
+def with_widths(unit: Unit, use: Use) -> Use:
+    """The layer with the widths it asks tensors for as ``__init__`` writes them."""
+    given = {name: Expr(unit.source(text)) for name, text in use.told}
+
+    def told(node: Node) -> Node:
+        if node.layer is None:
+            return node
+        args = dict(node.layer.args)
+        for name, expr in given.items():
+            value = args[name].value
+            if isinstance(value, Const):
+                args[name] = replace(args[name], value=Const(value.value, expr))
+        return replace(node, layer=replace(node.layer, args=args))
+
+    return replace(use, seen=tuple(map(told, use.seen))) if given else use
 
 
 def make(

@@ -101,7 +101,7 @@ class Library:
                     continue
                 if row.get("layout") == "first" or (layer.row == "BatchNormalization" and rank > 1):
                     return True
-            elif isinstance(flow, Invoke) and self.wants_first(self.functions[flow.function]):
+            elif isinstance(flow, Invoke) and self.unit(flow.function).entry_layout() == "first":
                 return True
         return False
 

@@ -58,6 +58,9 @@ def reads(flow: Flow) -> set[str]:
             case Taken(name=name, index=index):
                 found.add(name)
                 found |= asked(index or ())
+            case Use(told=told):
+                for _, text in told:
+                    found |= asked(text)
             case Invoke(arguments=arguments):
                 for _, _, text in arguments:
                     found |= asked(text)
@@ -137,7 +140,7 @@ def stored(steps: Sequence[Step]) -> set[str]:
 
 
 def texts(steps: Sequence[Step]) -> Iterator[Text]:
-    """All pieces of configuration in some steps but those inside layers, in order."""
+    """All pieces of configuration in some steps but what layers are made with, in order."""
     for step in steps:
         match step:
             case Keep(text=text):
@@ -156,6 +159,8 @@ def texts(steps: Sequence[Step]) -> Iterator[Text]:
 
 def texts_of(flow: Flow) -> Iterator[Text]:
     match flow:
+        case Use(told=told):
+            yield from (text for _, text in told)
         case Invoke(arguments=arguments):
             for _, _, text in arguments:
                 yield text

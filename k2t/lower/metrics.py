@@ -205,7 +205,7 @@ def accuracy(
 ) -> str:
     """Accuracy as Keras resolves it: by the shapes of output and target, or by the class."""
     kind = row.get("kind") or resolve_accuracy(ctx, output, loss, y)
-    classes = output.classes or "{p}.shape[1]"
+    classes = output.classes or "{raw}.shape[1]"
     if kind == "binary":
         threshold = t.get(args, "threshold")
         extra = (
