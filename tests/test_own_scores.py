@@ -124,3 +124,76 @@ def test_in_rounds_each_has_its_own():
     body = "".join(f"    {line}\n" for line in f"model = {tail}".splitlines())
     done = migrate(f"{head}for k in range(3):\n{body}".encode(), "train.py")
     assert not done.findings
+
+
+HOLDER = """\
+import keras
+import numpy as np
+from keras import layers
+
+x, y = np.zeros((64, 8), "float32"), np.zeros((64, 1), "float32")
+
+
+class Both(keras.metrics.Metric):
+    def __init__(self):
+        super().__init__(name="both")
+        self.first = keras.metrics.{first}
+        self.second = keras.metrics.Recall()
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.first.update_state({given})
+        self.second.update_state(y_true, y_pred)
+
+    def result(self):
+        return self.first.result() + self.second.result()
+
+    def reset_state(self):
+        self.first.reset_state()
+        {reset}
+
+
+model = keras.Sequential([keras.Input((8,)), layers.Dense(1, activation="sigmoid")])
+model.compile("sgd", loss="binary_crossentropy", metrics=[Both()])
+model.fit(x, y)
+"""
+
+
+def held(first: str = "AUC()", given: str = "y_true, y_pred", reset: str = "") -> tuple[str, str]:
+    reset = reset or "self.second.reset_state()"
+    done = migrate(HOLDER.format(first=first, given=given, reset=reset).encode(), "train.py")
+    return done.text or "", " ".join(f.message for f in done.findings)
+
+
+@pytest.mark.parametrize(
+    ("first", "made", "update"),
+    [
+        ("AUC()", "AUC()", "y_pred, y_true"),
+        ("AUC(curve='PR')", 'AUC(curve="PR")', "y_pred, y_true"),
+        ("Precision(0.3)", "BinaryPrecision()", "(y_pred > 0.3).int(), y_true.int()"),
+        ("TruePositives()", "SumMetric()", "((y_pred > 0.5) & (y_true != 0)).sum()"),
+    ],
+)
+def test_a_metric_may_hold_others(first, made, update):
+    text, found = held(first)
+    assert not found
+    assert f"self.first = {made}" in text
+    assert f"self.first.update({update})" in text
+    again = text.partition("def reset(self):")[2]
+    assert [line.strip() for line in again.splitlines()[1:4]] == [
+        "super().reset()",
+        "self.first.reset()",
+        "self.second.reset()",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"reset": "pass"}, "does not set all that it keeps to zero"),
+        ({"first": "MeanSquaredError()"}, "what it gives is not known"),
+        ({"first": "Precision(top_k=2)"}, "top_k=...) is not carried over"),
+        ({"given": "y_true, y_pred, y_true"}, "Precision.update_state"),
+    ],
+)
+def test_what_it_may_not_hold(changed, reason):
+    assert reason in held(**{"first": "Precision()"} | changed)[1]

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader
 from torchmetrics import Metric
+from torchmetrics.classification import BinaryPrecision, BinaryRecall
 
 WIDTH = 0.4
 rng = np.random.default_rng(0)
@@ -45,6 +46,28 @@ class Near(Metric):
         return self.hits.mean() / self.count
 
 
+class F1(Metric):
+    """The harmonic mean of two metrics that it holds."""
+
+    def __init__(self, name="f1", **kwargs):
+        super().__init__()
+        self.precision = BinaryPrecision()
+        self.recall = BinaryRecall()
+
+    def update(self, y_true, y_pred, sample_weight=None):
+        self.precision.update((y_pred > WIDTH).int(), y_true.int())
+        self.recall.update((y_pred > WIDTH).int(), y_true.int())
+
+    def reset(self):
+        super().reset()
+        self.precision.reset()
+        self.recall.reset()
+
+    def compute(self):
+        p, r = self.precision.compute(), self.recall.compute()
+        return 2 * p * r / (p + r + 1e-7)
+
+
 def init_weights(module):
     """Keras's initial values: Glorot uniform kernels, zero biases."""
     if isinstance(module, nn.Linear):
@@ -62,6 +85,8 @@ class Model(L.LightningModule):
         self.loss_function = DiceLoss(smooth=0.5)
         self.near = Near(WIDTH)
         self.val_near = Near(WIDTH)
+        self.f1 = F1()
+        self.val_f1 = F1()
         self.apply(init_weights)
 
     def forward(self, x):
@@ -74,7 +99,14 @@ class Model(L.LightningModule):
         mae = F.l1_loss(y_pred, y)
         near = getattr(self, f"{prefix}near")
         near.update(y, y_pred)
-        logs = {f"{prefix}loss": loss, f"{prefix}near": near, f"{prefix}mae": mae}
+        f1 = getattr(self, f"{prefix}f1")
+        f1.update(y, y_pred)
+        logs = {
+            f"{prefix}loss": loss,
+            f"{prefix}near": near,
+            f"{prefix}mae": mae,
+            f"{prefix}f1": f1,
+        }
         self.log_dict(logs, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 

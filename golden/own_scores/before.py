@@ -48,8 +48,29 @@ class Near(keras.metrics.Metric):
         self.count.assign(0.0)
 
 
+class F1(keras.metrics.Metric):
+    """The harmonic mean of two metrics that it holds."""
+
+    def __init__(self, name="f1", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.precision = keras.metrics.Precision(thresholds=WIDTH)
+        self.recall = keras.metrics.Recall(thresholds=WIDTH)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.precision.update_state(y_true, y_pred, sample_weight)
+        self.recall.update_state(y_true, y_pred, sample_weight)
+
+    def result(self):
+        p, r = self.precision.result(), self.recall.result()
+        return 2 * p * r / (p + r + keras.backend.epsilon())
+
+    def reset_state(self):
+        self.precision.reset_state()
+        self.recall.reset_state()
+
+
 model = keras.Sequential([keras.Input((8,)), layers.Dense(3, activation="sigmoid")])
-model.compile("sgd", loss=DiceLoss(smooth=0.5), metrics=[Near(WIDTH), "mae"])
+model.compile("sgd", loss=DiceLoss(smooth=0.5), metrics=[Near(WIDTH), "mae", F1()])
 model.fit(x, y, batch_size=16, epochs=3, validation_split=0.2, verbose=0)
 score = model.evaluate(x, y, verbose=0)
 print(score)

@@ -313,6 +313,7 @@ class Keras:
         if isinstance(owner, Obj) and kept.owns(owner):
             return kept.member(self.interp, owner, attr)
         named = isinstance(owner, Obj) and owner.row == generators.GENERATOR
+        named = named or scorers.is_inner(self.interp, owner, attr)
         if named or (isinstance(owner, Obj) and attr in weights.METHODS):
             return Bound(owner, attr)
         if isinstance(owner, Obj) and attr in ("output", "name"):

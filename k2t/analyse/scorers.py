@@ -41,7 +41,10 @@ ASSIGNS = {"assign": "=", "assign_add": "+=", "assign_sub": "-="}
 STATE = "state of a metric"
 GONE = ("get_config", "from_config", "reset_state", "reset_states")
 """Methods that torch has no use for: a metric's states go back to where they started."""
-EVENTS = ("metric_state", "assigned")
+INNER = ("update_state", "result", "reset_state", "reset_states")
+"""Methods of a metric of Keras's that one of the script's holds."""
+COUNTED = ("at_threshold", "auc", "count")
+EVENTS = ("metric_state", "assigned", "inner_metric", "inner_update", "inner_result")
 WORDS = {"keras3": ["shape", "initializer", "dtype", "name"]}
 OLD_WORDS = ["name", "shape", "aggregation", "synchronization", "initializer", "dtype"]
 
@@ -55,7 +58,15 @@ def owns(interp: Interpreter, callee: Value) -> bool:
             return base == METRIC and name in STATES and not calls.defines(interp, made, name)
         case Bound(receiver=Tensor(), name=name):
             return name in ASSIGNS
+        case Bound(receiver=Obj() as held, name=name):
+            return is_inner(interp, held, name)
     return False
+
+
+def is_inner(interp: Interpreter, value: Value, name: str) -> bool:
+    """Whether a metric of Keras's has this method, and may be held by one of the script's."""
+    row = interp.table.section("metrics").get(value.row) if isinstance(value, Obj) else None
+    return row is not None and name in INNER
 
 
 def call(interp: Interpreter, callee: Value, node: ast.Call, frame: Frame) -> Value:
@@ -64,6 +75,8 @@ def call(interp: Interpreter, callee: Value, node: ast.Call, frame: Frame) -> Va
             return make(interp, callee, node, frame)
         case Bound(receiver=Tensor() as owner, name=name):
             return assigned(interp, owner, name, node, frame)
+        case Bound(receiver=Obj() as held, name=name):
+            return of_inner(interp, held, name, node, frame)
     return state(interp, node, frame)
 
 
@@ -101,6 +114,34 @@ def state(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
 def scored_shape(interp: Interpreter, shape: Value) -> Value:
     items = interp.items(shape)
     return Tuple(tuple(items)) if items is not None else shape
+
+
+def of_inner(interp: Interpreter, held: Obj, name: str, node: ast.Call, frame: Frame) -> Value:
+    """``self.precision.update_state(y_true, y_pred)`` in a metric of the script's own."""
+    values = arguments.evaluated(interp, node, frame)
+    row = interp.table.rows["metrics"][held.row]
+    told = name != "update_state" or (
+        len(node.args) >= 2
+        and not any(v != NONE for v in values[2:])
+        and all(isinstance(v, Tensor) for v in values[:2])
+        and {k.arg for k in node.keywords} <= {"sample_weight"}
+    )
+    owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+    if not (inside(interp, frame) and told and row.get("lower") in COUNTED and owner is not None):
+        return interp.unsupported(f"{held.row}.{name}", node, frame)
+    place = interp.span(owner)
+    if name == "update_state":
+        parts = tuple(interp.span(a) for a in node.args[:2])
+        interp.event("inner_update", node, frame, owner=place, parts=parts, held=held)
+        return NONE
+    interp.event("inner_result", node, frame, owner=place)
+    return handed.scalar(interp, frame)
+
+
+def inner_of(interp: Interpreter, value: Instance) -> dict[str, Obj]:
+    """The metrics of Keras's that an object holds, by their attributes."""
+    held = interp.attributes.get(value.id, {})
+    return {n: v for n, v in held.items() if isinstance(v, Obj) and is_inner(interp, v, INNER[0])}
 
 
 def assigned(interp: Interpreter, owner: Tensor, name: str, node: ast.Call, frame: Frame) -> Value:
@@ -154,6 +195,11 @@ def followed(interp: Interpreter, value: Instance, model: ModelState, frame: Fra
     changed = scored.changed_in_place(interp.events[events:])
     scored.settle(interp, events, invocations)
     handed.made_in_class(interp, value)
+    for name, held in inner_of(interp, value).items():
+        at = next(
+            n for n in ast.walk(cls) if isinstance(n, ast.Call) and interp.span(n) == held.span
+        )
+        interp.event("inner_metric", at, frame, name=name, held=held, cls=interp.span(cls))
     problem = problem_of(interp, cls, value, node)
     if not isinstance(result, Tensor):
         problem = problem or "what it gives is not known"
@@ -196,9 +242,10 @@ def problem_of(
             continue
         if not isinstance(item, ast.FunctionDef) or (item.decorator_list and item.name not in GONE):
             return "it has more than methods"
-    return reset_of(cls)
+    return reset_of(cls, set(inner_of(interp, value)))
 
 
+AGAIN = re.compile(r"self\.(\w+)\.reset_states?\(\)$")
 ZEROED = re.compile(r"(self\.\w+)\.assign\((?:0[.0]*|[\w.]*\bzeros(?:_like)?\(.*\))\)$")
 EVERY = re.compile(
     r"for (\w+) in self\.\w+:\s+\1\.assign\(|[\w.]+batch_set_value\(\[\((\w+), 0[.0]*\) for \2 in"
@@ -206,7 +253,7 @@ EVERY = re.compile(
 """What sets one state of a metric to zero, and what all."""
 
 
-def reset_of(cls: ast.ClassDef) -> str | None:
+def reset_of(cls: ast.ClassDef, inner: set[str]) -> str | None:
     """What of its own way to start afresh is not what torchmetrics does."""
     states = {
         ast.unparse(stmt.targets[0])
@@ -219,9 +266,15 @@ def reset_of(cls: ast.ClassDef) -> str | None:
         if not isinstance(method, ast.FunctionDef) or not method.name.startswith("reset_state"):
             continue
         told = [ast.unparse(s) for s in method.body if not is_docstring(s)]
+        again = {
+            text.split(".")[1] for text in told if re.match(r"self\.\w+\.reset_states?\(\)$", text)
+        }
+        told = [text for text in told if ".reset_state" not in text or text.startswith("super()")]
+        if not inner <= again:
+            return f"its {method.name} does not set all that it keeps to zero"
         zeroed = {found[1] for text in told if (found := ZEROED.match(text)) is not None}
         every = any(EVERY.match(text) for text in told)
-        if not (zeroed >= states or every or told == [f"super().{method.name}()"]):
+        if not (zeroed >= states or every or told == [f"super().{method.name}()"] or not states):
             return f"its {method.name} does not set all that it keeps to zero"
     return None
 
@@ -268,5 +321,6 @@ def class_spans(interp: Interpreter, cls: ast.ClassDef, base: str) -> dict[str, 
         "scorer": base,
         "calls": tuple(spans.of(call) for call in base_calls(cls)),
         "renamed": renamed,
+        "result": spans.of(methods["result"]) if "result" in methods else None,
         "gone": tuple(spans.of(methods[n]) for n in GONE if n in methods),
     }

@@ -10,7 +10,7 @@ from k2t.lower import text as t
 from k2t.lower.metrics import Metric, check_target, within
 from k2t.lower.ops import Context
 from k2t.lower.parameters import value_or_default
-from k2t.lower.targets import Loss, Output
+from k2t.lower.targets import FUNCTION, Loss, Output
 from k2t.table import Row
 
 CLASSIFICATION = "from torchmetrics.classification import "
@@ -186,3 +186,33 @@ KINDS: dict[str, Callable[..., Metric]] = {
     "iou": iou,
 }
 """By the ``lower`` of their rows."""
+
+
+def inner_auc(ctx: Context, row: Row, args: Mapping[str, Arg]) -> str:
+    flat = Output((Const(1),), "sigmoid", "1")
+    made = auc(ctx, row, args, "", flat, Loss(FUNCTION, "", "", "float", None, "y_pred"))
+    return str(made.object)
+
+
+INNER: dict[str, Callable[..., str]] = {
+    "at_threshold": lambda ctx, row, args: f"{row.data['object']}()",
+    "count": lambda ctx, row, args: "SumMetric()",
+    "auc": inner_auc,
+}
+"""What a metric of the script's own holds for one of Keras's."""
+
+
+def updated_inner(row: Row, args: Mapping[str, Arg], y: str, p: str) -> str:
+    """What such a metric is updated with; whether predictions are in [0, 1] is not known there."""
+    kind = str(row.data["lower"])
+    if kind == "auc":
+        logits = "from_logits" in args and t.flag(args, "from_logits")
+        return f"{p}{'.sigmoid()' if logits else ''}, {y}"
+    limit = threshold(row, args)
+    if kind == "count":
+        text = str(row.data["update"]).replace("{limit}", limit)
+        return text.replace("{p}", p).replace("{y}", y)
+    column = ""
+    if not t.is_none(t.get(args, "class_id")):
+        column = f"[..., {t.text(args['class_id'].value)}]"
+    return f"({p}{column} > {limit}).int(), {y}{column}.int()"

@@ -151,10 +151,11 @@ def as_loss(ctx: Context, row: Row, args: Mapping[str, Arg], output: Output, los
     taken = {key: args[key] for key in row.get("carries", ()) if key in args}
     nowhere = Span(0, 0)
     made = lower_loss(ctx, Obj(0, name, taken, nowhere, nowhere), output)
-    if made.rank == 0 or made.folded != loss.folded:
+    alone = ctx.table.rows["losses"][name].get("tail") is None
+    if made.rank == 0 or not (alone or made.folded == loss.folded):
         raise NotMigrated("K2T504", f"{row.name} as a metric beside another loss")
     check_target(row, made.target, loss)
-    return made.call.replace("{p}", "{raw}")
+    return made.call if alone else made.call.replace("{p}", "{raw}")
 
 
 def fewer(count: str, units: int) -> str:

@@ -7,8 +7,11 @@ from k2t.ir.program import Scored, Use
 from k2t.ir.source import Span, code
 from k2t.ir.torch import Edit, Raw
 from k2t.ir.values import Array, Instance
+from k2t.lower import counted
+from k2t.lower.brackets import bracketed
 from k2t.lower.edits import Edits
-from k2t.lower.metrics import Metric
+from k2t.lower.inplace import text_of
+from k2t.lower.metrics import Metric, check_arguments
 from k2t.lower.ops import Context
 from k2t.lower.targets import FUNCTION, Loss, Output
 
@@ -69,6 +72,15 @@ def own_class(edits: Edits, use: Use) -> None:
         edits.edits.append(Edit(base, ("nn.Module" if is_loss else "Metric",)))
     edits.edits += [Edit(span, ("super().__init__()",)) for span in use.data["calls"]]
     edits.edits += [Edit(span, (name,)) for span, name in use.data["renamed"].items()]
+    inner = [u for u in edits.program.uses if u.kind == "inner_metric" and u.call in use.call]
+    if inner:
+        names = sorted({str(u.data["name"]) for u in inner}, key=lambda n: order_of(n, inner))
+        again = ("super().reset()", *(f"self.{name}.reset()" for name in names))
+        start = use.data["result"].start
+        indent = " " * (edits.program.source.column_of(start) - 1)
+        body = "".join(f"{indent}    {line}\n" for line in again)
+        text = f"def reset(self):\n{body}\n{indent}"
+        edits.edits.append(Edit(Span(start, start), (text,)))
     edits.removed += [*use.data["gone"]]
     edits.removed += [Span(d.start - 1, d.end) for d in use.data["decorators"]]
 
@@ -84,3 +96,31 @@ def state(edits: Edits, use: Use) -> None:
 def assigned(edits: Edits, use: Use) -> None:
     target, operator, value = use.data["parts"]
     edits.edits.append(Edit(use.call, code(target, f" {operator} ", value)))
+
+
+def order_of(name: str, inner: list[Use]) -> int:
+    return min(u.call.start for u in inner if u.data["name"] == name)
+
+
+def inner_metric(edits: Edits, use: Use) -> None:
+    """A metric of Keras's that one of the script's holds: one of torchmetrics."""
+    held = use.data["held"]
+    row = edits.ctx.table.rows["metrics"][held.row]
+    if row.get("lower") not in counted.INNER:
+        why = f"{row.name} is not carried over in a metric of the script's own"
+        raise NotMigrated("K2T500", why, held.span)
+    check_arguments(row, held.args)
+    made = counted.INNER[str(row.data["lower"])](edits.ctx, row, held.args)
+    edits.edits.append(Edit(held.span, (made,)))
+
+
+def inner_update(edits: Edits, use: Use) -> None:
+    held, (y, p) = use.data["held"], use.data["parts"]
+    row = edits.ctx.table.rows["metrics"][held.row]
+    texts = [bracketed(text_of(edits, span)) for span in (y, p)]
+    given = counted.updated_inner(row, held.args, *texts)
+    edits.edits.append(Edit(use.call, code(use.data["owner"], f".update({given})")))
+
+
+def inner_result(edits: Edits, use: Use) -> None:
+    edits.edits.append(Edit(use.call, code(use.data["owner"], ".compute()")))

@@ -19,6 +19,9 @@ TEMPLATE_NAMES = {
     "ModelSummary": "from lightning.pytorch.utilities.model_summary import ModelSummary",
     "bisect_left": "from bisect import bisect_left",
     "LambdaLR": "from torch.optim.lr_scheduler import LambdaLR",
+    "BinaryPrecision": "from torchmetrics.classification import BinaryPrecision",
+    "BinaryRecall": "from torchmetrics.classification import BinaryRecall",
+    "SumMetric": "from torchmetrics.aggregation import SumMetric",
     "torchvision": "import torchvision",
     "Normalize": "from torchvision.transforms.v2 import Normalize",
     "create_feature_extractor": (

@@ -15,3 +15,4 @@ def install_torch() -> None:
     optim: Any = importlib.import_module("torch.optim")
     emitted: Any = importlib.import_module("k2t.render.helpers.optimizers")
     optim.RMSprop, optim.Adagrad, optim.SGD = emitted.RMSpropFull, emitted.Adagrad, emitted.SGD
+    optim.Adamax = emitted.Adamax
