@@ -95,7 +95,10 @@ def penalties(ctx: Context, row: Row, layer: Obj) -> tuple[tuple[str, str], ...]
             raise NotMigrated(
                 "K2T165", f"a function of the script's own for the bias of {row.name}"
             )
-        text = handed.penalty(ctx, value, row, keras) if own else regularizer(ctx, value)
+        if own:
+            text = handed.penalty(ctx, value, row, keras)
+        else:
+            text = regularizer(ctx, value, ROWS.get((row.name, keras)))
         found += [(place, text) for place in places]
     return tuple(found)
 
@@ -139,7 +142,16 @@ def activity_layer(
     return [activity(ctx, made, layer)]
 
 
-def regularizer(ctx: Context, value: Value) -> str:
+ROWS = {("Dense", "kernel"): ("{p}.T", "{p}"), ("Embedding", "embeddings"): ("{p}", "{p}.T")}
+"""What has the rows of Keras's matrix as rows, and what its columns."""
+
+
+def regularizer(ctx: Context, value: Value, rows: tuple[str, str] | None = None) -> str:
+    """The penalty of ``{p}``; ``rows`` where it is a matrix.
+
+    Raises:
+        NotMigrated: it is not known, or wants a matrix.
+    """
     args: Mapping[str, Arg] = {}
     row = None
     if isinstance(value, Const) and isinstance(value.value, str):
@@ -157,4 +169,11 @@ def regularizer(ctx: Context, value: Value) -> str:
                 parts.append(f"{t.text(factor)} * {{p}}.{shape}().sum()")
         return " + ".join(parts)
     values = {p.name: t.text(value_or_default(row, args, p.name)) for p in row.params}
+    if "helper" in row.data:
+        mode = t.data(value_or_default(row, args, "mode"))
+        if rows is None or mode not in ("rows", "columns"):
+            why = f"{row.name} of something else than a kernel of Dense or Embedding"
+            raise NotMigrated("K2T300", why)
+        ctx.helpers[row.data["helper"]] = None
+        values["rows"] = rows[mode == "columns"]
     return fill(row.data["penalty"], values)

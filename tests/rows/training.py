@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -199,15 +200,31 @@ def loss_samples(name: str, cls: str) -> Iterator[tuple[str, str | None, str]]:
 
 
 def regularizer_cases() -> list[Trained]:
-    arguments = {"L2": "0.05", "L1": "0.05", "L1L2": "l1=0.02, l2=0.03"}
+    arguments = {
+        "L2": ["0.05"],
+        "L1": ["0.05"],
+        "L1L2": ["l1=0.02, l2=0.03"],
+        "OrthogonalRegularizer": ["0.5", "factor=0.3, mode='columns'"],
+    }
     found = []
     for row in table.load().section("regularizers").values():
-        called = f"keras.regularizers.{row.name}({arguments[row.name]})"
-        for value in (called, *(f'"{s}"' for s in row.get("strings")[:1] if row.name != "L1L2")):
-            layer = f"layers.Dense(3, kernel_regularizer={value}, bias_regularizer={value})"
+        called = [f"keras.regularizers.{row.name}({one})" for one in arguments[row.name]]
+        matrix = row.name == "OrthogonalRegularizer"  # which takes no vector
+        for value in (*called, *(f'"{s}"' for s in row.get("strings")[:1] if row.name != "L1L2")):
+            bias = "" if matrix else f", bias_regularizer={value}"
+            layer = f"layers.Dense(3, kernel_regularizer={value}{bias})"
             text = script("normal", None, '"mse"').replace("layers.Dense(3)", layer)
             name = f"regularizers/{row.name}: {value}"
             found.append(Trained(name, f"regularizers/{row.name}", text, "loss"))
+    for mode in ("rows", "columns"):
+        value = f"keras.regularizers.OrthogonalRegularizer(0.5, mode='{mode}')"
+        layers = f"layers.Embedding(6, 4, embeddings_regularizer={value}), layers.Flatten(), "
+        text = script("normal", None, '"mse"').replace(
+            "layers.Dense(3)", layers + "layers.Dense(3)"
+        )
+        text = re.sub(r"(?m)^x = .*$", "x = rng.randint(0, 6, (20, 5))", text)
+        name = f"regularizers/OrthogonalRegularizer: of an Embedding, {mode}"
+        found.append(Trained(name, "regularizers/OrthogonalRegularizer", text, "loss"))
     return found
 
 

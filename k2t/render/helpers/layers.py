@@ -119,6 +119,12 @@ def hard_sigmoid(x):
     return (0.2 * x + 0.5).clamp(0, 1)
 
 
+def mean_cosine(rows):
+    """How far rows are from orthogonal to each other: the mean of the cosines, without signs."""
+    rows = F.normalize(rows)
+    return (rows @ rows.T).triu(1).abs().sum() / (len(rows) * (len(rows) - 1) / 2)
+
+
 class PReLU(nn.Module):
     """PReLU with a slope of its own for each feature, zero at first; shape is without the batch."""
 
