@@ -53,13 +53,15 @@ class Row:
 class Table:
     """All rows, by section and name, and the row each canonical Keras name leads to.
 
-    ``refused`` has the reasons for names (and for strings of a section) that are not carried over.
+    ``refused`` has the reasons for names (and for strings of a section) that are not carried over,
+    ``under`` those for all names that begin alike.
     """
 
     rows: Mapping[str, Mapping[str, Row]]
     by_path: Mapping[str, Row]
     by_string: Mapping[tuple[str, str], Row]
     refused: Mapping[str | tuple[str, str], str]
+    under: tuple[tuple[str, str], ...] = ()
 
     def section(self, name: str) -> Mapping[str, Row]:
         return self.rows.get(name, {})
@@ -79,7 +81,8 @@ class Table:
 
     def left(self, path: str) -> str:
         """What is said of a canonical Keras name that is left, with the reason if a row has one."""
-        reason = self.refused.get(path)
+        starts = (why for start, why in self.under if path.startswith(start))
+        reason = self.refused.get(path) or next(starts, None)
         return f"{path} is not migrated" + (f": {reason}" if reason else "")
 
 
@@ -94,11 +97,13 @@ def build(data: Mapping[str, Any]) -> Table:
     by_path: dict[str, Row] = {}
     by_string: dict[tuple[str, str], Row] = {}
     refused: dict[str | tuple[str, str], str] = {}
+    under: list[tuple[str, str]] = []
     for section, entries in data.items():
         rows[section] = {}
         for name, entry in entries.items():
             if reason := entry.get("refused"):  # no rule: a reason that there is none
-                refused.update(dict.fromkeys(entry["keras"], reason))
+                refused.update(dict.fromkeys(entry.get("keras", ()), reason))
+                under += ((start, reason) for start in entry.get("under", ()))
                 strings = ((section, string) for string in entry.get("strings", ()))
                 refused.update(dict.fromkeys(strings, reason))
                 continue
@@ -109,7 +114,7 @@ def build(data: Mapping[str, Any]) -> Table:
             by_path.update(dict.fromkeys((*entry.get("functions", ()), *entry.get("old", ())), row))
             for string in entry.get("strings", ()):
                 by_string[section, string] = row
-    return Table(rows, by_path, by_string, refused)
+    return Table(rows, by_path, by_string, refused, tuple(under))
 
 
 def compile_rules(rules: Path = RULES) -> str:

@@ -23,6 +23,7 @@ SAME = {
         for one in ("norm", "linalg.norm", "math.count_nonzero")
     },
     ("tensorflow.one_hot", "axis"): -1,
+    ("tensorflow.nn.convolution", "strides"): 1,
     ("tensorflow.random.uniform", "maxval"): 1.0,
     ("keras.ops.arange", "step"): 1,
     ("keras.backend.arange", "dtype"): None,
@@ -56,7 +57,9 @@ print("ANSWER" + json.dumps(found))
 @pytest.fixture(scope="module")
 def parameters():
     """The parameters of each name in the frameworks: name, kind, default as it is shown."""
-    asked = json.dumps([path for row in ROWS for path in (*row.keras, *row.get("old", ()))])
+    asked = json.dumps(
+        [path for row in ROWS for path in (*row.keras, *row.get("also", ()), *row.get("old", ()))]
+    )
     root = str(Path(__file__).parents[1])
     path = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
@@ -73,7 +76,11 @@ def parameters():
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_each_name_takes_what_the_row_says(row, parameters):
     mine = {p.name: p for p in row.params}
-    for path in (*row.keras, *(p for p in row.get("old", ()) if p in parameters)):
+    for path in (
+        *row.keras,
+        *row.get("also", ()),
+        *(p for p in row.get("old", ()) if p in parameters),
+    ):
         assert path in parameters, f"{path} is no name"
         order = row.get("order", {}).get(path, "").split() or list(mine)
         own = row.get("defaults", {}).get(path, {})

@@ -37,8 +37,23 @@ def test_a_refusal_is_names_and_a_reason():
     for path in table.RULES.glob("*.toml"):
         for name, entry in tomllib.loads(path.read_text(encoding="utf-8")).items():
             if "refused" in entry:
-                assert set(entry) <= {"keras", "strings", "refused"}, f"{path.name}: {name}"
+                assert set(entry) <= {"keras", "strings", "under", "refused"}, (
+                    f"{path.name}: {name}"
+                )
                 assert isinstance(entry["refused"], str), f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("keras.backend.gradients", "torch.autograd.grad"),
+        ("tensorflow.lite.TFLiteConverter.from_keras_model", "torch.export"),
+        ("tensorflow.compat.v1.Session", "computes at once"),
+        ("tensorflow.lattice", "tensorflow.lattice is not migrated"),
+    ],
+)
+def test_names_that_begin_alike_have_one_reason(path, reason):
+    assert reason in table.load().left(path)
 
 
 @pytest.mark.parametrize(

@@ -217,9 +217,10 @@ class Classes:
             if spec is not None and spec.kwarg is not None:
                 for read in self.reads(own[name], spec.kwarg.arg):
                     return f"{name} reads {spec.kwarg.arg}", self.spans.of(read)
+        taken = {a.arg for a in own["call"].args.args if a.arg in DROPPED} if "call" in own else ()
         for node in ast.walk(own["call"]) if "call" in own else ():
             bound = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-            if bound and node.id in DROPPED:  # type: ignore[attr-defined]
+            if bound and node.id in taken:  # type: ignore[attr-defined]
                 return "its call binds training or mask anew", self.spans.of(node)
         for read in self.reads(own["call"], "mask") if "call" in own else ():
             return "its call reads mask", self.spans.of(read)

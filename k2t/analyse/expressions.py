@@ -285,6 +285,8 @@ def compare(interp: Interpreter, node: ast.Compare, frame: Frame) -> Value:
     left = interp.eval(node.left, frame)
     rights = [interp.eval(c, frame) for c in node.comparators]
     if len(rights) == 1 and isinstance(left, Tensor):
+        if isinstance(node.ops[0], ast.Is | ast.IsNot) and rights[0] == NONE:
+            return Const(isinstance(node.ops[0], ast.IsNot))
         return interp.keras.tensor_operator(node.ops[0], left, rights[0], node, frame)
     if len(rights) != 1:
         return Sym(type="bool")

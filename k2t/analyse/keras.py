@@ -218,7 +218,7 @@ class Keras:
         if row is not None and row.section in ("utils", "datasets", "applications"):
             return datasets.call(self.interp, row, path, node, frame)
         if row is not None and row.section == "activations":
-            return operations.activation(self.interp, row, node, frame)
+            return operations.activation(self.interp, row, path, node, frame)
         if row is not None and row.section == "ops":
             return operations.call(self.interp, row, path, node, frame)
         answer = asked.call(self.interp, path, node, frame)

@@ -73,6 +73,8 @@ def canonical(path: str) -> str:
         parts[1] = "losses"
     if parts[:2] == ["keras", "engine"] and len(parts) > 2:
         parts = ["keras", "models", parts[-1]]
+    if parts[:2] == ["keras", "ops"] and len(parts) == 4 and parts[2] in ("nn", "numpy", "linalg"):
+        del parts[2]
     if len(parts) > 3 and parts[0] == "keras" and parts[1] in SECTIONS:
         parts = shorten(parts)
     path = ".".join(parts)

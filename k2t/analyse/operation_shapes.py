@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 
-from k2t.analyse import tensor_shapes
+from k2t.analyse import image_shapes, tensor_shapes
 from k2t.analyse.tensor_shapes import BATCH, Given, Unclear, axes_of
 from k2t.ir.values import NONE, Const, Dim, Samples, Shape, Sym, Tuple, Value, as_int
 
@@ -248,6 +247,22 @@ def first(given: Given) -> Shape:
     return given.first
 
 
+def halved(given: Given) -> Shape:
+    (place,) = axes_of(given.args["axis"], len(given.first))
+    size = as_int(given.first[place])
+    return with_axis(given.first, Const(place), None if size is None else Const(size // 2))
+
+
+def half_spectrum(given: Given) -> Shape:
+    size = as_int(given.first[-1])
+    return (*given.first[:-1], None if size is None else Const(size // 2 + 1))
+
+
+def categorical(given: Given) -> Shape:
+    count = given.args["num_samples"]
+    return (given.first[0], count if isinstance(count, Const) else None)
+
+
 OWN: dict[str, Callable[[Given], Shape]] = {
     rule.__name__: rule
     for rule in (
@@ -255,108 +270,7 @@ OWN: dict[str, Callable[[Given], Shape]] = {
         gather, sliced, matvec, product_of_all, traced, last_diagonal, as_diagonal, no_last,
         no_matrix, samples, number, one_channel, three_channels, two_last, doubled, crossed,
         broadcast_to, masked, hstack, batch_dot, looked_up, segments, first,
+        halved, half_spectrum, categorical,
     )
 }  # fmt: skip
-RULES = {**tensor_shapes.RULES, **OWN}
-
-
-# ------------------------------------------------------------------------------ several results
-
-Args = Mapping[str, Value]
-Shapes = Sequence[Shape | None]
-
-
-def split(args: Args, known: Shapes) -> list[Shape | None]:
-    """Equal parts by their number, or parts by their sizes."""
-    shape, parts = known[0], args["num_or_size_splits"]
-    sizes = parts.items if isinstance(parts, Tuple) else None
-    count = as_int(parts) if sizes is None else len(sizes)
-    if count is None:
-        raise Unclear("the number of parts is not known")
-    if shape is None:
-        return [None] * count
-    (place,) = axes_of(args["axis"], len(shape))
-    if shape[place] == BATCH:
-        raise Unclear("a split of the batch")
-    if sizes is not None:
-        dims: list[Dim] = [i if isinstance(i, Const | Sym) else None for i in sizes]
-    else:
-        whole = as_int(shape[place])
-        each = None if whole is None else Const(whole // count)
-        dims = [each] * count
-    return [with_axis(shape, Const(place), d) for d in dims]
-
-
-def split_at(args: Args, known: Shapes) -> list[Shape | None]:
-    """Parts by their number, or by the places where they begin."""
-    places = args["num_or_size_splits"]
-    if not isinstance(places, Tuple):
-        return split(args, known)
-    count, shape = len(places.items) + 1, known[0]
-    if shape is None:
-        return [None] * count
-    (place,) = axes_of(args["axis"], len(shape))
-    whole, cuts = as_int(shape[place]), [as_int(i) for i in places.items]
-    if shape[place] == BATCH or whole is None or None in cuts:
-        raise Unclear("a split of the batch, or at places that are not known")
-    ends = [0, *(c for c in cuts if c is not None), whole]
-    sizes = [b - a for a, b in pairwise(ends)]
-    return [with_axis(shape, Const(place), Const(s)) for s in sizes]
-
-
-def unstack(args: Args, known: Shapes) -> list[Shape | None]:
-    shape, given = known[0], as_int(args["num"])
-    if shape is None:
-        if given is None:
-            raise Unclear("how many there are is not known")
-        return [None] * given
-    (place,) = axes_of(args["axis"], len(shape))
-    count = given if given is not None else as_int(shape[place])
-    if count is None or shape[place] == BATCH:
-        raise Unclear("how many there are is not known")
-    return [(*shape[:place], *shape[place + 1 :])] * count
-
-
-def moments(args: Args, known: Shapes) -> list[Shape | None]:
-    shape = known[0]
-    if shape is None:
-        return [None, None]
-    gone = range(len(shape)) if args["axes"] == NONE else axes_of(args["axes"], len(shape))
-    keep = args["keepdims"] == Const(True)
-    made = tuple(Const(1) if i in gone else d for i, d in enumerate(shape) if keep or i not in gone)
-    return [made, made]
-
-
-def top_k(args: Args, known: Shapes) -> list[Shape | None]:
-    shape, count = known[0], args["k"]
-    made = None if shape is None else (*shape[:-1], count if isinstance(count, Const) else None)
-    return [made, made]
-
-
-def qr(args: Args, known: Shapes) -> list[Shape | None]:
-    shape = known[0]
-    if shape is None:
-        return [None, None]
-    high, wide = (as_int(d) for d in shape[-2:])
-    least = Const(min(high, wide)) if high is not None and wide is not None else None
-    return [(*shape[:-1], least), (*shape[:-2], least, shape[-1])]
-
-
-def eigh(args: Args, known: Shapes) -> list[Shape | None]:
-    shape = known[0]
-    return [None, None] if shape is None else [shape[:-1], shape]
-
-
-def slogdet(args: Args, known: Shapes) -> list[Shape | None]:
-    shape = known[0]
-    return [None, None] if shape is None else [shape[:-2], shape[:-2]]
-
-
-def twice(args: Args, known: Shapes) -> list[Shape | None]:
-    return [known[0], known[0]]
-
-
-SEVERAL: dict[str, Callable[[Args, Shapes], list[Shape | None]]] = {
-    rule.__name__: rule
-    for rule in (split, split_at, unstack, moments, top_k, qr, eigh, slogdet, twice)
-}
+RULES = {**tensor_shapes.RULES, **image_shapes.RULES, **OWN}

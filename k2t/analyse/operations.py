@@ -6,7 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from k2t.analyse import arguments, drawn, graph, handed, scorers
-from k2t.analyse.operation_shapes import RULES, SEVERAL
+from k2t.analyse.operation_shapes import RULES
+from k2t.analyse.several_shapes import SEVERAL
 from k2t.analyse.state import Frame
 from k2t.analyse.tensor_shapes import BATCH, Given, Unclear, of_any_rank, slice_of
 from k2t.ir.values import (
@@ -23,6 +24,7 @@ from k2t.ir.values import (
     Tensor,
     Tuple,
     Value,
+    known,
 )
 from k2t.table import Row
 
@@ -49,6 +51,10 @@ OPERATORS: dict[type[ast.AST], str] = {
 def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame) -> Value:
     """A call of an operation's name; on anything but tensors it is not understood."""
     args = bound(interp, row, path, node, frame)
+    if args is not None and path.startswith("keras.random.") and known(args["seed"].value, int):
+        return interp.unsupported(
+            f"{path} with a seed, which draws the same each time", node, frame
+        )
     if args is not None and row.get("sized"):
         args = drawn.drawn(interp, args, frame)
     if args is None:
@@ -115,7 +121,10 @@ def applied(
     if row.get("ranked"):
         known = [graph.full_shape(interp.graph[t.node]) for t in tensors]
         ranks = Tuple(tuple(NONE if s is None else Const(len(s)) for s in known))
-        args = {**args, "ranks": Arg(ranks)}
+        sizes = Tuple(
+            tuple(NONE if s is None else Tuple(tuple(d or NONE for d in s)) for s in known)
+        )
+        args = {**args, "ranks": Arg(ranks), "sizes": Arg(sizes)}
     if row.data["shape"] in SEVERAL:
         return taken_apart(interp, row, args, tensors, node, frame, what)
     pooled = False
@@ -295,8 +304,12 @@ def result_shape(
     return shape
 
 
-def activation(interp: Interpreter, row: Row, node: ast.Call, frame: Frame) -> Value:
-    """``keras.activations.relu(x)`` and the like on a tensor."""
+def activation(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame) -> Value:
+    """``keras.activations.relu(x)`` and the like on a tensor; with more arguments an operation."""
+    others = interp.table.rows["ops"].values()
+    more = next((other for other in others if path in other.get("also", ())), None)
+    if more is not None and len(node.args) + len(node.keywords) > 1:
+        return call(interp, more, path, node, frame)
     names = ["x", "axis"] if row.get("axis") else ["x"]
     legacy = {"logits": "x", "features": "x"}
     args = arguments.given(interp, node, frame, names, legacy)

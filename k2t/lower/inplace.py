@@ -121,6 +121,8 @@ def operation_text(edits: Edits, use: Use, made: Obj) -> str:
         operands = {n: f"{bracketed(x)}.float()" if n in truths else x for n, x in operands.items()}
     if row.get("clipped") and t.same_value(values["from_logits"], False):
         edits.note("K2T302", Severity.WARNING, CLIPPED.format(name), use.call)
+    if row.get("random") and tensors.seeded(values):
+        edits.note("K2T170", Severity.INFO, tensors.SEEDED, use.call)
     if row.get("helper"):
         edits.ctx.helpers[row.data["helper"]] = None
     return LISTED.sub(r"\1", tensors.spelled(row, operands, values, scalars))

@@ -28,8 +28,11 @@ def listed(value: Value) -> str | None:
     """An argument as text; lists as tuples, None as nothing."""
     if t.is_none(value):
         return None
-    if isinstance(value, Tuple) and (value.expr is None or value.expr.text.startswith("[")):
-        return t.text(Tuple(value.items))
+    if isinstance(value, Tuple) and value.expr is not None and value.expr.text.startswith("["):
+        if not isinstance(ast.parse(value.expr.text, mode="eval").body, ast.List):
+            return value.expr.text
+        parts = t.elements(value.expr.text)
+        return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
     return t.text(value)
 
 
@@ -231,6 +234,20 @@ def turned(row: Row, operands: Operands, values: Values) -> str:
     return filled(f"{{x}}.rot90({t.text(values['k'])}, {listed(values['axes'])})", operands)
 
 
+def bent(row: Row, operands: Operands, values: Values) -> str:
+    """``relu`` with a slope below 0 and a largest value."""
+    slope, most = values["negative_slope"], values["max_value"]
+    if not t.same_value(values["threshold"], 0):
+        raise refused(row, "threshold=...")
+    if t.same_value(slope, 0):
+        ends = "min=0" if t.is_none(most) else f"0, {t.text(most)}"
+        return (
+            filled(f"{{x}}.clamp({ends})", operands) if "," in ends else f"F.relu({operands['x']})"
+        )
+    text = f"F.leaky_relu({operands['x']}, {t.text(slope)})"
+    return text if t.is_none(most) else f"{text}.clamp(max={t.text(most)})"
+
+
 WRITTEN: dict[str, Callable[[Row, Operands, Values], str]] = {
     "padded": padded,
     "padded_inside": padded_inside,
@@ -245,5 +262,6 @@ WRITTEN: dict[str, Callable[[Row, Operands, Values], str]] = {
     "normalised": normalised,
     "batch_dot": batch_dot,
     "turned": turned,
+    "bent": bent,
 }
 """By the name that a row gives as ``lower``."""

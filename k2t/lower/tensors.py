@@ -10,15 +10,23 @@ from typing import Protocol
 from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.ir.values import Const, Expr, Obj, Sym, Tensor, Tuple, Value, as_int
+from k2t.lower import operations, pictures
 from k2t.lower import text as t
-from k2t.lower.brackets import HOLE, arithmetic, bracketed, filled
-from k2t.lower.operations import WRITTEN, listed, value_key
+from k2t.lower.brackets import HOLE, arithmetic, bracketed, ends_in, filled
+from k2t.lower.operations import listed, value_key
 from k2t.lower.ops import Context
 from k2t.lower.pieces import NAMES, TO_FIRST, TO_LAST
 from k2t.table import Row
 
 POSITIVE = re.compile(r"\.(square|abs|exp)\(\)$|\.clamp\(min=[1-9.]\S*\)$|\.clamp\(min=0?\.\d+\)$")
 KEPT = re.compile(r"\.(sum|mean|amax|amin)\([^()]*\)$")
+
+
+SEEDED = (
+    "the seed of a single draw has no counterpart: torch draws other numbers than TensorFlow, and "
+    "L.seed_everything(...) makes them repeatable"
+)
+WRITTEN = {**operations.WRITTEN, **pictures.WRITTEN}
 
 
 class Held(Protocol):
@@ -46,12 +54,18 @@ def lowered(ctx: Context, node: Node, operation: Obj, wires: Sequence[Held]) -> 
     operands = {name: operand(operation.args[name].value, queue) for name in names}
     if not row.get("list"):
         operands = {n: as_list(operation.args[n].value, text) for n, text in operands.items()}
+    values = {name: arg.value for name, arg in operation.args.items() if name not in operands}
+    if row.get("random") and seeded(values):
+        ctx.note("K2T170", "info", SEEDED)
     if row.get("helper"):
         ctx.helpers[row.data["helper"]] = None
-    values = {name: arg.value for name, arg in operation.args.items() if name not in operands}
     scalars = {n for n in operands if isinstance(operation.args[n].value, Const | Sym)}
     if layout == "last":
-        return spelled(row, operands, values, scalars), "last"
+        text = spelled(row, operands, values, scalars)
+        back = TO_LAST.get(len(node.shape or ()))
+        if back is not None and ends_in(text, back):
+            return text.removesuffix(back), "first"
+        return text, "last"
     rank = (wires[0].rank or 0) + 1
     axis = values["axis"] if "axis" in values else Const(None)
     moved = axes_first(axis, rank)
@@ -61,6 +75,11 @@ def lowered(ctx: Context, node: Node, operation: Obj, wires: Sequence[Held]) -> 
     gone = set(numbers(moved))
     channels_lead = keeps or 1 not in gone
     return text, "first" if channels_lead else "last"
+
+
+def seeded(values: Mapping[str, Value]) -> bool:
+    """Whether a draw is given a seed; a SeedGenerator has others each time."""
+    return not isinstance(values["seed"], Obj) and not t.is_none(values["seed"])
 
 
 def operated(node: Node, wires: Sequence[Held]) -> tuple[str, str]:
@@ -155,8 +174,8 @@ def spelled(
     for name in row.get("fixed", ()):
         default = next(p.default for p in row.params if p.name == name)
         value = values[name]
-        fresh = name == "seed" and isinstance(value, Obj)  # a SeedGenerator: other draws each time
-        if not (fresh or t.same_value(value, default) or value in accepted(row, name)):
+        float32 = name == "dtype" and row.get("random") and value_key(value) == "float32"
+        if not (float32 or t.same_value(value, default) or value in accepted(row, name)):
             raise NotMigrated("K2T141", f"{row.name}({name}=...) is not carried over")
     if row.name == "getitem":
         return filled("{x}[{index}]", {**operands, "index": index_text(values["index"])})
@@ -204,7 +223,10 @@ def spelled(
     extra = []
     for name, keyword in row.get("options", {}).items():
         if not t.same_value(values[name], row.get("torch_defaults", {}).get(name)):
-            extra.append(f"{keyword}={dtype(values[name]) or listed(values[name])}")
+            value = values[name]
+            if keyword == "dim" and isinstance(value, Tuple) and len(value.items) == 1:
+                value = value.items[0]  # one axis in a list
+            extra.append(f"{keyword}={dtype(value) or listed(value)}")
     if not extra:
         return text
     inner = text[:-1]
@@ -240,6 +262,8 @@ def counted(values: Mapping[str, Value]) -> str:
     return f"torch.arange({bounds}, device={t.data(values['like'])}.device)"
 
 
+SPREAD = ("random_normal", "random_uniform", "truncated_normal")
+"""Draws that are moved and stretched."""
 FREE = Const("free")
 """The size of a draw whose shape is an argument of an initializer."""
 
@@ -250,8 +274,8 @@ def draw(row: Row, operands: Mapping[str, str], values: Mapping[str, Value]) -> 
     Normal ones have a mean and a standard deviation, uniform ones a least and a largest value.
     """
     size = values["size"]
-    if "value" in values:
-        operands = {**operands, "value": t.text(values["value"])}
+    named = [n for n in ("value", "p", "minval", "maxval") if n in values]
+    operands = {**operands, **{n: t.text(values[n]) for n in named}}
     if size == FREE:
         text = filled(str(row.data["free"]), operands)
     elif isinstance(size, Tuple) and "apart" in values:
@@ -263,6 +287,8 @@ def draw(row: Row, operands: Mapping[str, str], values: Mapping[str, Value]) -> 
         text = filled(str(row.data["call"]), operands)
     if row.get("random") is None:
         return typed(text, values)
+    if row.name not in SPREAD:
+        return text
     start = values["mean"] if "mean" in values else values["minval"]
     width = values["stddev"] if "mean" in values else width_of(start, values["maxval"])
     if not (is_literal(width) and t.same_value(width, 1.0)):

@@ -17,6 +17,7 @@ IMPORTS = (
 ROOTS = {
     "keras.ops": "ops",
     "keras.random": "keras.random",
+    "keras.activations": "keras.activations",
     "keras.backend": "K",
     "tensorflow": "tf",
 }
@@ -43,7 +44,7 @@ def row_cases(row: Row) -> Iterator[Case]:
             yield operation(row, shapes, expression, front)
     shown = {path for _, expression, *_ in samples for path in called(expression)}
     for shapes, expression, *only in samples[:1]:
-        for path in sorted({*row.keras} - shown):
+        for path in sorted({*row.keras, *row.get("also", ())} - shown):
             yield operation(row, shapes, respelled(row, expression, path), *(only or [""]))
 
 
@@ -82,7 +83,7 @@ def respelled(row: Row, expression: str, path: str) -> str:
     theirs, order = defaults_of(row, path), order_of(row, path)
     for call in [n for n in ast.walk(tree) if isinstance(n, ast.Call)]:
         name = full_name(call.func)
-        if name not in row.keras:
+        if name not in (*row.keras, *row.get("also", ())):
             continue
         legacy = row.get("legacy", {})
         given = {k: v for k, v in defaults_of(row, name).items() if k not in row.get("fixed", ())}
