@@ -96,7 +96,7 @@ def test_axes_follow_the_layout(expression, torch):
         "y = ops.transpose(x)",
         "y = ops.matmul(x, x)",
         "y = x * np.ones(8)",
-        "y = x // 2",
+        "y = x << 2",
         "y = x + layers.Reshape((8, 1))(x)",
         "y = x if x > 0 else -x",
         "y = ops.squeeze(ops.expand_dims(x, -1))",

@@ -50,7 +50,6 @@ GOLDEN = (
     "ops/random_dropout",
     "ops/backend_flatten",
     "ops/dot",
-    "ops/arange",
     "ops/truncated_normal",  # these five in test_draws.py
     "ops/random_bernoulli",
     "ops/randint",

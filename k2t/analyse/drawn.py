@@ -8,7 +8,21 @@ from typing import TYPE_CHECKING
 
 from k2t.analyse import custom, graph, operations, scored
 from k2t.analyse.state import Frame
-from k2t.ir.values import NONE, Arg, Const, Obj, Samples, Shape, Sym, Tensor, Tuple, Value, as_int
+from k2t.analyse.tensor_shapes import BATCH
+from k2t.ir.values import (
+    NONE,
+    Arg,
+    Const,
+    Dim,
+    Obj,
+    Samples,
+    Shape,
+    Sym,
+    Tensor,
+    Tuple,
+    Value,
+    as_int,
+)
 from k2t.table import Row
 
 if TYPE_CHECKING:
@@ -117,17 +131,21 @@ def counted(
     if stop == NONE:
         args = {**args, "start": Arg(Const(0)), "stop": args["start"]}
         start, stop = Const(0), start
-    names = [n for n, value in frame.names.items() if operations.is_whole(interp, value)]
-    ints = [v for v in (start, stop, step) if isinstance(v, Const | Sym)]
-    plain = args["dtype"].value == NONE or operations.settled(interp, args["dtype"].value) == Const(
-        "int32"
-    )
-    if not names or len(ints) < 3 or step != Const(1) or not plain:
+    name, ends = at_hand_name(interp, frame), (start, stop, step)
+    if name is None or not all(isinstance(v, Const | Sym | Samples) for v in ends):
         return interp.unsupported(row.keras[0], node, frame)
-    one, two = as_int(start), as_int(stop)
-    size = None if one is None or two is None else Const(two - one)
-    args = {**args, "like": Arg(Const(names[0]))}
-    return at_hand(interp, row, args, (size,), node, frame)
+    args = {**args, "like": Arg(Const(name))}
+    return at_hand(interp, row, args, (how_many(start, stop, step),), node, frame)
+
+
+def how_many(start: Value, stop: Value, step: Value) -> Dim:
+    """How many numbers there are in a row."""
+    one, two, each = as_int(start), as_int(stop), as_int(step)
+    if one == 0 and each == 1 and isinstance(stop, Samples):
+        return BATCH
+    if one is None or two is None or not each:
+        return None
+    return Const(len(range(one, two, each)))
 
 
 def unit_matrix(
@@ -151,6 +169,30 @@ def at_hand(
     made = graph.new_node(interp, None, [], shape, node, frame, operation=operation, pooled=True)
     interp.graph[made.node] = replace(interp.graph[made.node], pooled=False)  # it is no sum
     return made
+
+
+def of_numbers(
+    interp: Interpreter,
+    row: Row,
+    args: dict[str, Arg],
+    operands: list[Value],
+    node: ast.Call,
+    frame: Frame,
+    what: str,
+) -> Value:
+    """An operation on numbers alone, the size of a tensor for one: Python's."""
+    known = [isinstance(v, Sym | Samples) or as_number(v) is not None for v in operands]
+    if not all(known):
+        return interp.unsupported(what, node, frame)
+    operations.noted(interp, row, args, node, frame)
+    number = as_number(operands[0])
+    compute = {"cast": lambda x: x, "sqrt": lambda x: x**0.5}.get(row.name)
+    return Const(compute(number)) if compute is not None and number is not None else Sym()
+
+
+def as_number(value: Value) -> float | None:
+    plain = isinstance(value, Const) and isinstance(value.value, int | float)
+    return value.value if plain and not isinstance(value.value, bool) else None  # type: ignore[union-attr, return-value]
 
 
 MADE = {"constant": constant, "linspace": linspace}

@@ -10,6 +10,7 @@ from k2t.analyse.operation_shapes import RULES
 from k2t.analyse.several_shapes import SEVERAL
 from k2t.analyse.state import Frame
 from k2t.analyse.tensor_shapes import BATCH, Given, Unclear, of_any_rank, slice_of
+from k2t.ir.source import Span
 from k2t.ir.values import (
     NONE,
     UNKNOWN,
@@ -44,6 +45,9 @@ OPERATORS: dict[type[ast.AST], str] = {
     ast.Invert: "logical_not",
     ast.BitAnd: "logical_and",
     ast.BitOr: "logical_or",
+    ast.BitXor: "logical_xor",
+    ast.FloorDiv: "floor_divide",
+    ast.Mod: "mod",
 }
 """Python's operators that are rows; sums and products are operators of the graph itself."""
 
@@ -83,7 +87,14 @@ def bound(
     order = row.get("order", {}).get(path)
     names = order.split() if order else [p.name for p in row.params]
     count = len(interp.events)
+    at = len(names) - 1
+    behind = node.args[at:] if row.get("rest") else []
+    if behind:
+        node = ast.copy_location(ast.Call(node.func, node.args[:at], node.keywords), node)
     written = arguments.given(interp, node, frame, names, row.get("legacy", {}))
+    if behind:
+        span = Span(interp.span(behind[0]).start, interp.span(behind[-1]).end)
+        written[names[at]] = Arg(Tuple(tuple(interp.elements(behind, frame))), span)
     written.pop("name", None)
     if any(e.kind == "unsupported" for e in interp.events[count:]):
         return None
@@ -112,7 +123,7 @@ def applied(
     if row.name == "transpose" and args["axes"].value == NONE and len(tensors) == 1:
         args["axes"] = Arg(backwards(interp, tensors[0]))
     if not tensors and row.get("scalar") and isinstance(node, ast.Call):
-        return of_numbers(interp, row, args, operands, node, frame, what)
+        return drawn.of_numbers(interp, row, args, operands, node, frame, what)
     if not tensors or not all(isinstance(v, Tensor | Const | Sym) for v in operands):
         return interp.unsupported(what, node, frame)
     others = [a.value for name, a in args.items() if name not in tensor_names(row)]
@@ -181,30 +192,6 @@ def taken_apart(
         place = f"[{number}]"
         parts.append(graph.new_node(interp, None, [first], shape, node, frame, place, (None,)))
     return Tuple(tuple(parts))
-
-
-def of_numbers(
-    interp: Interpreter,
-    row: Row,
-    args: dict[str, Arg],
-    operands: list[Value],
-    node: ast.Call,
-    frame: Frame,
-    what: str,
-) -> Value:
-    """An operation on numbers alone, the size of a tensor for one: Python's."""
-    known = [isinstance(v, Sym | Samples) or as_number(v) is not None for v in operands]
-    if not all(known):
-        return interp.unsupported(what, node, frame)
-    noted(interp, row, args, node, frame)
-    number = as_number(operands[0])
-    compute = {"cast": lambda x: x, "sqrt": lambda x: x**0.5}.get(row.name)
-    return Const(compute(number)) if compute is not None and number is not None else Sym()
-
-
-def as_number(value: Value) -> float | None:
-    plain = isinstance(value, Const) and isinstance(value.value, int | float)
-    return value.value if plain and not isinstance(value.value, bool) else None  # type: ignore[union-attr, return-value]
 
 
 def is_whole(interp: Interpreter, value: Value) -> bool:

@@ -9,7 +9,7 @@ from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Use
 from k2t.ir.source import Span, code
 from k2t.ir.torch import Edit
-from k2t.ir.values import Const, Expr, Obj, Sym, Tensor, Tuple, Value, as_int
+from k2t.ir.values import Const, Expr, Obj, Samples, Sym, Tensor, Tuple, Value, as_int
 from k2t.lower import tensors
 from k2t.lower import text as t
 from k2t.lower.brackets import binding, bracketed, filled
@@ -136,7 +136,7 @@ def operand(edits: Edits, made: Obj, name: str, use: Use) -> str:
     if arg.span is None:
         return t.text(arg.value)
     text = text_of(edits, arg.span)
-    if not isinstance(arg.value, Tuple) or "list" not in row.data:
+    if not isinstance(arg.value, Tuple) or "list" not in row.data or "rest" in row.data:
         return text
     if not isinstance(ast.parse(text, mode="eval").body, ast.List | ast.Tuple | ast.ListComp):
         return f"*{bracketed(text)}"
@@ -151,8 +151,8 @@ def written(edits: Edits, value: Value, span: Span | None) -> Value:
     match value:
         case Const():
             return Const(value.value, expr)
-        case Sym():
-            return Sym(expr, value.type)
+        case Sym() | Samples():
+            return Sym(expr, getattr(value, "type", None))
         case Tuple():
             return Tuple(value.items, expr)
     return value

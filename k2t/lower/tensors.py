@@ -259,7 +259,12 @@ def counted(values: Mapping[str, Value]) -> str:
     """Whole numbers in a row, where a tensor is."""
     start, stop = t.text(values["start"]), t.text(values["stop"])
     bounds = stop if start == "0" else f"{start}, {stop}"
-    return f"torch.arange({bounds}, device={t.data(values['like'])}.device)"
+    if not t.same_value(values["step"], 1):
+        bounds = f"{start}, {stop}, {t.text(values['step'])}"
+    text = f"torch.arange({bounds}, device={t.data(values['like'])}.device)"
+    if t.is_none(values["dtype"]) or dtype(values["dtype"]) in ("torch.int32", "torch.int64"):
+        return text
+    return f"{text[:-1]}, dtype={of_type(values['dtype'])})"
 
 
 SPREAD = ("random_normal", "random_uniform", "truncated_normal")
@@ -317,10 +322,23 @@ def unbracketed(text: str) -> str:
     return text[1:-1].strip().rstrip(",") if text[0] in "([" else text
 
 
+def of_type(value: Value) -> str:
+    """The type of a tensor that is made.
+
+    Raises:
+        NotMigrated: torch has none, or it is read from another tensor.
+    """
+    name = dtype(value)
+    if name is None:
+        raise NotMigrated("K2T141", "a tensor of a type that is not known")
+    return name
+
+
 def typed(text: str, values: Mapping[str, Value]) -> str:
     """A tensor of another type than float32."""
-    name = dtype(values["dtype"])
-    return text if name in (None, "torch.float32") else f"{text[:-1]}, dtype={name})"
+    if t.is_none(values["dtype"]) or of_type(values["dtype"]) == "torch.float32":
+        return text
+    return f"{text[:-1]}, dtype={of_type(values['dtype'])})"
 
 
 def constant(values: Mapping[str, Value]) -> str:

@@ -81,7 +81,9 @@ def read_values(variables: list[Any]) -> list[Array]:
 
 
 def base_names(layer: Any) -> list[str]:
-    return [cls.__name__ for cls in type(layer).__mro__]
+    """The classes of Keras that a layer is of; the script's own may have any name."""
+    bases = type(layer).__mro__
+    return [c.__name__ for c in bases if c.__module__.partition(".")[0] != "__main__"]
 
 
 def sublayers(layer: Any) -> list[Any]:
