@@ -120,20 +120,76 @@ def test_states_leave_the_variables_of_the_script_alone() -> None:
     assert "_, (h1, _) = self.lstm(" in text
 
 
-def test_a_mask_inside_a_class_is_refused() -> None:
-    for layer in ("layers.Masking()", "layers.Embedding(50, 8, mask_zero=True)"):
-        script = HEAD + (
-            "class Reader(keras.Model):\n"
-            "    def __init__(self):\n"
-            "        super().__init__()\n"
-            f"        self.first = {layer}\n"
-            "        self.gru = layers.GRU(4)\n"
-            "        self.dense = layers.Dense(1)\n\n"
-            "    def call(self, inputs):\n"
-            "        return self.dense(self.gru(self.first(inputs)))\n\n\n"
-            "model = Reader()\n"
-            "model.compile('sgd', 'mse')\n"
-            f"model.fit({'tokens' if 'Embedding' in layer else 'np.random.rand(64, 10, 3)'}, y)\n"
-        )
-        codes = [f.code for f in migrate(script.encode(), "script.py").findings]
-        assert "K2T160" in codes
+CLASS = """\
+class Reader(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.first = {first}
+        self.gru = layers.GRU(4, return_sequences={sequences})
+        self.dense = layers.Dense(1)
+
+    def call(self, inputs):
+        {call}
+
+
+model = Reader()
+model.compile("sgd", "mse")
+model.fit({fed}, y)
+"""
+PLAIN = {
+    "first": "layers.Embedding(50, 8, mask_zero=True)",
+    "sequences": False,
+    "call": "return self.dense(self.gru(self.first(inputs)))",
+    "fed": "tokens",
+}
+
+
+def in_class(**changed: object) -> tuple[str, list[str]]:
+    outcome = migrate((HEAD + CLASS.format(**{**PLAIN, **changed})).encode(), "script.py")
+    return outcome.text or "", [f.code for f in outcome.findings]
+
+
+@pytest.mark.parametrize(
+    ("changed", "written"),
+    [
+        ({}, "mask = inputs != 0"),
+        (
+            {"first": "layers.Masking(2.5)", "fed": "np.random.rand(64, 10, 3)"},
+            "self.gru, inputs * mask.unsqueeze(-1), mask)",
+        ),
+        (
+            {
+                "call": "# the mask goes along\n        "
+                "return self.dense(self.gru(self.first(inputs)))"
+            },
+            "padding_mask = inputs != 0",
+        ),
+    ],
+)
+def test_a_mask_inside_a_class(changed: dict[str, object], written: str) -> None:
+    text, codes = in_class(**changed)
+    assert codes == []
+    assert written in text
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sequences": True},  # it would leave the class
+        {
+            "call": "x = self.first(inputs)\n        x = self.gru(x) + self.gru(x * 2)\n"
+            "        return self.dense(x)"
+        },
+        {
+            "call": "x, y = self.gru(self.first(inputs)), self.gru(self.first(inputs + 1))\n"
+            "        return self.dense(x + y)"
+        },
+        {
+            "call": "if len(inputs.shape) == 2:\n            x = self.first(inputs)\n"
+            "            return self.dense(self.gru(x))\n        return inputs"
+        },
+    ],
+)
+def test_a_mask_inside_a_class_that_is_refused(changed: dict[str, object]) -> None:
+    _, codes = in_class(**changed)
+    assert {"K2T114", "K2T115", "K2T160"} & {*codes}

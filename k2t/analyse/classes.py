@@ -86,6 +86,7 @@ class Classes:
             tuple(metrics(self.interp, self.spans, node)),
             tuple(penalised(self.interp, self.spans, node)),
             tuple(own),
+            frozenset(custom.state(self.interp, index).results),
         )
 
     # ------------------------------------------------------------------ methods

@@ -273,6 +273,7 @@ def followed(
     names = {a.arg for a in ast.walk(called[0].args) if isinstance(a, ast.arg)} if called else set()
     extra |= {"training": TRAINING} if "training" in names else {}
     result = calls.call_method(interp, instance, "call", given, extra)
+    found.results |= {t.node for t in nests.leaves(interp, result) if isinstance(t, Tensor)}
     for event in interp.events[events:]:
         if event.kind == "unsupported" and not event.hypothetical:
             refuse(interp, index, interp.table.left(str(event["what"])), event.node)

@@ -114,7 +114,8 @@ class ModelState:
 class Custom:
     """A class of the script that is a layer: which instances are built, what stands in the way.
 
-    ``waiting``: it is called on something that is not known.
+    ``waiting``: it is called on something that is not known; ``results`` are the nodes that its
+    calls gave.
     """
 
     index: int
@@ -123,6 +124,7 @@ class Custom:
     called: bool = False
     waiting: bool = False
     problem: tuple[str, ast.AST] | None = None
+    results: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)

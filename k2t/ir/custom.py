@@ -71,7 +71,7 @@ class CustomLayer:
     ``integers``: which of the tensors that it gets go into an Embedding. ``losses``: calls of
     ``add_loss``, and what they are given. ``metrics``: of ``add_metric``, with the name.
     ``held``: attributes that are weights, with a regularizer and a constraint. ``problem`` is
-    why it cannot be carried over, and where.
+    why it cannot be carried over, and where. ``results`` are the nodes that its calls gave.
     """
 
     index: int
@@ -97,3 +97,4 @@ class CustomLayer:
     metrics: tuple[tuple[Span, Span, str], ...] = ()
     held: tuple[tuple[str, Value, Value], ...] = ()
     methods: tuple[str, ...] = field(default=())
+    results: frozenset[int] = frozenset()

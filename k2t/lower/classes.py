@@ -13,8 +13,10 @@ from k2t.ir.torch import Edit
 from k2t.ir.values import Arg, Const, Ref
 from k2t.lower import text as t
 from k2t.lower.activations import activation, activation_row
+from k2t.lower.brackets import bracketed
 from k2t.lower.custom import LayerDraft
 from k2t.lower.edits import Edits
+from k2t.lower.inplace import text_of
 from k2t.lower.inside import BEFORE, modules
 from k2t.lower.ops import dim_text
 from k2t.lower.own import CODE, LOGGED, WIDTH
@@ -62,6 +64,7 @@ def edit_layer(edits: Edits, found: LayerDraft) -> None:
         empty = edits.program.source.slice(span) == "[]"
         made = code("nn.ModuleList()") if empty else code("nn.ModuleList(", span, ")")
         edits.edits.append(Edit(span, made))
+    make_masks(edits, layer)
     for site in layer.sites:
         edit_site(edits, site)
         if site.loop is not None and site.width is None:
@@ -140,6 +143,29 @@ def after(edits: Edits, statement: Span, text: str) -> Edit:
     """A line behind the line in which a statement ends."""
     end = edits.program.source.text.index("\n", statement.end) + 1
     return Edit(Span(end, end), (text,))
+
+
+def make_masks(edits: Edits, cls: CustomLayer) -> None:
+    """The statement in front of the one that calls the Embedding.
+
+    Raises:
+        NotMigrated: that one stands in a condition or a loop, or is given different tensors.
+    """
+    lines: dict[tuple[Span, str], None] = {}
+    for use in edits.program.uses:
+        seen = use.data.get("seen", ()) if use.kind == "layer_call" else ()
+        made = {edits.ctx.starts.get(node.id, "") for node in seen} - {""}
+        if not made or use.call not in cls.span or cls.call is None:
+            continue
+        column = edits.program.source.column_of
+        if column(use.stmt.start) != column(cls.call.first.start):
+            why = f"{cls.name} makes a mask in a condition or a loop"
+            raise NotMigrated("K2T114", why, use.call)
+        ids = bracketed(text_of(edits, use.data["given"][0][1]))
+        lines[use.stmt, made.pop().replace("{x}", ids)] = None
+    if len(lines) > 1:
+        raise NotMigrated("K2T114", f"{cls.name} makes several masks", cls.span)
+    edits.inserted += [(stmt, (text,)) for stmt, text in lines]
 
 
 def edit_site(edits: Edits, site: Site) -> None:

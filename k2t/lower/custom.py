@@ -11,6 +11,7 @@ from k2t.ir.program import Model, Program
 from k2t.ir.source import Span
 from k2t.ir.torch import Line
 from k2t.ir.values import Const, Obj
+from k2t.lower import inner_masks
 from k2t.lower.initial import Made
 from k2t.lower.inside import layer_of, operations, parts, reads_width, together
 from k2t.lower.ops import Context, dim_text
@@ -44,6 +45,7 @@ def draft_layers(ctx: Context, program: Program, findings: list[Finding]) -> Non
             for inner in inner_layers(site):
                 draft(class_of(inner))
         try:
+            inner_masks.find(ctx, layer)
             ctx.layers[index] = draft_layer(ctx, layer)
         except NotMigrated as error:
             at = error.span or layer.span

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from k2t.ir.custom import CustomLayer, Site
@@ -15,7 +15,7 @@ from k2t.lower import text as t
 from k2t.lower.attention import ATTENTION, in_order
 from k2t.lower.brackets import bracketed, ends_in, filled
 from k2t.lower.chain import lower_site, widths
-from k2t.lower.masks import HEADS
+from k2t.lower.masks import HEADS, informed, start
 from k2t.lower.merges import joined
 from k2t.lower.ops import Context, Op
 from k2t.lower.own import CODE
@@ -39,8 +39,8 @@ def operations(ctx: Context, cls: CustomLayer, site: Site, taken: str) -> list[O
         return []
     pairs = parts(ctx, cls, site, taken)
     for op, layer in pairs:
-        masks = "mask_zero" in layer.args and t.data(layer.args["mask_zero"].value) is not False
-        if op.lines or masks or layer.row == "Masking":
+        starts = any(node.id in ctx.starts for node in site.seen)
+        if op.lines or (start(layer) is not None and not starts):
             raise NotMigrated(CODE, f"{layer.row} like this inside a layer", site.span)
     ops = [op for op, _ in pairs]
     return [in_one(ops, site.span)] if together(ctx, site) else ops
@@ -55,9 +55,8 @@ def parts(ctx: Context, cls: CustomLayer, site: Site, taken: str) -> list[tuple[
     """The operations of a layer made at a place, or of the layers of a Sequential, and whose they
     are."""
     layer = layer_of(site.seen[0])
-    rounds = (
-        [node.body for node in site.seen] if layer.row == "Chain" else [(n,) for n in site.seen]
-    )
+    seen = [informed(ctx, node) for node in site.seen]
+    rounds = [node.body for node in seen] if layer.row == "Chain" else [(n,) for n in seen]
     if len({len(nodes) for nodes in rounds}) > 1:
         raise NotMigrated(CODE, "a Sequential of different lengths", site.span)
     found = []
@@ -195,10 +194,13 @@ def one_call(ctx: Context, use: Use, node: Node, given: Sequence[tuple[str | Non
         text = f"{text}, {t.elements(states)[0] if single else states}"
     if row.name in ATTENTION:
         text = ", ".join(in_order(text, layer.span))
-    return called(ops, text, str(use.data["callee"]), rank, layer.span)
+    mask = {"mask": ctx.told[node.id]} if node.id in ctx.told else {}
+    return called(ops, text, {"m": str(use.data["callee"]), **mask}, rank, layer.span)
 
 
-def called(ops: Sequence[Op], text: str, callee: str, rank: int | None, site: Span) -> str:
+def called(
+    ops: Sequence[Op], text: str, known: Mapping[str, str], rank: int | None, site: Span
+) -> str:
     """Operations one after the other, from a channels-last tensor to another one."""
     layout, applied = "last", False
     for op in ops:
@@ -206,11 +208,11 @@ def called(ops: Sequence[Op], text: str, callee: str, rank: int | None, site: Sp
             text, layout = turned(text, rank, op.layout, site), op.layout
         if is_module(op):
             if not applied or op.call not in (None, "{m}({x})"):
-                text = filled(op.call or "{m}({x})", {"x": text, "m": callee})
+                text = filled(op.call or "{m}({x})", {"x": text, **known})
             applied = True
         else:
             template = op.first if layout == "first" and op.first else op.call
-            text = filled(template or "{x}", {"x": text})
+            text = filled(template or "{x}", {"x": text, **known})
         layout = op.out or layout
         if "flatten(1)" in (op.call or "") or (op.first and op.out == "last"):
             rank = 1

@@ -172,6 +172,13 @@ def told(layer: Obj) -> Obj:
     return replace(layer, args={**layer.args, "masked": Arg(Const(True))})
 
 
+def informed(ctx: Context, node: Node) -> Node:
+    """An application whose layer knows that it is handed a mask."""
+    if node.id not in ctx.told or node.layer is None:
+        return node
+    return replace(node, layer=told(node.layer))
+
+
 def is_told(layer: Obj) -> bool:
     return "masked" in layer.args
 
