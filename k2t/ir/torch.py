@@ -80,12 +80,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """``configure_optimizers``: lines before the return, and what is returned."""
+    """``configure_optimizers``: lines before the return, and what is returned.
+
+    ``callbacks`` are those that the module brings to its Trainer.
+    """
 
     lines: tuple[Line, ...]
     result: str
     comments: tuple[str, ...] = ()
     hook: tuple[Line, ...] = ()
+    callbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

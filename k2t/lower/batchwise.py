@@ -11,7 +11,7 @@ from k2t.ir.program import Model, Program, Use
 from k2t.ir.torch import Batchwise, Line, Optimizer, Step
 from k2t.ir.values import Obj
 from k2t.lower import text as t
-from k2t.lower.optimizers import own
+from k2t.lower.optimizers import check_average, own
 from k2t.lower.parts import leaves, parts_of
 from k2t.lower.weighty import NORM, has_weights, normalises
 
@@ -192,6 +192,7 @@ def counts(optimizer: Optimizer) -> bool:
 
 def stepped(optimizer: Optimizer, parameters: str) -> Optimizer:
     """The optimizer as an attribute of the module, which counts its steps itself."""
+    check_average(optimizer)
     lines = [*optimizer.lines, *(() if optimizer.lines else (result(optimizer),))]
     return replace(
         optimizer,

@@ -96,7 +96,8 @@ def held_lines(
     """What a model does after each step. Keras leaves alone what does not train.
 
     Raises:
-        NotMigrated: the constraint is one of a part of it, or ``trainable`` is set later on.
+        NotMigrated: the constraint is one of a part of it, ``trainable`` is set later on, or the
+            weights are averaged.
     """
     compiled = made.model.compile
     frozen = compiled.frozen if compiled is not None else frozenset()
@@ -106,6 +107,8 @@ def held_lines(
             raise NotMigrated(CODE, "a constraint in a model that is part of another")
     trains = [one for one in made.made if one[2].id not in frozen]
     lines = constraint_lines(trains)
+    if lines and made.optimizer is not None and made.optimizer.callbacks:
+        raise NotMigrated("K2T404", "use_ema beside constraints, which hold after the average")
     if lines and not all(use.kind == "train_on_batch" for use in uses if use.kind in TRAINED):
         changed = next((use for use in uses if use.kind == "trainable"), None)
         if changed is not None:

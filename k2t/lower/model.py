@@ -396,4 +396,5 @@ def own_optimizer(
 
     comments = model.compile.comments if model.compile else ()
     result = own_names(optimizer.result, params)
-    return Optimizer(own(optimizer.lines), result, comments, own(optimizer.hook))
+    hook = own(optimizer.hook)
+    return Optimizer(own(optimizer.lines), result, comments, hook, optimizer.callbacks)

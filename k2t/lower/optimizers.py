@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SQUARES = ("Adam", "AdamW", "Nadam", "RMSprop", "Adagrad", "Adadelta")
 """Those that divide by averages of squared gradients."""
 
-IGNORED = {"name", "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor"}
+IGNORED = {"name", "use_ema", "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor"}
 """A factor of the loss is taken out of the gradients again."""
 
 
@@ -94,13 +94,14 @@ def lower_optimizer(ctx: Context, value: Value) -> Optimizer:
     if changing and ctx.rate:
         why = "a schedule beside a callback that changes the rate"
         raise NotMigrated("K2T402", why, args["learning_rate"].span)
+    after = averaged(ctx, args)
     if schedule is not None:
-        return Optimizer(scheduled(ctx, *schedule, made), BY_STEPS, hook=hook)
+        return Optimizer(scheduled(ctx, *schedule, made), BY_STEPS, (), hook, after)
     if own_rate is not None:
-        return Optimizer(by_steps(made, own_rate[0]), BY_STEPS, hook=hook)
+        return Optimizer(by_steps(made, own_rate[0]), BY_STEPS, (), hook, after)
     decay = t.get(args, "decay")
     if t.is_none(decay) or t.same_value(decay, 0.0):
-        return Optimizer((), made, hook=hook)
+        return Optimizer((), made, (), hook, after)
     if ctx.dialect == "keras3":
         raise NotMigrated(
             "K2T402", "Keras 3 ignores decay=; say which is meant", args["decay"].span
@@ -114,7 +115,26 @@ def lower_optimizer(ctx: Context, value: Value) -> Optimizer:
         Line(f"optimizer = {made}"),
         Line(f"decay = LambdaLR(optimizer, lambda step: 1 / (1 + {factor} * step))"),
     )
-    return Optimizer(lines, BY_STEPS, hook=hook)
+    return Optimizer(lines, BY_STEPS, (), hook, after)
+
+
+def averaged(ctx: Context, args: Mapping[str, Arg]) -> tuple[str, ...]:
+    """The callback that averages the weights, if ``use_ema``.
+
+    Raises:
+        NotMigrated: tf.keras, whose average begins elsewhere.
+    """
+    if "use_ema" not in args or not t.flag(args, "use_ema"):
+        return ()
+    if ctx.dialect != "keras3":
+        why = "use_ema: the average of tf.keras begins before the first step, that of Keras 3 after"
+        raise NotMigrated("K2T404", why, args["use_ema"].span)
+    ctx.helpers["WeightAverage"] = None
+    momentum = t.get(args, "ema_momentum")
+    given = [] if t.is_none(momentum) or t.same_value(momentum, 0.99) else [t.text(momentum)]
+    every = t.get(args, "ema_overwrite_frequency")
+    given += [] if t.is_none(every) else [f"every={t.text(every)}"]
+    return (f"WeightAverage({', '.join(given)})",)
 
 
 def clipping(ctx: Context, args: Mapping[str, Arg]) -> tuple[Line, ...]:
@@ -132,7 +152,18 @@ def clipping(ctx: Context, args: Mapping[str, Arg]) -> tuple[Line, ...]:
             Line("    if p.grad is not None:"),
             Line(f"        p.grad *= {in_product(most)} / p.grad.norm().clamp_min({most})"),
         ]
-    if (most := texts.get("global_clipnorm")) is not None:
+    limit = t.data(given["global_clipnorm"])
+    if (most := texts.get("global_clipnorm")) is not None and small(limit):
+        lines += [
+            Line(
+                "grads = [p.grad for p in self.parameters() if p.grad is not None]",
+                comments=("# clip_grad_norm_ adds 1e-6 to the norm, which counts here",),
+            ),
+            Line("norm = nn.utils.get_total_norm(grads)"),
+            Line("for grad in grads:"),
+            Line(f"    grad *= {in_product(most)} / norm.clamp_min({most})"),
+        ]
+    elif most is not None:
         lines.append(Line(f"nn.utils.clip_grad_norm_(self.parameters(), {most})"))
     if (most := texts.get("clipvalue")) is not None:
         lines.append(Line(f"nn.utils.clip_grad_value_(self.parameters(), {most})"))
@@ -158,11 +189,16 @@ def decayed(ctx: Context, row: Row, args: Mapping[str, Arg]) -> tuple[Line, ...]
     )
 
 
+def small(limit: object) -> bool:
+    return isinstance(limit, float) and limit < 0.1
+
+
 def lasting(made: Optimizer) -> Optimizer:
     """The same for a model that is fitted again: its optimizer goes on, as in Keras.
 
     Each Trainer asks for the optimizers, and counts its steps from zero.
     """
+    check_average(made)
     kept = (*made.lines, *(() if made.lines else (Line(f"optimizer = {made.result}"),)))
     lines = [
         Line('if not hasattr(self, "optimizer"):'),
@@ -182,7 +218,18 @@ def lasting(made: Optimizer) -> Optimizer:
         Line("group = optimizer.param_groups[0]"),
         Line('group["step"] = group.get("step", 0) + 1'),
     )
-    return replace(made, hook=(*count, *hook))
+    counts = any('group["step"]' in line.text for line in hook)
+    return replace(made, hook=(*count, *hook) if counts else tuple(hook))
+
+
+def check_average(made: Optimizer) -> None:
+    """Refuse ``use_ema`` where no single fit of a Trainer is all the training.
+
+    Raises:
+        NotMigrated: it is used.
+    """
+    if made.callbacks:
+        raise NotMigrated("K2T404", "use_ema of a model that is fitted again, or batch by batch")
 
 
 def own(text: str) -> str:

@@ -13,7 +13,7 @@ from k2t.ir.values import Arg, Expr, Obj, Sym, Value
 from k2t.lower import text as t
 from k2t.lower.masks import HEADS
 from k2t.lower.ops import Context
-from k2t.lower.optimizers import lower_optimizer, optimizer_row, value_for
+from k2t.lower.optimizers import check_average, lower_optimizer, optimizer_row, value_for
 from k2t.lower.parts import layers_of
 from k2t.lower.recurrent import inner_layer
 
@@ -86,6 +86,8 @@ def check_clipping(ctx: Context, model: Model, optimizer: Value) -> None:
 
 def staged(compiled: Compile, made: Sequence[Optimizer]) -> tuple[Optimizer, Settings]:
     """Optimizers of several kinds: the stage of the training says which."""
+    for one in made:
+        check_average(one)
     kinds = list(dict.fromkeys(made))
     lines: list[Line] = []
     hook: list[Line] = []

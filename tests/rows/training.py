@@ -462,6 +462,7 @@ OPTIMIZERS = {
         "weight_decay=0.01",
         "clipnorm=1e-4",
         "loss_scale_factor=128.0",
+        "global_clipnorm=1e-4",
     ],
     "AdamW": ["", "1e-2, weight_decay=0.05"],
     "Adagrad": ["", "0.1, initial_accumulator_value=0.0", "0.1, epsilon=1e-3, weight_decay=0.1"],

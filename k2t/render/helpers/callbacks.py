@@ -253,3 +253,33 @@ class BatchLoss(L.Callback):
         self._sum += outputs["loss"].item() * len(data[-1])
         self._samples += len(data[-1])
         return self._sum / self._samples
+
+
+class WeightAverage(L.Callback):
+    """Keras's use_ema: an average follows the weights, and takes their place when training ends.
+
+    every: also after so many steps.
+    """
+
+    def __init__(self, momentum=0.99, every=None):
+        self.momentum, self.every, self.averages = momentum, every, None
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        weights = [p.detach() for p in module.parameters() if p.requires_grad]
+        if self.averages is None:
+            self.averages = [p.clone() for p in weights]
+        for i, p in enumerate(weights):
+            self.averages[i] = self.averages[i].to(p.device).lerp(p, 1 - self.momentum)
+        if self.every and trainer.global_step % self.every == 0:
+            self.on_train_end(trainer, module)
+
+    def on_train_end(self, trainer, module):
+        weights = [p.detach() for p in module.parameters() if p.requires_grad]
+        for p, average in zip(weights, self.averages, strict=True):
+            p.copy_(average)
+
+    def state_dict(self):
+        return {"averages": self.averages}
+
+    def load_state_dict(self, state_dict):
+        self.averages = state_dict["averages"]
