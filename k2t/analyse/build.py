@@ -244,7 +244,8 @@ class Assembly:
     def use(self, event: Event, span: Span, models: tuple[int, ...]) -> Use:
         node, stmt = event.node, event.stmt
         receiver = None
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        method = event.kind != "call"  # else what is called is the model
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and method:
             receiver = self.spans.of(node.func.value)
         elif isinstance(node, ast.Call):
             receiver = self.spans.of(node.func)

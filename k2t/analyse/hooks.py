@@ -105,7 +105,16 @@ def own_callback(interp: Interpreter, cls: ast.ClassDef, index: int) -> OwnCallb
         () if above else tuple(map(interp.spans.of, named)),
         top(interp, methods),
         problem,
+        tuple(interp.spans.of(node) for node in ast.walk(cls) if is_super(node)),
     )
+
+
+def is_super(node: ast.AST) -> bool:
+    """``super(keras.callbacks.Callback, self)``."""
+    match node:
+        case ast.Call(func=ast.Name(id="super"), args=[cls, ast.Name()]):
+            return ast.unparse(cls).rpartition(".")[2] == "Callback"
+    return False
 
 
 def top(interp: Interpreter, methods: Sequence[ast.FunctionDef]) -> Span | None:

@@ -246,7 +246,8 @@ class OwnCallback:
     """A class of the script that is a callback: its methods that Keras calls, and its others.
 
     ``index`` is its number among the definitions, ``above`` whether it extends another of the
-    script's, ``bases`` are Keras's class among its bases, ``top`` is where a method can be put in.
+    script's, ``bases`` are Keras's class among its bases, ``top`` is where a method can be put in,
+    ``supers`` are ``super(...)`` of Keras's class.
     """
 
     index: int
@@ -255,6 +256,7 @@ class OwnCallback:
     bases: tuple[Span, ...]
     top: Span | None
     problem: str | None
+    supers: tuple[Span, ...] = ()
 
     @property
     def sets_rate(self) -> bool:

@@ -55,6 +55,7 @@ def own_callback(edits: Edits, use: Use) -> None:
     if batchwise and edits.program.dialect != "keras2":
         base = emit_before(edits, use, "BatchLoss", "BatchLoss")
     edits.edits += [Edit(span, (base,)) for span in own.bases]
+    edits.edits += [Edit(span, ("super()",)) for span in own.supers]
     holds = any(r.models or r.stops or r.rates or r.sets or r.params for r in own.others)
     if holds and own.top is not None:
         held = "def setup(self, trainer, module, stage):\n    self.model = module\n"
