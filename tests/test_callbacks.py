@@ -190,6 +190,16 @@ def test_what_is_refused_is_refused_at_its_line(body, code, line):
     assert (code, line) in found, found
 
 
+def test_the_rate_is_in_the_history_where_it_is_read():
+    fit = "h = model.fit(x, y, epochs=4, callbacks=[ReduceLROnPlateau('loss')])\n"
+    text = text_of(fit + "print(h.history['learning_rate'])\n")
+    assert 'h = History("learning_rate")' in text
+    assert 'h = History("lr")' in text_of(fit + "print(h.history['lr'])\n", "tf_keras")
+    assert "h = History()" in text_of(fit + "print(h.history['loss'])\n")
+    both = "print(h.epoch, h.history['learning_rate'])\n"
+    assert errors(fit + both) == [("K2T709", 1)]
+
+
 def test_old_keras_restores_only_what_it_stopped():
     text = text_of(FIT.format("[EarlyStopping(restore_best_weights=True)]"), "keras2")
     assert "if self.stopped_epoch:" in text

@@ -95,12 +95,6 @@ def changes_rate(edits: Edits, fits: list[tuple[Use, Run, Obj]]) -> bool:
     return any(rows[obj.row].get("rate") for _, run, _ in fits for obj in run.callbacks)
 
 
-def history_key(edits: Edits, use: Use) -> None:
-    """What Keras's callbacks that change the rate add to the History is not there."""
-    if use.data.get("key") in ("lr", "learning_rate"):
-        raise NotMigrated("K2T709", "the learning rate is not in the history", use.call)
-
-
 def check(edits: Edits, row: Row, use: Use, carried: list[str], gone: set[str]) -> None:
     """Refuse arguments that say something and are not carried, or would lose their place."""
     text = edits.program.source.text

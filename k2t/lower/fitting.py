@@ -33,6 +33,7 @@ from k2t.lower.feeding import (
     several,
     target_kind,
 )
+from k2t.lower.history import history_class
 from k2t.lower.images import check_steps, is_flow
 from k2t.lower.model import Draft
 from k2t.lower.precision import precision
@@ -89,8 +90,9 @@ def fit(edits: Edits, use: Use) -> None:
     values["history"] = history
     values["callbacks"] = given_callbacks(edits, use, with_fresh_logs(edits, use, history))
     if history:
-        asked = any(u.data.get("epochs") for u in edits.program.uses if u.kind == "history")
-        edits.training["HistoryFull" if asked else "History"] = edits.name("History")
+        helper, rate = history_class(edits, use)
+        edits.training[helper] = edits.name("History")
+        values["rate"] = f'"{rate}"' if rate is not None else ""
         values["History"] = edits.name("History")
     edits.trainers.append(use)
     edits.edits.append(Edit(use.stmt, Snippet("fit", values)))

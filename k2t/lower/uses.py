@@ -11,7 +11,7 @@ from k2t.lower import looped, scorers
 from k2t.lower import text as t
 from k2t.lower.batches import counts
 from k2t.lower.batchwise import ending
-from k2t.lower.callbacks import callback, history_key
+from k2t.lower.callbacks import callback
 from k2t.lower.classes import looked_up, weight
 from k2t.lower.edits import (
     Edits,
@@ -39,6 +39,7 @@ from k2t.lower.functions import (
     util,
     version,
 )
+from k2t.lower.history import history_key
 from k2t.lower.images import flow, generator, generator_fit
 from k2t.lower.inplace import in_place, operation
 from k2t.lower.model import Draft

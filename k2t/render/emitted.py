@@ -24,6 +24,7 @@ RENAMED = {
     "RestoringEarlyStoppingOnce": "RestoringEarlyStopping",
     "LearningRateSchedulerFull": "LearningRateScheduler",
     "HistoryFull": "History",
+    "HistoryWithRate": "History",
     "ImageDataGeneratorFull": "ImageDataGenerator",
     "draw_places_by_rows": "draw_places",
 }

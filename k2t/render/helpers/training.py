@@ -101,6 +101,22 @@ class HistoryFull(L.Callback):
             self.history.setdefault(name, []).append(value.item())
 
 
+class HistoryWithRate(L.Callback):
+    """The epoch values by name, like the History that Keras's fit returns, and the rate of each."""
+
+    def __init__(self, rate=None):
+        self.history, self.rate = {}, rate
+
+    def on_train_epoch_start(self, trainer, model):
+        if self.rate is not None:
+            rate = trainer.optimizers[0].param_groups[0]["lr"]
+            self.history.setdefault(self.rate, []).append(rate)
+
+    def on_train_epoch_end(self, trainer, model):
+        for name, value in trainer.callback_metrics.items():
+            self.history.setdefault(name, []).append(value.item())
+
+
 class FreshLogs(L.Callback):
     """An epoch without a validation has no values of an earlier one in its logs."""
 
