@@ -24,6 +24,7 @@ from k2t.analyse.classes import Classes, layer_call
 from k2t.analyse.compiled import compile_of
 from k2t.analyse.functions import Structures
 from k2t.analyse.homes import home_class
+from k2t.analyse.imported import imported
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.keras import Keras
 from k2t.analyse.models import Builder
@@ -33,7 +34,7 @@ from k2t.analyse.state import Event, ModelState, own_names, statements
 from k2t.analyse.statements import Layout
 from k2t.analyse.trace import held, lasting, settled
 from k2t.ir.finding import Finding, Severity
-from k2t.ir.program import Home, Import, Leftover, Model, Program, Use
+from k2t.ir.program import Home, Leftover, Model, Program, Use
 from k2t.ir.source import Span
 from k2t.ir.values import History, ListRef, Obj, Ref, Tensor, Tuple, Value
 from k2t.parse.script import Script
@@ -108,7 +109,7 @@ class Assembly:
             layers=layers,
             uses=(*(u for u in self.uses() if not any(u.call in s for s in places)), *said, *own),
             removed=self.layout.removed(),
-            imports=tuple(self.imports()),
+            imports=tuple(imported(self.interp)),
             bound_names=names.bound_in(self.interp.tree),
             findings=tuple(self.argument_findings()),
             leftovers=tuple(self.leftovers()),
@@ -123,7 +124,7 @@ class Assembly:
         """A script that raises whenever it runs on TensorFlow: nothing of it is read on."""
         why = "the script raises here when Keras runs on TensorFlow: it is left as it is"
         finding = Finding("K2T904", Severity.ERROR, why, end)
-        imports, names_ = tuple(self.imports()), names.bound_in(self.interp.tree)
+        imports, names_ = tuple(imported(self.interp)), names.bound_in(self.interp.tree)
         return Program(
             self.interp.source, self.interp.dialect, (), (), (), imports, names_, (finding,), end
         )
@@ -316,24 +317,6 @@ class Assembly:
 
     # ------------------------------------------------------------------ imports and names
 
-    def imports(self) -> list[Import]:
-        found = []
-        top = {id(s) for s in self.interp.tree.body}
-        for stmt in statements(self.interp.tree.body):
-            if isinstance(stmt, ast.Import):
-                kept = [a for a in stmt.names if not names.is_foreign(a.name)]
-                foreign = len(kept) < len(stmt.names)
-                text = "import " + ", ".join(map(alias_text, kept)) if kept else None
-                key = (0, stmt.names[0].name.lower())
-            elif isinstance(stmt, ast.ImportFrom):
-                foreign = stmt.level == 0 and names.is_foreign(stmt.module or "")
-                text = None if foreign else ""
-                key = (1, "." * stmt.level + (stmt.module or "").lower())
-            else:
-                continue
-            found.append(Import(self.spans.of(stmt), text, foreign, id(stmt) in top, key))
-        return found
-
     def argument_findings(self) -> list[Finding]:
         return [
             Finding(
@@ -395,7 +378,3 @@ class Assembly:
             for name, value in frame.names.items()
             if isinstance(value, Ref)
         }
-
-
-def alias_text(alias: ast.alias) -> str:
-    return f"{alias.name} as {alias.asname}" if alias.asname else alias.name
