@@ -66,6 +66,25 @@ def test_a_model_takes_what_was_adapted(script: str, lines: list[str]) -> None:
         assert line in text
 
 
+def test_mean_and_variance_may_be_arrays() -> None:
+    made = "norm = layers.Normalization(mean=x.mean(0), variance=x.var(0))"
+    text, findings = migrated(f"{made}\nmodel = keras.Sequential([norm, layers.Dense(1)]){FIT}")
+    assert findings == []
+    assert made.replace("layers.", "") in text
+    assert "model = Model(norm)" in text
+
+
+@pytest.mark.parametrize("size", ["len(v.get_vocabulary())", "v.vocabulary_size()", "size"])
+def test_what_a_vocabulary_has_may_be_the_size_of_a_layer(size: str) -> None:
+    before = "v = layers.TextVectorization()\nv.adapt(texts)\nsize = len(v.get_vocabulary())\n"
+    made = f"model = keras.Sequential([layers.Embedding({size}, 3), layers.Flatten()])"
+    text, findings = migrated(
+        f"{before}{made}\nmodel.compile('sgd', 'mse')\nmodel.fit(v(texts), y)"
+    )
+    assert findings == []
+    assert f"nn.Embedding({size}, 3)" in text
+
+
 def test_two_models_may_take_the_same() -> None:
     made = (
         "{} = keras.Sequential([norm, layers.Dense(1)])\n{}.compile('sgd', 'mse')\n{}.fit(x, y)\n"
@@ -126,6 +145,18 @@ def test_the_class_gets_the_arguments_by_name(script: str, line: str) -> None:
             "words = keras.Input((1,), dtype='string')\n"
             "model = keras.Model(words, layers.Embedding(9, 3)(v(words)))",
             "TextVectorization in a model (call it on the data, before they go in) is not migrated",
+        ),
+        (
+            "v = layers.TextVectorization()\nmodel = keras.Sequential([v, layers.Embedding(9, 3)])",
+            "TextVectorization in a model (call it on the data, before they go in) is not migrated",
+        ),
+        (
+            "model = keras.Sequential([layers.Normalization(), layers.Dense(1)])" + FIT,
+            "K2T100: Normalization without numbers for its mean and variance, that no",
+        ),
+        (
+            "n = layers.Normalization(axis=1, mean=x.mean(0), variance=x.var(0))",
+            "K2T180: Normalization(mean=...) of other axes than the last",
         ),
         (
             "import tensorflow as tf\nv = layers.TextVectorization()\n"

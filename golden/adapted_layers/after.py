@@ -29,11 +29,11 @@ class Normalization(nn.Module):
     As Keras's layer: axis 0 is the batch, None takes all numbers together. `invert` goes back.
     """
 
-    def __init__(self, axis=-1, invert=False):
+    def __init__(self, axis=-1, mean=0.0, variance=1.0, invert=False):
         super().__init__()
         self.axis, self.invert = axis, invert
-        self.register_buffer("mean", torch.zeros(1))
-        self.register_buffer("variance", torch.ones(1))
+        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
+        self.register_buffer("variance", torch.as_tensor(variance, dtype=torch.float32))
 
     def adapt(self, data):
         data = np.asarray(data)

@@ -147,7 +147,9 @@ def add(interp: Interpreter, model: ModelState, layer: Value, node: ast.AST, fra
             return
         layer = part
     if isinstance(layer, Obj) and kept.stays(layer):
-        layer = kept_layer(interp, layer, node, frame)
+        tensors = layer.row in interp.table.rows["layers"]
+        inside = Unknown(kept.inside(layer))
+        layer = kept_layer(interp, layer, node, frame) if tensors else inside
     if isinstance(layer, Obj) and interp.table.rows["layers"].get(layer.row, NO_ROW).get("cell"):
         model.broken = f"{layer.row} among its layers"
         return

@@ -23,6 +23,7 @@ from k2t.ir.values import (
     Tensor,
     Unknown,
     Value,
+    known,
 )
 from k2t.table import Row
 
@@ -30,6 +31,8 @@ FITTED = ("word_index", "index_word", "word_counts", "num_words", "oov_token")
 LEARNT = ("mean", "variance", "bin_boundaries")
 METHODS = ("adapt", "get_vocabulary", "vocabulary_size", "set_vocabulary")
 MARK = "@kept"
+PLAIN = (int, float, type(None))
+"""What a layer may be told that is written as one expression: numbers."""
 
 
 def stays(value: Value) -> bool:
@@ -48,9 +51,10 @@ def made(interp: Any, row: Row, obj: Obj, node: ast.Call, frame: Frame) -> Obj:
     if row.name == "Tokenizer" and not fits_texts(interp):
         return obj
     told = [args[name].value for name in row.get("told", ())]
+    plain = any(value != NONE for value in told) and all(known(v, PLAIN) for v in told)
     bound = isinstance(interp.stmt, ast.Assign) and interp.stmt.value is node
     bound = bound and isinstance(interp.stmt.targets[0], ast.Name)
-    if row.section == "layers" and (not bound or any(value != NONE for value in told)):
+    if row.section == "layers" and (not bound or plain):
         interp.event("layer", node, frame, obj=obj, section=row.section)
         return obj
     interp.event("util", node, frame, row=row.name, args=args)
@@ -79,16 +83,13 @@ def call(interp: Any, owner: Obj, name: str, node: ast.Call, frame: Frame) -> Va
         return interp.unsupported(f"{owner.row}.{name}", node, frame)  # type: ignore[no-any-return]
     if name == "adapt" and values:
         interp.event("adapt", node, frame, layer=owner.id, data=values[0])
-    if name == "vocabulary_size":
-        return Sym(type="int")
-    return Unknown() if name == "get_vocabulary" else NONE
+    return NONE if name in ("adapt", "set_vocabulary") else Unknown()
 
 
 def applied(interp: Any, owner: Obj, inputs: Value, node: ast.AST, frame: Frame) -> Value:
     """An object called on data: what comes out is a tensor, which numpy takes for an array."""
     if isinstance(inputs, Tensor):
-        what = f"{owner.row} in a model (call it on the data, before they go in)"
-        return interp.unsupported(what, node, frame)  # type: ignore[no-any-return]
+        return interp.unsupported(inside(owner), node, frame)  # type: ignore[no-any-return]
     shape = inputs.shape if isinstance(inputs, Array) else None
     if owner.row == "TextVectorization":
         words = owner.args["output_mode"].value == Const("int")
@@ -100,6 +101,11 @@ def applied(interp: Any, owner: Obj, inputs: Value, node: ast.AST, frame: Frame)
         return Array(shape, "float32")
     mode = owner.args["output_mode"].value if "output_mode" in owner.args else Const("int")
     return Array(shape if mode == Const("int") else None, None)
+
+
+def inside(owner: Obj) -> str:
+    """What is said of an object that looks words up where there are tensors only."""
+    return f"{owner.row} in a model (call it on the data, before they go in)"
 
 
 def learnt_from(interp: Any, layer: Obj) -> Shape | None:

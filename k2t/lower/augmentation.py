@@ -176,7 +176,8 @@ def normalization(
     """``(x - mean) / sqrt(variance)`` of numbers that are given."""
     mean, variance = t.get(layer.args, "mean"), t.get(layer.args, "variance")
     if not known_number(mean) or not known_number(variance):
-        raise NotMigrated("K2T100", "Normalization with mean and variance given as numbers only")
+        why = "Normalization without numbers for its mean and variance, that no variable holds"
+        raise NotMigrated("K2T100", why, layer.span)
     inverse = t.flag(layer.args, "invert")
     below = f"max(({t.text(variance)}) ** 0.5, 1e-7)"
     call = f"({{x}} - {t.text(mean)}) / {below}"

@@ -130,6 +130,9 @@ def learning(edits: Edits, use: Use) -> None:
         check_learning(row, key, arg)
         if key in keeps:
             parts.append(code(f"{key}=", arg.span))
+    shifted = "mean" in use.args and not t.is_none(use.args["mean"].value)
+    if shifted and not t.same_value(use.args["axis"].value, -1):
+        raise NotMigrated("K2T180", f"{name}(mean=...) of other axes than the last", use.call)
     mode = t.data(use.args["output_mode"].value) if "output_mode" in use.args else "int"
     if "mask_token" in keeps and mode != "int" and not t.is_none(use.args["mask_token"].value):
         text = t.text(use.args["mask_token"].value)
