@@ -619,3 +619,25 @@ def test_outputs_without_names_that_share_a_log_are_refused() -> None:
     told = script.replace('["mse", "mse"]', '["mse", "mae"]')
     text = carried(migrate(told.encode(), "script.py"))
     assert '"mse_loss": mse_loss, "mae_loss": mae_loss' in text
+
+
+def test_a_shape_asked_for_in_tensorflows_ways():
+    text = carried(
+        layer(
+            "class Own(layers.Layer):\n    def call(self, x):\n"
+            "        n, c = x.get_shape().as_list()\n"
+            "        return x * x.shape.as_list()[-1] / c + tf.cast(tf.rank(x), tf.float32)"
+        )
+    )
+    assert "n, c = list(x.shape)" in text
+    assert "return x * list(x.shape)[-1] / c + float(x.dim())" in text
+
+
+def test_a_tensor_is_not_none():
+    text = carried(
+        layer(
+            "class Own(layers.Layer):\n    def call(self, x):\n        mask = tf.ones_like(x)\n"
+            "        if mask is not None:\n            x = x * mask\n        return x"
+        )
+    )
+    assert "if mask is not None: x = x * mask return x" in text

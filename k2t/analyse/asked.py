@@ -33,7 +33,7 @@ DYNAMIC = ("keras.backend.shape", "keras.ops.shape", "tensorflow.shape")
 
 def call(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value | None:
     """``int_shape(x)`` and ``ndim(x)`` of a tensor; None where it is something else."""
-    ranks = ("keras.backend.ndim", "keras.ops.ndim")
+    ranks = ("keras.backend.ndim", "keras.ops.ndim", "tensorflow.rank")
     if path in SIZES and len(node.args) == 1:
         value = interp.eval(node.args[0], frame)
         if isinstance(value, Tensor) and interp.graph[value.node].whole:
@@ -59,9 +59,28 @@ def call(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value 
     return Tuple((batch, *(d if d is not None else UNKNOWN for d in shape)))
 
 
+def method(interp: Interpreter, owner: Value, name: str, node: ast.Call, frame: Frame) -> Value:
+    """``x.get_shape()``; other methods of what is Keras's are not understood."""
+    if name == "get_shape" and isinstance(owner, Tensor) and isinstance(node.func, ast.Attribute):
+        if not interp.graph[owner.node].whole:
+            return shape_of(interp, owner, node, frame)
+        interp.event("asked", node, frame, x=node.func.value, way="{x}.shape")
+        return whole(interp, owner, "shape", node)
+    for value in (*node.args, *(k.value for k in node.keywords)):
+        interp.eval(value, frame)
+    return interp.unsupported(f"{type(owner).__name__.lower()}.{name}", node, frame)
+
+
+def as_list(interp: Interpreter, shape: Tuple, node: ast.Call, frame: Frame) -> Value:
+    """``x.shape.as_list()``, in a class or loss where the shape stays."""
+    if shape.items[:1] == (BATCH,) and isinstance(node.func, ast.Attribute):
+        interp.event("asked", node, frame, x=node.func.value, way="list({x})")
+    return shape
+
+
 def member(interp: Interpreter, owner: Tensor, attr: str, node: ast.AST, frame: Frame) -> Value:
     """An attribute of a tensor."""
-    if attr in scorers.ASSIGNS:
+    if attr in (*scorers.ASSIGNS, "get_shape"):
         return Bound(owner, attr)
     if interp.graph[owner.node].whole and attr in ("shape", "dtype"):
         return whole(interp, owner, attr, node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from k2t.analyse import arrays, numpy_calls
+from k2t.analyse import arrays, asked, numpy_calls
 from k2t.analyse.state import Frame, Invocation
 from k2t.ir.values import (
     NONE,
@@ -56,6 +56,8 @@ def call(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
             return made.result
         case Class(index=index):
             return instantiate(interp, index, args, keywords)
+        case Bound(receiver=Tuple() as shape, name="as_list"):
+            return asked.as_list(interp, shape, node, frame)
         case Bound(receiver=receiver, name=name):
             return bound_call(interp, receiver, name, args, keywords)
         case Module(path=path):

@@ -223,7 +223,7 @@ class Classes:
             bound = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
             if bound and node.id in taken:  # type: ignore[attr-defined]
                 return "its call binds training or mask anew", self.spans.of(node)
-        for read in self.reads(own["call"], "mask") if "call" in own else ():
+        for read in self.reads(own["call"], "mask") if "mask" in taken else ():
             return "its call reads mask", self.spans.of(read)
         return None
 

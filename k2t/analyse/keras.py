@@ -194,10 +194,7 @@ class Keras:
             case Bound(receiver=Obj(row=generators.GENERATOR) as generator, name=name):
                 return generators.call(self.interp, generator, name, node, frame)
             case Bound(receiver=receiver, name=name):
-                arguments.evaluated(self.interp, node, frame)
-                return self.interp.unsupported(
-                    f"{type(receiver).__name__.lower()}.{name}", node, frame
-                )
+                return asked.method(self.interp, receiver, name, node, frame)
             case Unknown() if (made := wrapped.part(self.interp, node, frame)) is not None:
                 return made
         arguments.evaluated(self.interp, node, frame)
