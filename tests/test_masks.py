@@ -84,6 +84,26 @@ def test_keras_3_hands_no_mask_to_a_layer_with_first_states() -> None:
     assert (again.text or "").count("skip_padding(") == 3
 
 
+ATTENDED = """\
+attended = layers.MultiHeadAttention(2, 4)(embedded, embedded)
+h = layers.Add()([embedded, attended])
+"""
+
+
+def test_keras_3_takes_masks_off_what_attention_reads() -> None:
+    """Measured: a second one, and the loss, do not see them; means and recurrent layers do."""
+    second = ATTENDED + (
+        "h = layers.MultiHeadAttention(2, 4)(h, h)\nlast = layers.GlobalMaxPooling1D()(h)"
+    )
+    loss = (HEAD + ATTENDED + "last = h" + TAIL).replace("(64, 1)", "(64, 10, 1)")
+    assert "K2T114" in migrated(second)[1]
+    assert "K2T114" in [f.code for f in migrate(loss.encode(), "script.py").findings]
+    assert migrated(ATTENDED + "last = layers.GlobalAveragePooling1D()(h)")[1] == []
+    old = (HEAD + second + TAIL).replace("import keras", "from tensorflow import keras")
+    old = old.replace("from keras", "from tensorflow.keras")
+    assert [f.code for f in migrate(old.encode(), "script.py").findings] == []
+
+
 def test_an_operator_loses_a_mask() -> None:
     text, codes = migrated("last = layers.LSTM(4)(embedded * 2)")
     assert codes == []

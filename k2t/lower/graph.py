@@ -61,6 +61,7 @@ class Graph:
     lengths: dict[int, str] = field(default_factory=dict)
     masks: dict[int, Mask] = field(default_factory=dict)
     tests: dict[Mask, str] = field(default_factory=dict)
+    attends: bool = False
 
     def lower(self) -> Chain:
         nodes = [i.node for i in self.model.body if isinstance(i, Leaf)]

@@ -26,6 +26,7 @@ def find(graph: Graph, nodes: Sequence[Node]) -> None:
     found = masks.followed(graph.ctx, nodes)
     packed = set(graph.padded.values())
     graph.masks = {i: mask for i, mask in found.items() if mask.tensor not in packed}
+    graph.attends = bool(masks.attended(nodes, found))
     wanted = [mask for n in nodes for mask, _ in masks.used(graph.ctx, n, graph.masks)]
     graph.tests = {mask: graph.own("mask") for mask in dict.fromkeys(wanted)}
 
@@ -64,6 +65,8 @@ def of_output(graph: Graph) -> str | None:
     places = {node.id: number for number, node in enumerate(graph.model.inputs)}
     if len(graph.model.outputs) > 1 or found[0].tensor not in places:
         return "?"
+    if graph.attends and graph.ctx.dialect == "keras3":
+        return "?"  # it takes masks off tensors, and the loss looks for them there
     several = len(places) > 1 or graph.model.input_kind == "list"
     text = f"x[{places[found[0].tensor]}]" if several else "x"
     return "?" if graph.model.input_kind == "dict" else found[0].test.replace("{x}", text)

@@ -102,7 +102,21 @@ def followed(ctx: Context, nodes: Sequence[Node]) -> dict[int, Mask]:
         mask = Mask(node.inputs[0], test) if test else after(ctx, node, given)
         if mask is not None:
             found[node.id] = mask
+    if ctx.dialect == "keras3" and len(several := attended(nodes, found)) > 1:
+        layer = several[1].layer
+        why = f"a second {layer.row if layer is not None else ''} behind a mask: Keras 3 takes the "
+        why += "masks off what the first one reads"
+        raise NotMigrated("K2T114", why, layer.span if layer is not None else None)
     return found
+
+
+def attended(nodes: Sequence[Node], found: Mapping[int, Mask]) -> list[Node]:
+    """The layers of several heads that read tensors with masks."""
+    return [
+        node
+        for node in nodes
+        if node.layer is not None and node.layer.row in HEADS and found.keys() & {*node.inputs}
+    ]
 
 
 def after(ctx: Context, node: Node, given: Sequence[Mask | None]) -> Mask | None:
