@@ -86,6 +86,8 @@ def test_own_callbacks(method, wanted):
         ("def on_train_end(self, logs=None):\n        print(self.params)", "self.params"),
         ("def on_train_end(self, logs=None):\n        print(self.params['samples'])", "samples"),
         ("def setup(self):\n        pass", "setup"),
+        ("def on_epoch_end(self, e, logs=None):\n        logs['f1'] = 0.5", "into the logs"),
+        ("def on_epoch_end(self, e, logs=None):\n        logs.update(f1=0.5)", "into the logs"),
         ("def on_epoch_end(self, e, logs):\n        print(other.optimizer.lr)", "of another model"),
         ("def on_epoch_end(self, *args):\n        pass", "parameters"),
         ("def on_epoch_end(self, epoch, logs=None):\n        super().on_epoch_end(epoch)", "super"),

@@ -158,6 +158,8 @@ def hook(interp: Interpreter, method: ast.FunctionDef) -> Hook:
         problem = problem or f"super() in {method.name}"
     number = names[1] if told is not None and len(names) > 1 else None
     logs = names[wanted] if len(names) > wanted else None
+    if any(puts(node, logs) for node in ast.walk(method)):
+        problem = problem or f"what {method.name} puts into the logs, for other callbacks,"
     return Hook(
         method.name,
         Span(start, end),
@@ -169,6 +171,16 @@ def hook(interp: Interpreter, method: ast.FunctionDef) -> Hook:
         frozenset(read),
         problem,
     )
+
+
+def puts(node: ast.AST, logs: str | None) -> bool:
+    """Whether something is put into the logs: Keras hands the same dict to all callbacks."""
+    match node:
+        case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store()):
+            return name == logs
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="update" | "setdefault")):
+            return name == logs
+    return False
 
 
 def keys(method: ast.FunctionDef, logs: str | None) -> tuple[str, ...] | None:
