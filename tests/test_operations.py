@@ -201,3 +201,18 @@ def test_layers_of_expressions_in_one_line_keep_brackets(lines, wanted):
     )
     made = migrate(text.encode(), "train.py", dialect="tf_keras").text
     assert wanted in made
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("tf.one_hot(tf.argmax(x, 1), 4, 2.0, 0.0)", "tensorflow.one_hot(off_value=...)"),
+        ("ops.take_along_axis(x, ops.argmax(x))", "keras.ops.take_along_axis without axis"),
+        ("tf.zeros(n)", "tensorflow.zeros of a size that is not known here"),
+    ],
+)
+def test_an_argument_that_is_not_carried_is_named(call, said):
+    messages = " ".join(
+        f.message for f in migrated(f"y = layers.Lambda(lambda x: {call})(x)").findings
+    )
+    assert said in messages, messages

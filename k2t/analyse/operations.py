@@ -55,14 +55,16 @@ OPERATORS: dict[type[ast.AST], str] = {
 def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame) -> Value:
     """A call of an operation's name; on anything but tensors it is not understood."""
     args = bound(interp, row, path, node, frame)
-    if args is not None and path.startswith("keras.random.") and known(args["seed"].value, int):
+    if isinstance(args, str):
+        return interp.unsupported(args, node, frame)
+    if path.startswith("keras.random.") and known(args["seed"].value, int):
         return interp.unsupported(
             f"{path} with a seed, which draws the same each time", node, frame
         )
-    if args is not None and row.get("sized"):
-        args = drawn.drawn(interp, args, frame)
-    if args is None:
-        return interp.unsupported(path, node, frame)
+    sized = drawn.drawn(interp, args, frame) if row.get("sized") else args
+    if sized is None:
+        return interp.unsupported(f"{path} of a size that is not known here", node, frame)
+    args = sized
     number = row.name == "cast" and isinstance(args["x"].value, Const | Sym | Samples)
     if number and handed.in_schedule(interp, frame):
         return handed.of_number(interp, args, node, frame)
@@ -81,9 +83,9 @@ def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame)
 
 def bound(
     interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame
-) -> dict[str, Arg] | None:
-    """The arguments by parameter name, with the defaults of this spelling; None if they do not
-    fit the signature."""
+) -> dict[str, Arg] | str:
+    """The arguments by parameter name, with the defaults of this spelling; what is said of the call
+    if they do not fit the signature."""
     order = row.get("order", {}).get(path)
     names = order.split() if order else [p.name for p in row.params]
     count = len(interp.events)
@@ -97,12 +99,14 @@ def bound(
         written[names[at]] = Arg(Tuple(tuple(interp.elements(behind, frame))), span)
     written.pop("name", None)
     if any(e.kind == "unsupported" for e in interp.events[count:]):
-        return None
+        return path
     own = row.get("defaults", {}).get(path, {})
     args = {p.name: Arg(arguments.default(own.get(p.name, p.default))) for p in row.params}
     required = {p.name for p in row.params if p.required and p.name not in own}
-    if set(written) - set(args) or required - set(written):
-        return None
+    if odd := sorted(set(written) - set(args)):
+        return f"{path}({odd[0]}=...)"
+    if lacking := sorted(required - set(written)):
+        return f"{path} without {lacking[0]}"
     return {**args, **written}
 
 
