@@ -104,6 +104,14 @@ def test_keras_3_takes_masks_off_what_attention_reads() -> None:
     assert [f.code for f in migrate(old.encode(), "script.py").findings] == []
 
 
+def test_first_states_under_a_mask_are_refused_in_keras_2() -> None:
+    script = "y, h = layers.GRU(4, reset_after=True, recurrent_activation='sigmoid', "
+    script += "return_state=True)(embedded)\nlast = layers.GRU(4, reset_after=True, "
+    script += "recurrent_activation='sigmoid')(embedded, initial_state=h)"
+    outcome = migrate((HEAD + script + TAIL).encode(), "script.py", dialect="keras2")
+    assert "K2T128" in [f.code for f in outcome.findings]
+
+
 def test_an_operator_loses_a_mask() -> None:
     text, codes = migrated("last = layers.LSTM(4)(embedded * 2)")
     assert codes == []

@@ -108,6 +108,9 @@ def applied(graph: Graph, node: Node, comments: tuple[str, ...]) -> tuple[str, s
         text, _ = graph.converted(f"self.{attribute}({first})", 2, "last")
     graph.make(base, layer, ops[-1], known, comments)
     given = states_text(graph, node, layer, ops[-1].module or "")
+    if told and given and graph.ctx.dialect == "keras2":
+        why = "a mask and first states: Keras 2.2 gives these for steps that are left out at first"
+        raise NotMigrated("K2T128", why, layer.span)
     if told and given and not ops[-1].mask:
         why = f"a mask and first states of a {layer.row} that torch's kernel does not compute"
         raise NotMigrated("K2T128", why, layer.span)
