@@ -175,3 +175,13 @@ def test_a_schedule_of_the_scripts_own_gives_the_rate_of_a_step(body, problem):
         assert "lambda step: Rate(0.1)(torch.tensor(step)).item()" in (done.text or "")
     else:
         assert any(problem in f.message and f.code == "K2T165" for f in done.findings)
+
+
+def test_a_schedule_may_be_asked_for_its_curve():
+    own = SCHEDULE.format(body="return self.start / (1 + step)")
+    own += "rate = Rate(0.1)\ncurve = rate(ops.arange(100, dtype='float32'))\nprint(rate(7))\n"
+    text = SCRIPT.format(own=own, given='activation="relu"')
+    done = migrate(text.replace('"sgd"', "keras.optimizers.SGD(rate)").encode(), "train.py")
+    assert not done.findings
+    assert "curve = rate(torch.arange(100, dtype=torch.float32))" in (done.text or "")
+    assert "print(rate(torch.tensor(7)))" in (done.text or "")

@@ -30,12 +30,17 @@ if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
 
 MAX_DEPTH = 16
+SCHEDULE = "keras.optimizers.schedules.LearningRateSchedule"
 
 
 def call(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
     if isinstance(node.func, ast.Name) and node.func.id == "super":
         return parent(interp, frame)
     callee = interp.eval(node.func, frame)
+    if isinstance(callee, Instance) and callee.keras_base == SCHEDULE:
+        from k2t.analyse import handed
+
+        return handed.rate_at(interp, node, frame)
     if interp.keras.owns(callee):
         return interp.keras.call(callee, node, frame)
     args = interp.elements(node.args, frame)

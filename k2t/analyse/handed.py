@@ -30,13 +30,12 @@ from k2t.ir.values import (
 if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
 
-SCHEDULE = "keras.optimizers.schedules.LearningRateSchedule"
 RATE = "learning_rate"
 BASES = (
     "keras.regularizers.Regularizer",
     "keras.initializers.Initializer",
     "keras.constraints.Constraint",
-    SCHEDULE,
+    calls.SCHEDULE,
 )
 """Of these a class of the script is plain Python, but for the operations in it."""
 
@@ -144,12 +143,33 @@ def of_number(interp: Interpreter, args: dict[str, Arg], node: ast.Call, frame: 
     return scalar(interp, frame)
 
 
+RANGES = ("tensorflow.range", "keras.ops.arange")
+
+
+def rate_at(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
+    """A schedule of the script's own called on a step, or on many in a row to draw its curve."""
+    given = node.args[0] if len(node.args) == 1 and not node.keywords else node
+    path = interp.eval(given.func, frame) if isinstance(given, ast.Call) else None
+    if isinstance(path, Ref) and path.path in RANGES and isinstance(given, ast.Call):
+        types = [interp.eval(k.value, frame) for k in given.keywords if k.arg == "dtype"]
+        if len(given.args) == 1 and len(types) == len(given.keywords):
+            dtype = ", dtype=torch.float32" if types else ""
+            way = f"torch.arange({{x}}{dtype})"
+            interp.event("asked", given, frame, x=given.args[0], way=way)
+            return UNKNOWN
+    elif given is not node and isinstance(interp.eval(given, frame), Const | Sym):
+        way = f"{interp.source.slice(interp.span(node.func))}(torch.tensor({{x}}))"
+        interp.event("asked", node, frame, x=given, way=way)
+        return UNKNOWN
+    return interp.unsupported("a schedule called like this", node, frame)
+
+
 def in_schedule(interp: Interpreter, frame: Frame) -> bool:
     """Whether code runs in a method of a schedule of the script's own."""
     return any(
         isinstance(cls, ast.ClassDef)
         and frame.scope in cls.body
-        and interp.keras.base_of(index) == SCHEDULE
+        and interp.keras.base_of(index) == calls.SCHEDULE
         for index, (cls, _) in enumerate(interp.definitions)
     )
 

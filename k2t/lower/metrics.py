@@ -105,7 +105,8 @@ def lower_metric(ctx: Context, value: Value, output: Output, loss: Loss, y: Arra
         check_targets(y, output)
         return scorers.metric(ctx, value, output, y)
     row, args = find_row(ctx, "metrics", value)
-    if row is None and isinstance(value, Const) and ctx.dialect != "keras3":
+    refused = isinstance(value, Const) and ("metrics", value.value) in ctx.table.refused
+    if row is None and isinstance(value, Const) and not refused and ctx.dialect != "keras3":
         row, args = find_row(ctx, "losses", value)  # by the names of functions, until Keras 3
     if row is None or row.section not in ("metrics", "losses"):
         why = t.not_known(ctx.table, "metrics", value, "the metric")

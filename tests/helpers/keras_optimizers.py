@@ -30,7 +30,7 @@ CASES = {
         0.1,
         learning_rate_power=-0.7,
         initial_accumulator_value=0.2,
-        l1_regularization_strength=0.1,
+        l1_regularization_strength=1e-3,
         l2_regularization_strength=0.2,
         l2_shrinkage_regularization_strength=0.05,
         beta=0.3,

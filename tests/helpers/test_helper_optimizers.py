@@ -49,7 +49,7 @@ KERAS_3 = [
     (
         "Ftrl all",
         lambda p: optimizers.Ftrl(
-            p, 0.1, power=-0.7, start=0.2, l1=0.1, l2=0.2, shrinkage=0.05, beta=0.3
+            p, 0.1, power=-0.7, start=0.2, l1=1e-3, l2=0.2, shrinkage=0.05, beta=0.3
         ),
         5e-6,
     ),
