@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from k2t.analyse import arrays, asked, numpy_calls
+from k2t.analyse.names import SCHEDULE
 from k2t.analyse.state import Frame, Invocation
 from k2t.ir.values import (
     NONE,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from k2t.analyse.interpreter import Interpreter
 
 MAX_DEPTH = 16
-SCHEDULE = "keras.optimizers.schedules.LearningRateSchedule"
 
 
 def call(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k2t.analyse import calls, scored
+from k2t.analyse.names import SCHEDULE
 from k2t.analyse.state import Event, Frame
 from k2t.ir.program import Handed
 from k2t.ir.values import (
@@ -35,7 +36,7 @@ BASES = (
     "keras.regularizers.Regularizer",
     "keras.initializers.Initializer",
     "keras.constraints.Constraint",
-    calls.SCHEDULE,
+    SCHEDULE,
 )
 """Of these a class of the script is plain Python, but for the operations in it."""
 
@@ -169,7 +170,7 @@ def in_schedule(interp: Interpreter, frame: Frame) -> bool:
     return any(
         isinstance(cls, ast.ClassDef)
         and frame.scope in cls.body
-        and interp.keras.base_of(index) == calls.SCHEDULE
+        and interp.keras.base_of(index) == SCHEDULE
         for index, (cls, _) in enumerate(interp.definitions)
     )
 

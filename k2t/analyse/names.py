@@ -35,6 +35,9 @@ SECTIONS = (
     "preprocessing",
 )
 
+SCHEDULE = "keras.optimizers.schedules.LearningRateSchedule"
+"""The base of schedules of the script's own."""
+
 MOVED = {
     "keras.layers.Input": "keras.Input",
     "keras.engine.Input": "keras.Input",
