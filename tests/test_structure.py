@@ -12,6 +12,8 @@ from k2t.ir.torch import ModuleClass, Proof
 from k2t.ir.values import Const
 from k2t.pipeline import Migration, migrate
 from k2t.prove.prove import disproved
+from k2t.prove.replay import Replay
+from k2t.prove.terms import Comparison
 
 from .golden import Case, cases
 from .structure import measure
@@ -20,6 +22,8 @@ pytestmark = pytest.mark.quick
 
 FUNCTIONAL = [pytest.param(c, id=c.name) for c in cases() if c.name.startswith("functional_")]
 EDITS = {
+    "functional_operations": ("depth=2, heads=2, width=8", "depth=3, heads=3, width=4"),
+    "functional_excitation": ("widths=(8, 16, 16)", "widths=(4, 8, 12, 16)"),
     "functional_resnet": ("N = 1 ", "N = 3 "),
     "functional_unet": ("FILTERS = [8, 16]", "FILTERS = [4, 8, 16]"),
     "functional_inception": ("WIDTHS = [4, 8]", "WIDTHS = [8, 4, 4]"),
@@ -266,3 +270,53 @@ model.fit(x_train, x_train[:, :1])
     done = of(script)
     assert codes(done) == set()
     assert "hidden = self.residual1(visible)" in (done.text or "")
+
+
+MODEL = """
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding="same")
+        self.dense = nn.Linear(3, 3)
+
+    def forward(self, x, y):
+        return {}
+"""
+CONV = "self.conv(x.permute(0, 3, 1, 2))"
+LAST = f"{CONV}.permute(0, 2, 3, 1)"
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "same"),
+    [
+        (f"{LAST}.mean(dim=(1, 2))", f"{CONV}.mean((2, 3))", True),
+        (f"{LAST}.mean(dim=(1, 2))", f"{CONV}.mean((1, 3))", False),
+        (f"{LAST}.mean(dim=(1, 2))", f"{CONV}.sum((2, 3))", False),
+        (f"{LAST}.mean(1, keepdim=True)", f"{CONV}.mean(2, keepdim=True)", False),
+        (
+            f"{LAST}.mean(1, keepdim=True)",
+            f"{CONV}.mean(2, keepdim=True).permute(0, 2, 3, 1)",
+            True,
+        ),
+        (f"{LAST}.sigmoid() * {LAST}", f"({CONV} * {CONV}.sigmoid()).permute(0, 2, 3, 1)", False),
+        (f"{LAST}.sigmoid() * {LAST}", f"({CONV}.sigmoid() * {CONV}).permute(0, 2, 3, 1)", True),
+        (f"F.relu({LAST})", f"F.relu({CONV}).permute(0, 2, 3, 1)", True),
+        (f"F.softmax({LAST}, 1)", f"F.softmax({CONV}, 1).permute(0, 2, 3, 1)", False),
+        (f"{LAST} * x", f"({CONV} * x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)", False),
+        (f"self.dense({LAST})", f"self.dense({CONV})", False),
+        ("x[:, -1]", "x[:, -1]", True),
+        ("x[:, -1]", "x[:, 0]", False),
+        ("x[..., 1:]", "x[..., :1]", False),
+        ("x @ y.mT", "y @ x.mT", False),
+        ("x @ y.mT", "x @ y", False),
+        ("(x > 0).float()", "(x < 0).float()", False),
+        ("x.softmax(dim=1)", "x.softmax(dim=2)", False),
+        ("-x", "x", False),
+    ],
+)
+def test_replayed_tensors_are_the_same_where_they_are(one: str, two: str, same: bool) -> None:
+    """What the proof may take for the same: axes moved before or after, never other axes."""
+    found = [
+        Replay(ast.parse(MODEL.format(text)), {}, {}).output("Model", {}) for text in (one, two)
+    ]
+    assert Comparison().same(*found) is same

@@ -53,9 +53,10 @@ def call(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value 
         return Const(len(shape)) if path in ranks else Tuple(sizes)
     if path in ranks:
         return Const(len(shape) + 1)
-    if path in SHAPES:
+    if path in SHAPES and frame is interp.module:
         return told_shape(interp, shape, path, node, frame)
-    batch = Samples(value.node) if isinstance(value, Tensor) else NONE
+    dynamic = isinstance(value, Tensor) and path in DYNAMIC
+    batch = Samples(value.node) if dynamic else NONE  # type: ignore[union-attr]
     return Tuple((batch, *(d if d is not None else UNKNOWN for d in shape)))
 
 

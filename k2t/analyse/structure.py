@@ -8,10 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from k2t.analyse import attention
+from k2t.analyse.computed import computed, computes
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.loops import stored
 from k2t.analyse.sources import all_comments, comments_above, is_docstring
-from k2t.analyse.trace import Local, Tangled, Trace, appended, bare, children, joined
+from k2t.analyse.trace import Local, Tangled, Trace, appended, bare, children, joined, shaped
 from k2t.ir.nodes import Node
 from k2t.ir.source import Span
 from k2t.ir.structure import (
@@ -97,6 +98,8 @@ class Reader:
                 if len(names) != len(elts) or id(call) not in self.trace.calls:
                     raise Tangled("several variables are bound at once")
                 yield Let(names, self.flow(call), comments)
+            case ast.Assign(targets=[ast.Tuple(elts=elts)], value=ast.Tuple(elts=values)):
+                yield from self.pairs(elts, values, comments)
             case ast.AugAssign(target=ast.Name(id=name), op=op, value=value):
                 both = (self.operand(stmt.target), self.operand(value))
                 yield Let((name,), Operator(self.symbol(op), both), comments)
@@ -116,6 +119,17 @@ class Reader:
                 yield Return((self.flow(value),), comments)
             case _:
                 raise Tangled(f"a statement about tensors: {type(stmt).__name__}")
+
+    def pairs(
+        self, targets: list[ast.expr], values: list[ast.expr], comments: tuple[str, ...]
+    ) -> Iterator[Step]:
+        """``a, b = f(x), g(x)``, one after the other."""
+        names = [one.id for one in targets if isinstance(one, ast.Name)]
+        for number, value in enumerate(values):
+            read = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
+            if len(names) != len(values) or read & set(names[:number]) or not self.touches(value):
+                raise Tangled("several variables are bound at once")
+            yield Let((names[number],), self.flow(value), () if number else comments)
 
     def end(self) -> Iterator[Step]:
         assert self.outputs is not None
@@ -209,6 +223,8 @@ class Reader:
                 return Var(name)
             case ast.List(elts=elts) | ast.Tuple(elts=elts):
                 return Many(tuple(self.flow(e) for e in elts))
+            case ast.expr() if computes(self.trace, node):
+                return computed(self, node)
             case ast.BinOp(left=left, op=op, right=right):
                 return Operator(self.symbol(op), (self.operand(left), self.operand(right)))
             case ast.UnaryOp(op=ast.USub(), operand=inner):
@@ -227,8 +243,6 @@ class Reader:
 
     def use(self, node: ast.Call) -> Use:
         seen = self.trace.seen(node)
-        if any(g.operation is not None for g in seen):
-            raise Tangled("a tensor operation")
         if any(g.layer is None for g in seen):
             raise Tangled("an input inside a function or a loop")
         if not node.args and not node.keywords:
@@ -319,36 +333,32 @@ class Reader:
         whole = self.interp.spans.of(node)
         parts: list[str | Span | Width] = []
         position = whole.start
-        for found in self.widths(node):
+        for found, name in self.widths(node):
             span = self.interp.spans.of(found)
-            assert isinstance(found.value, ast.Attribute)
-            assert isinstance(found.value.value, ast.Name)
-            parts += [Span(position, span.start), Width(found.value.value.id)]
+            parts += [Span(position, span.start), Width(name)]
             position = span.end
         parts.append(Span(position, whole.end))
         return tuple(p for p in parts if not isinstance(p, Span) or p.start < p.end)
 
-    def widths(self, node: ast.AST) -> list[ast.Subscript]:
+    def widths(self, node: ast.AST) -> list[tuple[ast.Subscript, str]]:
+        """Where the last axis of a tensor is asked for, and of which."""
         found = []
         for child in ast.walk(node):
-            match child:
-                case ast.Subscript(
-                    value=ast.Attribute(value=ast.Name(id=name), attr="shape"), slice=index
-                ) if name in self.tensors:
-                    if ast.unparse(index) not in ("-1", "3"):
-                        raise Tangled("a configuration that asks for the size of a tensor")
-                    found.append(child)
-        shapes = [
-            n
-            for n in ast.walk(node)
-            if isinstance(n, ast.Attribute)
-            and n.attr == "shape"
-            and isinstance(n.value, ast.Name)
-            and n.value.id in self.tensors
-        ]
-        if len(shapes) != len(found):
+            name = self.whose(child.value) if isinstance(child, ast.Subscript) else None
+            if name is None:
+                continue
+            assert isinstance(child, ast.Subscript)
+            if ast.unparse(child.slice) not in ("-1", "3"):
+                raise Tangled("a configuration that asks for the size of a tensor")
+            found.append((child, name))
+        if len(found) != sum(self.whose(n) is not None for n in ast.walk(node)):
             raise Tangled("a configuration that asks for the shape of a tensor")
-        return sorted(found, key=lambda n: self.interp.spans.of(n).start)
+        return sorted(found, key=lambda pair: self.interp.spans.of(pair[0]).start)
+
+    def whose(self, node: ast.AST) -> str | None:
+        """The tensor whose shape an expression is."""
+        one = shaped(node)
+        return one.id if isinstance(one, ast.Name) and one.id in self.tensors else None
 
 
 def zip_arguments(node: ast.expr) -> list[ast.expr] | None:

@@ -181,6 +181,7 @@ class Local:
             bare(made.shape),
             self.interp.spans.of(made.stmt),
             operator=made.operator,
+            operation=self.layer(made.operation, made.versions) if made.operation else None,
         )
 
 
@@ -235,9 +236,21 @@ def lasting(interp: Interpreter, frame: Frame) -> dict[str, Value]:
     }
 
 
+def shaped(node: ast.AST) -> ast.expr | None:
+    """What the shape is asked of: ``x.shape``, ``K.int_shape(x)``, ``tf.shape(x)``."""
+    match node:
+        case ast.Attribute(value=owner, attr="shape"):
+            return owner
+        case ast.Call(func=ast.Name(id="int_shape"), args=[one], keywords=[]):
+            return one
+        case ast.Call(func=ast.Attribute(attr="int_shape" | "shape"), args=[one], keywords=[]):
+            return one
+    return None
+
+
 def children(node: ast.AST) -> Iterator[ast.AST]:
     """A node and all below it, except where only the shape of a tensor is asked for."""
-    if isinstance(node, ast.Attribute) and node.attr == "shape":
+    if shaped(node) is not None:
         return
     yield node
     for child in ast.iter_child_nodes(node):

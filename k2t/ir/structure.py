@@ -71,6 +71,14 @@ class Operator:
 
 
 @dataclass(frozen=True)
+class Computed:
+    """A tensor operation on the tensors among its arguments; ``seen`` is each time it was done."""
+
+    inputs: tuple[Flow, ...]
+    seen: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
 class Many:
     """A list of tensors."""
 
@@ -85,7 +93,7 @@ class Taken:
     index: Text | None = None
 
 
-Flow = Var | Use | Invoke | Operator | Many | Taken
+Flow = Var | Use | Invoke | Operator | Computed | Many | Taken
 
 
 @dataclass(frozen=True)

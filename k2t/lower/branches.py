@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from k2t.ir.source import Code
 from k2t.ir.structure import Flow, Invoke, Let, Operator, Step, Use, Var, When
-from k2t.ir.torch import Part
+from k2t.ir.torch import Block, Part
 from k2t.ir.values import Obj
 from k2t.lower.application import operations, shape_in
 from k2t.lower.liveness import below, bound, reads
 from k2t.lower.merges import layer_of
 from k2t.lower.naming import kind_stem
 from k2t.lower.ops import Op
-from k2t.lower.unit import Unit, block
+from k2t.lower.unit import Unit
 from k2t.lower.wires import Bundle, NotKept, Wire, converted, of_module, own_width, width_after
 
 
@@ -225,3 +226,8 @@ def join(name: str, one: Wire | Bundle | None, two: Wire | Bundle | None) -> Wir
     if (one.layout, one.rank) != (two.layout, two.rank):
         raise NotKept("the layout of a tensor depends on a condition")
     return replace(one, width=one.width if one.width == two.width else None)
+
+
+def block(header: Code, body: list[Part], orelse: list[Part], comments: tuple[str, ...]) -> Block:
+    """A condition or loop of ``__init__``."""
+    return Block(header, tuple(body), tuple(orelse), comments)

@@ -114,13 +114,13 @@ class Library:
         wires = {name: caller.flow(inner)[0] for name, inner in flow.inputs}
         if set(wires) != set(structure.tensors):
             raise NotKept(f"{flow.function} is called with other tensors")
-        given: dict[str, str] = {}
+        names = {tensor: width_name(structure, tensor) for tensor in structure.tensors}
+        widths = {name: wires[tensor].width for tensor, name in names.items()}
+        given = {name: width for name, width in widths.items() if width is not None}
         for tensor, name in unit.needs.items():
-            width = wires[tensor].width
-            if width is None:
+            if name not in given:
                 self.lazy.add((flow.function, tensor))
                 raise Again
-            given[name] = width
         arguments = [given[n] for n in unit.needs.values()]
         read = used(unit)
         kept = [p for p in structure.parameters if p.name in read]

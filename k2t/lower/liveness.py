@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from k2t.ir.structure import (
     Append,
+    Computed,
     Flow,
     Invoke,
     Keep,
@@ -32,7 +33,7 @@ def asked(text: Text) -> set[str]:
 
 def parts(flow: Flow) -> tuple[Flow, ...]:
     match flow:
-        case Use(inputs=inputs) | Many(items=inputs):
+        case Use(inputs=inputs) | Computed(inputs=inputs) | Many(items=inputs):
             return inputs
         case Invoke(inputs=named):
             return tuple(f for _, f in named)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k2t.ir.structure import Operator, Taken, Use
-from k2t.ir.values import Obj, as_int
-from k2t.lower import brackets
+from k2t.ir.finding import NotMigrated
+from k2t.ir.structure import Computed, Operator, Taken, Use
+from k2t.ir.values import NONE, Const, Obj, Sym, Tuple, as_int
+from k2t.lower import brackets, tensors
 from k2t.lower import text as t
 from k2t.lower.brackets import operand_text
 from k2t.lower.wires import Bundle, NotKept, Wire, aligned, concatenated_width, merged_width
@@ -103,6 +104,58 @@ def arithmetic(unit: Unit, flow: Operator) -> Wire:
     if len(parts) == 1:
         return Wire(f"{flow.symbol}{operand_text(parts[0])}", layout, rank, width)
     return Wire(flow.symbol.join(operand_text(p) for p in parts), layout, rank, width)
+
+
+def computed(unit: Unit, flow: Computed) -> Wire:
+    """A tensor operation as in a graph; what it takes of the configuration are attributes.
+
+    Raises:
+        NotKept: it is another one when the function is called again.
+    """
+    wires = [unit.flow(one)[0] for one in flow.inputs]
+    try:
+        found = {
+            tensors.lowered(unit.ctx, node, node.operation, wires)
+            for node in flow.seen
+            if node.operation is not None
+        }
+    except NotMigrated as error:
+        raise NotKept(error.message) from None
+    if len(found) != 1:
+        raise NotKept("an operation that is another one in each call")
+    text, layout = found.pop()
+    shape = flow.seen[0].shape
+    rank = len(shape) if shape is not None else None
+    layout = layout if (rank or 2) > 1 else "last"
+    return Wire(unit.in_forward(text), layout, rank, computed_width(unit, flow, wires))
+
+
+def computed_width(unit: Unit, flow: Computed, wires: Sequence[Wire]) -> str | None:
+    """The last axis behind an operation, where it is that of what went in."""
+    operation = flow.seen[0].operation
+    assert operation is not None
+    section, _, name = operation.row.rpartition(".")
+    row = unit.ctx.table.rows[section or "ops"][name]
+    kind = "same" if section else row.data["shape"]
+    widths = [wire.width for wire in wires]
+    if kind in ("same", "broadcast"):
+        return merged_width(widths)
+    if kind == "reshape":
+        shape = operation.args["newshape"].value
+        size = shape.items[-1] if isinstance(shape, Tuple) else NONE
+        return t.text(size) if isinstance(size, Const | Sym) and as_int(size) != -1 else None
+    rank = wires[0].rank
+    if kind == "getitem":
+        index = operation.args["index"].value
+        whole = isinstance(index, Tuple) and Const(...) not in index.items
+        return widths[0] if whole and rank and len(index.items) <= rank else None  # type: ignore[union-attr]
+    axis = operation.args["axis"].value if "axis" in operation.args else NONE
+    if rank is None or not tensors.numbers(axis):
+        return None
+    last = rank in {number % (rank + 1) for number in tensors.numbers(axis)}
+    if kind == "concatenate":
+        return concatenated_width(widths) if last else merged_width(widths)
+    return widths[0] if kind == "reduce" and not last else None
 
 
 def element(unit: Unit, flow: Taken) -> Wire:

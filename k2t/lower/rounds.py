@@ -24,11 +24,11 @@ from k2t.ir.structure import (
 )
 from k2t.ir.torch import Part, Raw
 from k2t.ir.values import Obj, Tuple, Value
-from k2t.lower.branches import applications, constructors, join
+from k2t.lower.branches import applications, block, constructors, join
 from k2t.lower.liveness import asked, bound, flows, lanes_of, live, stored, texts
 from k2t.lower.merges import layer_of
 from k2t.lower.naming import kind_stem
-from k2t.lower.unit import Unit, block
+from k2t.lower.unit import Unit
 from k2t.lower.wires import WORD, Bundle, NotKept, Wire, converted, words
 
 

@@ -32,9 +32,14 @@ WRITTEN = {**operations.WRITTEN, **pictures.WRITTEN}
 class Held(Protocol):
     """A tensor in ``forward``: the expression that holds it, its layout and rank."""
 
-    text: str
-    layout: str
-    rank: int | None
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def layout(self) -> str: ...
+
+    @property
+    def rank(self) -> int | None: ...
 
 
 def lowered(ctx: Context, node: Node, operation: Obj, wires: Sequence[Held]) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from k2t.ir.source import Code, Span
 from k2t.ir.structure import (
     Append,
+    Computed,
     Flow,
     Hold,
     Invoke,
@@ -30,13 +31,13 @@ from k2t.ir.structure import (
     When,
     Width,
 )
-from k2t.ir.torch import Block, Line, Part, Raw
+from k2t.ir.torch import Line, Part, Raw
 from k2t.ir.values import Obj
 from k2t.lower.application import layer
 from k2t.lower.groups import join_notes
 from k2t.lower.initial import own_names
 from k2t.lower.liveness import live
-from k2t.lower.merges import arithmetic, element, layer_of, merged
+from k2t.lower.merges import arithmetic, computed, element, layer_of, merged
 from k2t.lower.naming import RESERVED
 from k2t.lower.ops import Context, Op, snake
 from k2t.lower.wires import (
@@ -325,6 +326,8 @@ class Unit:
                 return replace(wires[0], text=text), ""
             case Operator():
                 return arithmetic(self, flow), ""
+            case Computed():
+                return computed(self, flow), ""
             case Taken():
                 return element(self, flow), ""
         raise NotKept("a list where a tensor is wanted")
@@ -393,7 +396,3 @@ class Unit:
         self.slots, self.definitions = dict(mark[10]), dict(mark[11])
         self.lists = dict(mark[12]) if mark[12] is not None else None
         self.optional = mark[13]
-
-
-def block(header: Code, body: list[Part], orelse: list[Part], comments: tuple[str, ...]) -> Block:
-    return Block(header, tuple(body), tuple(orelse), comments)

@@ -26,9 +26,18 @@ ARITHMETIC: dict[type[ast.AST], tuple[str, Callable[..., Any]]] = {
     ast.Add: ("+", operator.add), ast.Sub: ("-", operator.sub), ast.Mult: ("*", operator.mul),
     ast.Div: ("/", operator.truediv), ast.FloorDiv: ("//", operator.floordiv),
     ast.Mod: ("%", operator.mod), ast.Pow: ("**", operator.pow),
+    ast.MatMult: ("@", operator.matmul), ast.BitAnd: ("&", operator.and_),
+    ast.BitOr: ("|", operator.or_), ast.BitXor: ("^", operator.xor),
 }  # fmt: skip
 COMPARISONS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
     ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
     ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b,
 }  # fmt: skip
+
+
+def plain(key: Any) -> Any:
+    """An index as something that can be compared part by part."""
+    if isinstance(key, slice):
+        return ("slice", key.start, key.stop, key.step)
+    return tuple(map(plain, key)) if isinstance(key, tuple) else key

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from k2t.prove.python import ARITHMETIC, BUILTINS, COMPARISONS
-from k2t.prove.terms import Module, Opaque, Path, Term, method, module
+from k2t.prove.python import ARITHMETIC, BUILTINS, COMPARISONS, plain
+from k2t.prove.terms import Module, Opaque, Path, Term, called, method, module, operation
 
 MAX_STEPS = 200_000
 
@@ -81,7 +81,8 @@ class Replay:
 
     def create(self, cls: ast.ClassDef, args: list[Any], keywords: dict[str, Any]) -> Instance:
         made = Instance(cls)
-        self.run(function(cls, "__init__"), [made, *args], keywords)
+        if args or keywords or has_method(cls, "__init__"):
+            self.run(function(cls, "__init__"), [made, *args], keywords)
         return made
 
     def run(self, code: ast.FunctionDef, args: list[Any], keywords: dict[str, Any]) -> Any:
@@ -147,7 +148,7 @@ class Replay:
             self.made.append(made)
             return made
         parts = tuple(tuple(a) if isinstance(a, list) else a for a in args)
-        return Term("call", (name, parts, tuple(sorted(keywords.items()))))
+        return called(name, parts, tuple(sorted(keywords.items())))
 
     # ------------------------------------------------------------------ statements
 
@@ -234,12 +235,16 @@ class Replay:
                 if isinstance(op, ast.Not):
                     return not self.truth(value)
                 if isinstance(value, Opaque):
-                    return Opaque(("-", value))
-                return Term("negative", (value,)) if isinstance(value, Term) else -value
+                    return Opaque((type(op).__name__, value))
+                if isinstance(value, Term):
+                    return Term("unary", (type(op).__name__, value))
+                return ~value if isinstance(op, ast.Invert) else -value
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 one, two = self.eval(left, scope), self.eval(right, scope)
                 if isinstance(one, Opaque) or isinstance(two, Opaque):
                     return Opaque((type(op).__name__, one, two))
+                if isinstance(one, Term) or isinstance(two, Term):
+                    return Term("comparison", (type(op).__name__, one, two))
                 return COMPARISONS[type(op)](one, two)
             case ast.BoolOp(op=op, values=values):
                 result: Any = None
@@ -272,14 +277,6 @@ class Replay:
                 return Opaque(ast.unparse(node))
         raise Unclear(f"an expression of another kind: {ast.unparse(node)[:40]}")
 
-    def comprehension(self, elt: ast.expr, over: ast.comprehension, scope: Any) -> list[Any]:
-        found = []
-        for item in self.iterable(self.eval(over.iter, scope)):
-            inner = Scope(scope, getattr(scope, "stores", set()))
-            self.bind(over.target, item, inner)
-            found.append(self.eval(elt, inner))
-        return found
-
     def name(self, name: str, scope: Any) -> Any:
         if name in scope:
             return scope[name]
@@ -303,6 +300,8 @@ class Replay:
                 return attributes[attr]
             case Opaque(key=key):
                 return Opaque((key, attr))
+            case Term():
+                return Term("attribute", (owner, attr))
         raise Unclear(f"the attribute {attr}")
 
     def call_node(self, node: ast.Call, scope: Any) -> Any:
@@ -310,7 +309,9 @@ class Replay:
             owner = self.eval(node.func.value, scope)
             name = node.func.attr
             if isinstance(owner, Term):
-                return method(owner, name, tuple(self.elements(node.args, scope)))
+                named = {k.arg or "**": self.eval(k.value, scope) for k in node.keywords}
+                given = (*self.elements(node.args, scope), *sorted(named.items()))
+                return method(owner, name, given)
             if isinstance(owner, list) and name in ("append", "pop", "extend"):
                 return getattr(owner, name)(*self.elements(node.args, scope))
         callee = self.eval(node.func, scope)
@@ -340,7 +341,7 @@ class Replay:
     def binary(self, op: ast.operator, one: Any, two: Any) -> Any:
         symbol, compute = ARITHMETIC[type(op)]
         if isinstance(one, Term) or isinstance(two, Term):
-            return Term("op", (symbol, one, two))
+            return operation(symbol, one, two)
         if isinstance(one, Opaque) or isinstance(two, Opaque):
             return Opaque((symbol, one, two))
         try:
@@ -349,22 +350,24 @@ class Replay:
             raise Unclear(str(error)) from None
 
     def item(self, owner: Any, index: ast.expr, scope: Any) -> Any:
-        if isinstance(index, ast.Slice):
-            parts = [
-                self.eval(p, scope) if p else None for p in (index.lower, index.upper, index.step)
-            ]
-            if isinstance(owner, list | tuple | str):
-                return owner[slice(*parts)]
-            raise Unclear("a slice of something that is not known")
-        key = self.eval(index, scope)
+        key = self.key(index, scope)
         if isinstance(owner, Term):
-            return Term("item", (owner, key))
+            return Term("item", (owner, plain(key)))
         if isinstance(owner, Opaque):
-            return Opaque((owner.key, "[]", key))
+            return Opaque((owner.key, "[]", plain(key)))
         try:
             return owner[key]
         except (TypeError, KeyError, IndexError) as error:
             raise Unclear(f"an element: {error}") from None
+
+    def key(self, index: ast.expr, scope: Any) -> Any:
+        """What stands in brackets."""
+        if isinstance(index, ast.Tuple):
+            return tuple(self.key(part, scope) for part in index.elts)
+        if isinstance(index, ast.Slice):
+            parts = (index.lower, index.upper, index.step)
+            return slice(*(self.eval(part, scope) if part else None for part in parts))
+        return self.eval(index, scope)
 
 
 class Scope(dict[str, Any]):
@@ -373,6 +376,10 @@ class Scope(dict[str, Any]):
     def __init__(self, names: Mapping[str, Any], stores: set[str]) -> None:
         super().__init__(names)
         self.stores = stores
+
+
+def has_method(cls: ast.ClassDef, name: str) -> bool:
+    return any(isinstance(item, ast.FunctionDef) and item.name == name for item in cls.body)
 
 
 def function(cls: ast.ClassDef, name: str) -> ast.FunctionDef:

@@ -76,24 +76,89 @@ def scalar(value: Any) -> Any:
     return value
 
 
+ELEMENTWISE = (
+    "abs", "clamp", "cos", "erf", "exp", "log", "log1p", "neg", "pow", "reciprocal", "relu",
+    "round", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "square", "tanh",
+)  # fmt: skip
+"""Methods of a tensor that do the same to each of its numbers."""
+
+FUNCTIONS = (
+    "F.relu", "F.silu", "F.gelu", "F.elu", "F.selu", "F.leaky_relu", "F.softplus", "F.mish",
+    "F.hardswish", "F.hardsigmoid", "F.hardtanh", "F.relu6", "F.softsign", "F.logsigmoid",
+)  # fmt: skip
+
+REDUCTIONS = ("mean", "amax", "amin", "sum")
+
+
 def method(owner: Term, name: str, args: tuple[Any, ...]) -> Term:
-    """A method of a tensor; permutations that undo each other vanish, and so do those before a
-    mean (or maximum) over what they moved."""
-    if name in ("mean", "amax") and owner.kind == "method" and owner.parts[1] == "permute":
-        order, dims = owner.parts[2], args[0] if args else None
-        if isinstance(dims, tuple) and all(isinstance(d, int) and d >= 0 for d in dims):
-            left = [order[i] for i in range(len(order)) if i not in dims]
-            if left == sorted(left):
-                moved = tuple(sorted(order[d] for d in dims))
-                return method(owner.parts[0], name, (moved, *args[1:]))
-    if name == "permute" and owner.kind == "method" and owner.parts[1] == "permute":
-        inner, outer = owner.parts[2], args
-        both = tuple(inner[i] for i in outer)
+    """A method of a tensor in normal form: permutations stand as far outside as they can.
+
+    Those that undo each other vanish, and so do those before a reduction over what they moved.
+    """
+    order = permutation(owner)
+    if order is not None and name in ELEMENTWISE:
+        return method(method(owner.parts[0], name, args), *owner.parts[1:])
+    if name in REDUCTIONS:
+        return reduced(owner, order, name, args)
+    if name == "permute" and order is not None and owner.parts[1] == "permute":
+        both = tuple(order[i] for i in args)
         if both == tuple(range(len(both))):
             return owner.parts[0]  # type: ignore[no-any-return]
+        return Term("method", (owner.parts[0], name, both))
     if name == "transpose" and owner.kind == "method" and owner.parts[1:] == (name, args):
         return owner.parts[0]  # type: ignore[no-any-return]
     return Term("method", (owner, name, args))
+
+
+def permutation(value: Any) -> tuple[Any, ...] | None:
+    """How the axes of a tensor stand, if it is another one with its axes moved."""
+    if isinstance(value, Term) and value.kind == "method" and value.parts[1] == "permute":
+        return value.parts[2]  # type: ignore[no-any-return]
+    if isinstance(value, Term) and value.kind == "method" and value.parts[1] == "transpose":
+        return ("transpose", *value.parts[2])
+    return None
+
+
+def reduced(owner: Term, order: tuple[Any, ...] | None, name: str, args: tuple[Any, ...]) -> Term:
+    """A reduction, its axes by name; of permuted axes, over those that they were."""
+    named = {a[0]: a[1] for a in args if isinstance(a, tuple) and a and isinstance(a[0], str)}
+    places = [a for a in args if not (isinstance(a, tuple) and a and isinstance(a[0], str))]
+    dims = named.get("dim", places[0] if places else None)
+    axes: tuple[Any, ...] = (dims,) if isinstance(dims, int) else dims or ()
+    whole = bool(axes) and all(isinstance(d, int) for d in axes)
+    if not whole or len(places) > 1 or not set(named) <= {"dim", "keepdim"}:
+        return Term("method", (owner, name, args))
+    keeps = bool(named.get("keepdim", False))
+    if order is not None and isinstance(order[0], int):
+        axes = tuple(d % len(order) for d in axes)
+        left = [place for i, place in enumerate(order) if i not in axes]
+        if keeps or left == sorted(left):
+            inner = reduced(
+                owner.parts[0],
+                None,
+                name,
+                (tuple(order[d] for d in axes), *((("keepdim", True),) if keeps else ())),
+            )
+            return method(inner, "permute", order) if keeps else inner
+    return Term("method", (owner, name, (("dim", tuple(sorted(axes))), ("keepdim", keeps))))
+
+
+def operation(symbol: str, one: Any, two: Any) -> Term:
+    """Arithmetic in normal form: of tensors whose axes are moved alike, moved afterwards."""
+    orders = {permutation(part) for part in (one, two) if isinstance(part, Term)}
+    if symbol == "@" or len(orders) != 1 or None in orders:
+        return Term("op", (symbol, one, two))
+    moved = one if isinstance(one, Term) else two
+    inner = [part.parts[0] if isinstance(part, Term) else part for part in (one, two)]
+    return method(operation(symbol, *inner), *moved.parts[1:])
+
+
+def called(name: str, parts: tuple[Any, ...], keywords: tuple[Any, ...]) -> Term:
+    """A function of torch; one that does the same to each number like a method of that kind."""
+    first = parts[0] if parts else None
+    if name in FUNCTIONS and isinstance(first, Term) and permutation(first) is not None:
+        return method(called(name, (first.parts[0], *parts[1:]), keywords), *first.parts[1:])
+    return Term("call", (name, parts, keywords))
 
 
 @dataclass
