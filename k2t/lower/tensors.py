@@ -67,7 +67,7 @@ def lowered(ctx: Context, node: Node, operation: Obj, wires: Sequence[Held]) -> 
     scalars = {n for n in operands if isinstance(operation.args[n].value, Const | Sym)}
     if layout == "last":
         text = spelled(row, operands, values, scalars)
-        back = TO_LAST.get(len(node.shape or ()))
+        back = TO_LAST.get(len(node.shape or ())) if row.name != "transpose" else None
         if back is not None and ends_in(text, back):
             return text.removesuffix(back), "first"
         return text, "last"
