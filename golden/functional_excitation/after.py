@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 rng = np.random.RandomState(2)
 x = rng.rand(192, 16, 16, 3).astype("float32")
 y = (x[:, :8].mean(axis=(1, 2, 3)) > x[:, 8:].mean(axis=(1, 2, 3))).astype("int64")
+print("images:", x.shape, "of them brighter above:", y.mean())
 
 
 class SameConv2d(nn.Conv2d):
