@@ -1,3 +1,5 @@
+"""A regression on sequences, by blocks of attention and gated units written out."""
+
 import lightning as L
 import numpy as np
 import torch
@@ -5,9 +7,12 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader
 
+STEPS, FEATURES = 16, 12
+
 rng = np.random.default_rng(0)
-x_train = rng.random((64, 16, 12)).astype("float32")
-y_train = rng.random((64, 1)).astype("float32")
+x_train = rng.random((128, STEPS, FEATURES)).astype("float32")
+y_train = x_train[:, -1, :1] - x_train.mean(axis=(1, 2), keepdims=False)[:, None]
+print("targets between", y_train.min(), "and", y_train.max())
 
 
 def init_weights(module):
@@ -34,11 +39,12 @@ class Attend(nn.Module):
         q = self.dense1(x)
         k = self.dense2(x)
         v = self.dense3(x)
-        q = q.reshape(-1, 16, self.heads, self.width).permute(0, 2, 1, 3)
-        k = k.reshape(-1, 16, self.heads, self.width).permute(0, 2, 3, 1)
-        v = v.reshape(-1, 16, self.heads, self.width).permute(0, 2, 1, 3)
+        q = q.reshape(-1, STEPS, self.heads, self.width).permute(0, 2, 1, 3)
+        k = k.reshape(-1, STEPS, self.heads, self.width).permute(0, 2, 3, 1)
+        v = v.reshape(-1, STEPS, self.heads, self.width).permute(0, 2, 1, 3)
         scores = (q @ k / (self.width**0.5)).softmax(-1)
-        out = (scores @ v).permute(0, 2, 1, 3).reshape(-1, 16, self.heads * self.width)
+        out = (scores @ v).permute(0, 2, 1, 3)
+        out = out.reshape(-1, STEPS, self.heads * self.width)
         return self.dense4(out)
 
 
@@ -66,9 +72,9 @@ class Build(L.LightningModule):
         super().__init__()
         blocks = []
         for _ in range(depth):
-            blocks.append(Block(12, heads, width, rate))
+            blocks.append(Block(FEATURES, heads, width, rate))
         self.blocks = nn.Sequential(*blocks)
-        self.dense = nn.Linear(12 + 12 + 12, 1)
+        self.dense = nn.Linear(FEATURES + FEATURES + FEATURES, 1)
         self.apply(init_weights)
 
     def forward(self, inputs):
@@ -81,6 +87,7 @@ class Build(L.LightningModule):
     def training_step(self, batch, batch_idx):
         x, y = batch
         y_pred = self(x)
+        y = y.view_as(y_pred)
         loss = F.mse_loss(y_pred, y)
         logs = {"loss": loss}
         self.log_dict(logs, on_step=False, on_epoch=True, prog_bar=True)

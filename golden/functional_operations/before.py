@@ -1,10 +1,15 @@
-import numpy as np
+"""A regression on sequences, by blocks of attention and gated units written out."""
+
 import keras
+import numpy as np
 from keras import layers, ops
 
+STEPS, FEATURES = 16, 12
+
 rng = np.random.default_rng(0)
-x_train = rng.random((64, 16, 12)).astype("float32")
-y_train = rng.random((64, 1)).astype("float32")
+x_train = rng.random((128, STEPS, FEATURES)).astype("float32")
+y_train = x_train[:, -1, :1] - x_train.mean(axis=(1, 2), keepdims=False)[:, None]
+print("targets between", y_train.min(), "and", y_train.max())
 
 
 def attend(x, heads, width):
@@ -12,11 +17,12 @@ def attend(x, heads, width):
     q = layers.Dense(heads * width, use_bias=False)(x)
     k = layers.Dense(heads * width, use_bias=False)(x)
     v = layers.Dense(heads * width, use_bias=False)(x)
-    q = ops.transpose(ops.reshape(q, (-1, 16, heads, width)), (0, 2, 1, 3))
-    k = ops.transpose(ops.reshape(k, (-1, 16, heads, width)), (0, 2, 3, 1))
-    v = ops.transpose(ops.reshape(v, (-1, 16, heads, width)), (0, 2, 1, 3))
+    q = ops.transpose(ops.reshape(q, (-1, STEPS, heads, width)), (0, 2, 1, 3))
+    k = ops.transpose(ops.reshape(k, (-1, STEPS, heads, width)), (0, 2, 3, 1))
+    v = ops.transpose(ops.reshape(v, (-1, STEPS, heads, width)), (0, 2, 1, 3))
     scores = ops.softmax(ops.matmul(q, k) / width**0.5, axis=-1)
-    out = ops.reshape(ops.transpose(ops.matmul(scores, v), (0, 2, 1, 3)), (-1, 16, heads * width))
+    out = ops.transpose(ops.matmul(scores, v), (0, 2, 1, 3))
+    out = ops.reshape(out, (-1, STEPS, heads * width))
     return layers.Dense(x.shape[-1])(out)
 
 
@@ -30,7 +36,7 @@ def block(x, heads, width, rate):
 
 
 def build(depth=2, heads=2, width=8, rate=0.1):
-    inputs = keras.Input((16, 12))
+    inputs = keras.Input((STEPS, FEATURES))
     x = inputs
     for _ in range(depth):
         x = block(x, heads, width, rate)
