@@ -49,9 +49,15 @@ MODULES = {
 # what is no row: carried over by code, and shown by these
 SHOWN = {
     "keras.layers.Input": "golden/regression_functional",
-    "keras.layers.InputLayer": "tests/test_migrate.py",
+    "keras.layers.InputLayer": "golden/batchnorm_cnn",
     "keras.layers.Layer": "golden/own_layers",
     "keras.activations.get": "golden/highway_layers",
+    "keras.initializers.get": "golden/highway_layers",
+    "keras.regularizers.get": "golden/highway_layers",
+    "keras.constraints.get": "golden/highway_layers",
+    "keras.losses.Loss": "golden/own_scores",
+    "keras.metrics.Metric": "golden/own_scores",
+    "keras.optimizers.schedules.LearningRateSchedule": "golden/warm_up",
     "keras.initializers.Initializer": "golden/own_pieces",
     "keras.regularizers.Regularizer": "golden/own_pieces",
     "keras.constraints.Constraint": "golden/own_pieces",

@@ -25,7 +25,7 @@ x_train, y_train = make_textures(330, seed=0)
 x_val, y_val = make_textures(100, seed=1)
 print(x_train.shape, y_train.shape)
 
-model = keras.Sequential([keras.Input((16, 16, 1))])
+model = keras.Sequential([layers.InputLayer((16, 16, 1))])
 
 # 16 x 16
 model.add(Conv2D(8, (3, 3), padding="same", use_bias=False))

@@ -15,7 +15,7 @@ y = (np.sin(x[:, :3]).sum(axis=1, keepdims=True) + 0.1 * x[:, 3:4]).astype("floa
 class Highway(nn.Module):
     """A gate lets part of the input by."""
 
-    def __init__(self, in_features, activation="relu"):
+    def __init__(self, in_features, activation="relu", start="glorot_uniform", penalty="l2", bound="unit_norm"):
         super().__init__()
         self.activation = ACTIVATIONS[activation]()
         width = in_features
@@ -29,10 +29,9 @@ class Highway(nn.Module):
         return gate * changed + (1.0 - gate) * inputs
 
 
-def max_norm(weight, largest, dim):
-    """The weight with norms over dim that are at most largest."""
-    norm = weight.norm(dim=dim, keepdim=True)
-    return weight * norm.clamp_max(largest) / (1e-7 + norm)
+def unit_norm(weight, dim):
+    """The weight with norms over dim that are one."""
+    return weight / (1e-7 + weight.norm(dim=dim, keepdim=True))
 
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "elu": nn.ELU}
@@ -61,7 +60,7 @@ class Model(L.LightningModule):
 
     def penalty(self):
         weights = [m.kernel for m in self.modules() if isinstance(m, Highway)]
-        return 1e-4 * sum(p.square().sum() for p in weights)
+        return 0.01 * sum(p.square().sum() for p in weights)
 
     def step(self, batch, prefix=""):
         x, y = batch
@@ -83,11 +82,11 @@ class Model(L.LightningModule):
     def optimizer_step(self, *args, **kwargs):
         super().optimizer_step(*args, **kwargs)
         with torch.no_grad():  # Keras's constraints
-            self.layers[0].gate.copy_(max_norm(self.layers[0].gate, 1.0, dim=0))
+            self.layers[0].gate.copy_(unit_norm(self.layers[0].gate, dim=0))
             self.layers[0].bias.clamp_(min=0)
-            self.layers[1].gate.copy_(max_norm(self.layers[1].gate, 1.0, dim=0))
+            self.layers[1].gate.copy_(unit_norm(self.layers[1].gate, dim=0))
             self.layers[1].bias.clamp_(min=0)
-            self.layers[2].gate.copy_(max_norm(self.layers[2].gate, 1.0, dim=0))
+            self.layers[2].gate.copy_(unit_norm(self.layers[2].gate, dim=0))
             self.layers[2].bias.clamp_(min=0)
 
 

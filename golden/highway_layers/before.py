@@ -13,17 +13,23 @@ y = (np.sin(x[:, :3]).sum(axis=1, keepdims=True) + 0.1 * x[:, 3:4]).astype("floa
 class Highway(layers.Layer):
     """A gate lets part of the input by."""
 
-    def __init__(self, activation="relu", **kwargs):
+    def __init__(self, activation="relu", start="glorot_uniform", penalty="l2", bound="unit_norm", **kwargs):
         super(Highway, self).__init__(**kwargs)
         self.activation = keras.activations.get(activation)
+        self.start = keras.initializers.get(start)
+        self.penalty = keras.regularizers.get(penalty)
+        self.bound = keras.constraints.get(bound)
 
     def build(self, input_shape):
         width = input_shape[-1]
         self.kernel = self.add_weight(
-            name="kernel", shape=(width, width), regularizer=keras.regularizers.l2(1e-4)
+            name="kernel",
+            shape=(width, width),
+            initializer=self.start,
+            regularizer=self.penalty,
         )
         self.gate = self.add_weight(
-            name="gate", shape=(width, width), constraint=keras.constraints.MaxNorm(1.0)
+            name="gate", shape=(width, width), initializer=self.start, constraint=self.bound
         )
         self.bias = self.add_weight(
             name="bias", shape=(width,), initializer="zeros", constraint="non_neg"

@@ -218,11 +218,15 @@ def looked_up(edits: Edits, use: Use) -> None:
         raise NotMigrated("K2T900", "what is looked up here is not bound to a name", use.call)
     if len(use.data["values"]) == 1:
         edits.removed.append(use.data["whole"])
+        given = edits.program.source.slice(use.data["given"]) if "given" in use.data else ""
+        if given.isidentifier():
+            said = f"{given} decides nothing any more: its value is written where it is used"
+            edits.note("K2T166", Severity.INFO, said, use.call)
         return
     for value in use.data["values"]:
         op = activation(edits.ctx, value)[0] if isinstance(value, Ref) else None
         if op is None or op.module is None or not op.module.endswith("()"):
-            raise NotMigrated("K2T101", "an activation that is another one elsewhere", use.call)
+            raise NotMigrated("K2T101", "what is looked up is another one elsewhere", use.call)
         row = activation_row(edits.ctx, value)
         name = str(row.get("strings")[0]) if row is not None else "linear"
         edits.ctx.tables.setdefault("ACTIVATIONS", {})[name] = op.module.removesuffix("()")

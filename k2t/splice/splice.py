@@ -194,17 +194,20 @@ def merge_inside(pieces: list[Piece]) -> list[Piece]:
 
 def apply(text: str, pieces: list[Piece]) -> str:
     out: list[str] = []
-    position = 0
+    position, gone = 0, False
     for piece in pieces:
+        insert = piece.text
         if piece.start < position:
-            if piece.end <= position and not piece.text:
+            if piece.end <= position and not insert:
                 continue
             if piece.start == piece.end:
                 continue  # inside a block that was written with it
-            raise Unsplicable(f"edits overlap at offset {piece.start}")
+            if not gone or piece.end <= position or not insert.startswith("\n"):
+                raise Unsplicable(f"edits overlap at offset {piece.start}")
+            insert = insert[1:]  # the line above went, with its end
         out.append(text[position : piece.start])
-        out.append(piece.text)
-        position = piece.end
+        out.append(insert)
+        position, gone = piece.end, not piece.text
     out.append(text[position:])
     return "".join(out)
 
