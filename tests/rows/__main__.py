@@ -1,4 +1,7 @@
-"""`python -m tests.rows [SECTION]`: a table: row, samples, worst error."""
+"""A table of rows, their samples and worst errors: `python -m tests.rows [SECTION] [--double]`.
+
+--double: layers, activations and operations in double precision, where 1e-9 is the bound.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import warnings
 from collections import defaultdict
 from pathlib import Path
 
+from .cases import Case, in_double
 from .run import errors, keras_values
 from .training import all_cases
 
@@ -16,8 +20,10 @@ from .training import all_cases
 def main() -> None:
     warnings.filterwarnings("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    cases = [c for c in all_cases() if wanted in c.name]
+    wanted = [a for a in sys.argv[1:] if not a.startswith("--")]
+    cases = [c for c in all_cases() if all(w in c.name for w in wanted)]
+    if "--double" in sys.argv:
+        cases = [in_double(c) for c in cases if isinstance(c, Case)]
     with tempfile.TemporaryDirectory() as folder:
         keras = keras_values(cases, Path(folder))
     worst: dict[str, list[float]] = defaultdict(list)

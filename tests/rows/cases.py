@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from k2t import table
 from k2t.table import Row
 
 BATCH = 4
-BOUND = 1e-5
+BOUND, DOUBLE = 1e-5, 1e-9
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
 # Keras 2 spelled out for Keras 3
 HARD = "lambda x: keras.ops.clip(0.2 * x + 0.5, 0, 1)"
@@ -54,6 +54,7 @@ class Case:
         reach: inputs are evenly spaced in [-reach, reach]; 0 for normal ones.
         reference: what Keras runs where that is another spelling of the script.
         proves: "inference", or "outputs" in both modes, or "all", gradients too.
+        dtype: of floats, in both frameworks.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Case:
     dialect: str = "keras3"
     bound: float = BOUND
     proves: str = "all"
+    dtype: str = "float32"
 
     @property
     def seed(self) -> int:
@@ -78,10 +80,15 @@ class Case:
             return [rng.integers(0, self.top, shape).astype("int32") for shape in full]
         if self.reach:
             return [
-                np.linspace(-self.reach, self.reach, np.prod(s), dtype="float32").reshape(s)
+                np.linspace(-self.reach, self.reach, np.prod(s), dtype=self.dtype).reshape(s)
                 for s in full
             ]
-        return [rng.normal(size=shape).astype("float32") for shape in full]
+        return [rng.normal(size=shape).astype(self.dtype) for shape in full]
+
+
+def in_double(case: Case) -> Case:
+    """The same in double precision, where two programs that are the same agree to its rounding."""
+    return replace(case, name=f"{case.name}, double", bound=DOUBLE, dtype="float64")
 
 
 def layer_cases() -> list[Case]:

@@ -20,7 +20,7 @@ def randomise(model: Any, rng: np.random.Generator) -> None:
         value = 0.4 * rng.normal(size=variable.shape)
         if any(word in variable.path for word in ("variance", "gamma")):
             value = rng.uniform(0.5, 1.5, variable.shape)
-        variable.assign(value.astype("float32"))
+        variable.assign(value)
 
 
 CREATED: dict[int, int] = {}
@@ -45,7 +45,7 @@ def as_entries(model: Any, arrays: list[Any]) -> list[Entry]:
     """Arrays in the order of the trainable weights, in the layout of entries."""
     before = model.get_weights()
     for variable in model.weights:
-        variable.assign(np.zeros(variable.shape, "float32"))
+        variable.assign(np.zeros(variable.shape))
     for variable, array in zip(model.trainable_weights, arrays, strict=True):
         variable.assign(array)
     found = entries(model)
@@ -55,6 +55,8 @@ def as_entries(model: Any, arrays: list[Any]) -> list[Entry]:
 
 def forward(case: Case) -> dict[str, Any]:
     """Output in both modes, gradients of a random projection, statistics after a training call."""
+    keras.config.set_floatx(case.dtype)
+    keras.config.set_dtype_policy(case.dtype)
     namespace: dict[str, Any] = {}
     exec(case.reference or case.script, namespace)
     model = namespace["model"]
@@ -68,12 +70,12 @@ def forward(case: Case) -> dict[str, Any]:
         return result
     # not of the seed of the inputs: a model without weights would be given its own input here
     rng = np.random.default_rng(case.seed + 1)
-    cotangent = rng.normal(size=result["inference"].shape).astype("float32")
+    cotangent = rng.normal(size=result["inference"].shape).astype(case.dtype)
     with tf.GradientTape() as tape:
         floats = [x for x in xs if x.dtype.is_floating]
         tape.watch(floats)
         out = model(given, training=True)
-        value = tf.reduce_sum(tf.cast(out, "float32") * cotangent)
+        value = tf.reduce_sum(tf.cast(out, case.dtype) * cotangent)
     weights = [w.value for w in model.trainable_weights]
     zero = tf.UnconnectedGradients.ZERO  # of what only numbers of rows are made of
     found = tape.gradient(value, [*floats, *weights], unconnected_gradients=zero)

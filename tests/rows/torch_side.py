@@ -55,6 +55,14 @@ def entry_errors(name: str, ours: list[Entry], theirs: list[Entry]) -> dict[str,
 
 def forward(case: Case, keras: dict[str, Any]) -> dict[str, float]:
     """Errors of outputs, gradients and statistics. Raises AssertionError for what has no error."""
+    torch.set_default_dtype(getattr(torch, case.dtype))
+    try:
+        return compared(case, keras)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def compared(case: Case, keras: dict[str, Any]) -> dict[str, float]:
     text = migrated(case.script, case.dialect)
     model = execute(text)["model"]
     xs = [torch.tensor(x) for x in case.inputs()]
