@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from k2t import table
-from tests.rows.cases import HEAD, MERGES
+from tests.rows.cases import HEAD, MERGES, Case, in_double
 from tests.rows.cells import CELLS
 from tests.rows.run import errors, keras_values
 from tests.rows.torch_side import execute, migrated
@@ -77,7 +77,9 @@ def keras(request, tmp_path_factory):
         for item in request.session.items
         if hasattr(item, "callspec")
     ]
-    return keras_values([c for c in CASES if c in asked], tmp_path_factory.mktemp("rows"))
+    return keras_values(
+        [c for c in (*CASES, *DOUBLES) if c in asked], tmp_path_factory.mktemp("rows")
+    )
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -86,6 +88,28 @@ def test_sample(case, keras):
     found = errors(case, keras)
     assert found
     assert {what: error for what, error in found.items() if error > case.bound} == {}
+
+
+# what has numbers of single precision inside in Keras or TensorFlow: slopes, scales, image kernels
+SINGLE = {
+    "Activation", "Bidirectional", "ConvLSTM2D", "GroupQueryAttention", "LSTM", "LSTMCell",
+    "LeakyReLU", "MultiHeadAttention", "ReLU", "Rescaling", "Resizing", "UpSampling2D",
+    "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomGaussianBlur",
+    "RandomHue", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomTranslation",
+    "RandomZoom",
+}  # fmt: skip
+DOUBLES = [in_double(c) for c in CASES if isinstance(c, Case) and c.row.startswith("layers/")]
+
+
+@pytest.mark.nightly
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("case", DOUBLES, ids=lambda case: case.name)
+def test_sample_in_double_precision(case, keras):
+    if isinstance(keras[case.name], str):
+        pytest.skip("TensorFlow has no kernel of double precision for it")
+    bound = 2e-6 if case.row.removeprefix("layers/") in SINGLE else case.bound
+    found = errors(case, keras)
+    assert {what: error for what, error in found.items() if error > bound} == {}
 
 
 @pytest.mark.parametrize("section", PROVED)
