@@ -35,9 +35,9 @@ def edited(*changes: tuple[str, str], dialect: str = "tf_keras") -> Migration:
         ((ADDED, f"{ADDED}\nprint(K.int_shape(kl))"), "vae.add_loss", "read elsewhere"),
         (("K.exp(z_log_var)\n", "K.digamma(z_log_var)\n"), "kl = 1", "digamma is not migrated"),
         (
-            ("K.random_normal", "K.random_bernoulli"),
+            ("K.random_normal", "K.random_poisson"),
             "    noise",
-            "random_bernoulli is not migrated",
+            "random_poisson is not migrated",
         ),
     ],
 )
