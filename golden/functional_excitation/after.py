@@ -122,7 +122,7 @@ def make_loader(*arrays, batch_size=32, shuffle=False):
 model = Build()
 split = int(len(x) * (1 - 1 / 3))
 trainer = L.Trainer(
-    max_epochs=3,
+    max_epochs=5,
     logger=False,
     enable_checkpointing=False,
     enable_model_summary=False,

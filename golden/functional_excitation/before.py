@@ -43,4 +43,4 @@ def build(widths=(8, 16, 16)):
 
 model = build()
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-model.fit(x, y, batch_size=32, epochs=3, validation_split=1 / 3)
+model.fit(x, y, batch_size=32, epochs=5, validation_split=1 / 3)

@@ -114,7 +114,7 @@ def make_loader(*arrays, batch_size=32, shuffle=False):
 
 model = Build()
 trainer = L.Trainer(
-    max_epochs=2,
+    max_epochs=3,
     logger=False,
     enable_checkpointing=False,
     enable_model_summary=False,

@@ -47,4 +47,4 @@ def build(depth=2, heads=2, width=8, rate=0.1):
 
 model = build()
 model.compile("adam", "mse")
-model.fit(x_train, y_train, batch_size=16, epochs=2)
+model.fit(x_train, y_train, batch_size=16, epochs=3)
