@@ -59,5 +59,5 @@ def test_the_row_of_the_guide_is_all_it_takes(
     keras = keras_values(cases, tmp_path)
     found = {case.name: max(errors(case, keras).values()) for case in cases}
     migrated.cache_clear()
-    assert len(found) == 4
+    assert len(found) == 6
     assert {name: error for name, error in found.items() if not error <= 1e-5} == {}

@@ -118,6 +118,12 @@ def test_every_row_has_samples(section):
     assert [name for name in TABLE.section(section) if f"{section}/{name}" not in proved] == []
 
 
+def test_a_layer_with_arguments_has_three_samples():
+    rows = TABLE.section("layers").values()
+    few = [row.name for row in rows if row.params and 0 < len(row.get("samples", ())) < 3]
+    assert few == []
+
+
 def test_merge_layers_are_the_rows_without_samples():
     """Only layers of several inputs have their samples in code."""
     rows = TABLE.section("layers").values()
