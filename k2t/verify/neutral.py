@@ -22,6 +22,7 @@ NUMBERLESS = {
     "K2T707": "event files; nothing of it is trained on",
     "K2T708": "what never acts changes nothing",
     "K2T709": "a column of a file",
+    "K2T723": "which batches a validation takes; where others, the verdict says so",
     "K2T724": "one device on both sides",
     "K2T726": "a state for runs that are interrupted",
     "K2T801": "a file that the script has written itself is read alike; one of Keras is not read",
