@@ -90,11 +90,28 @@ def test_what_has_an_answer(line, wanted):
         "tf.keras.backend.set_floatx('float64')",
         "for gpu in tf.config.list_physical_devices('GPU'):\n    np.save(gpu.name, np.zeros(3))\n"
         "    tf.config.experimental.set_memory_growth(gpu, True)\n    tf.nothing()",
+        "tf.compat.v1.Session().run(train)",
+        "physical = tf.config.list_physical_devices(np.random.rand())",
+        "config = tf.compat.v1.ConfigProto()\nconfig.gpu_options.share = np.random.rand()\n"
+        "tf.compat.v1.keras.backend.set_session(tf.compat.v1.Session(config=config))",
     ],
 )
 def test_what_is_refused(line):
     _, errors = migrated(line + "\n")
     assert set(errors) == {"K2T900"}
+
+
+def test_what_else_a_block_computes_stays():
+    block = (
+        "gpus = tf.config.list_physical_devices('GPU')\nif gpus:\n    print({})\n"
+        "    tf.config.experimental.set_memory_growth(gpus[0], True)\n"
+    )
+    text, errors = migrated(block.format("'seed', np.random.seed(3)"))
+    assert errors == []
+    assert "    print('seed', np.random.seed(3))" in text.replace('"', "'")
+    assert "gpus" not in migrated(block.format("'{} of {}'.format(gpus[0].name, str(gpus))"))[0]
+    text, _ = migrated("os.environ['TF_CPP_MIN_LOG_LEVEL'] = str(np.random.randint(3))\n")
+    assert "np.random.randint(3)" in text
 
 
 def test_a_loop_that_does_more_stays():

@@ -59,6 +59,10 @@ def test_single_precision_says_nothing():
         + MODEL + USED,
         "keras.mixed_precision.set_global_policy('mixed_float16')\n" + MODEL
         + "model.train_on_batch(x, x[:, :1])\n",
+        "p = keras.mixed_precision.Policy('mixed_float16')\n"
+        "keras.mixed_precision.set_global_policy(p)\ndtype = p.compute_dtype\n" + MODEL + USED,
+        "p = keras.mixed_precision.Policy('mixed_float16')\n"
+        "keras.mixed_precision.set_global_policy(p)\nprint(p, np.random.rand())\n" + MODEL + USED,
     ],
 )  # fmt: skip
 def test_what_is_refused(text):

@@ -19,7 +19,6 @@ CONFIGURES = (
     "tensorflow.config.",
     "tensorflow.get_logger",
     "tensorflow.logging.set_verbosity",
-    "tensorflow.compat.v1.logging.set_verbosity",
     "tensorflow.autograph.set_verbosity",
     "tensorflow.debugging.set_log_device_placement",
     "tensorflow.debugging.disable_traceback_filtering",
@@ -39,6 +38,10 @@ CONFIGURES = (
 )
 """Names whose calls configure TensorFlow and compute nothing."""
 
+CHAINS = ("tensorflow.config.", "tensorflow.get_logger")
+"""Of these what methods of a result do is configuration too; a session's compute."""
+
+LOOKS = {"len", "str", "int", "float", "bool", "repr", "type", "list"}
 NOT = ("tensorflow.config.experimental_connect_to_cluster", "tensorflow.config.LogicalDeviceConfig")
 DEVICES = ("list_physical_devices", "list_logical_devices", "get_visible_devices")
 ASKED = {"tensorflow.test.is_gpu_available", "tensorflow.test.is_built_with_cuda"}
@@ -112,11 +115,13 @@ class Configuring:
 
     def configures(self, node: ast.AST) -> bool:
         """Whether an expression is a call that configures, or a chain of calls from one."""
+        known: tuple[str, ...] = CONFIGURES
         while isinstance(node, ast.Call):
             path = self.path(node.func)
             if path is not None:
-                return path.startswith(CONFIGURES) and not path.startswith(NOT)
+                return path.startswith(known) and not path.startswith(NOT)
             node = node.func.value if isinstance(node.func, ast.Attribute) else node.func
+            known = CHAINS
         return False
 
     def held(self, node: ast.AST) -> bool:
@@ -133,16 +138,17 @@ class Configuring:
             ):
                 return DEFAULTS[self.path(func) or ""] == said
             case ast.Expr(value=ast.Call() as call):
-                given = [*call.args, *(k.value for k in call.keywords)]
-                return self.configures(call) and not any(map(self.other, given))
+                return self.configures(call) and self.pure(call)
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                return name in self.names and self.configures(value)
+                return name in self.names and self.configures(value) and self.pure(value)
             case ast.Assign(
-                targets=[ast.Subscript(value=owner, slice=ast.Constant(value=str(key)))]
+                targets=[ast.Subscript(value=owner, slice=ast.Constant(value=str(key)))],
+                value=value,
             ):
-                return ast.unparse(owner) == "os.environ" and key.startswith(VARIABLES)
-            case ast.Assign(targets=[ast.Attribute() as target]):
-                return self.held(target)
+                ours = ast.unparse(owner) == "os.environ" and key.startswith(VARIABLES)
+                return ours and self.pure(value)
+            case ast.Assign(targets=[ast.Attribute() as target], value=value):
+                return self.held(target) and self.pure(value)
             case ast.If(test=test, body=body, orelse=orelse):
                 return self.pure(test) and self.block([*body, *orelse])
             case ast.For(iter=source, body=body, orelse=[]):
@@ -158,24 +164,25 @@ class Configuring:
 
     def says(self, stmt: ast.stmt) -> bool:
         match stmt:
-            case ast.Expr(value=ast.Call(func=ast.Name(id="print"))) | ast.Pass():
-                return True
-            case ast.Raise() | ast.Expr(value=ast.Constant()):
+            case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=args, keywords=more)):
+                return all(map(self.pure, [*args, *(k.value for k in more)]))
+            case ast.Pass() | ast.Raise() | ast.Expr(value=ast.Constant()):
                 return True
         return False
 
     def pure(self, node: ast.expr) -> bool:
-        """Whether a condition does nothing but look."""
-        inner = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
-        return all(
-            self.configures(n) or (isinstance(n.func, ast.Name) and n.func.id == "len")
-            for n in inner
-        )
+        """Whether an expression does nothing but look and configure."""
+        calls = (n for n in ast.walk(node) if isinstance(n, ast.Call))
+        return all(self.configures(n) or self.looks(n.func) for n in calls)
 
-    def other(self, node: ast.expr) -> bool:
-        """Whether an argument does something of its own."""
-        calls = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
-        return any(not self.configures(n) for n in calls)
+    def looks(self, func: ast.expr) -> bool:
+        """Whether a function only reads what it is given: ``len``, ``"{}".format``."""
+        match func:
+            case ast.Name(id=name):
+                return name in LOOKS
+            case ast.Attribute(value=ast.Constant(value=str())):
+                return True
+        return self.path(func) in ASKED
 
     def kept_to_themselves(self) -> frozenset[str]:
         """The variables that are bound to configuration and read by it alone."""

@@ -25,7 +25,10 @@ Path = Callable[[ast.AST], str | None]
 
 
 def policies(tree: ast.Module, path: Path) -> Iterator[tuple[list[ast.stmt], str | None]]:
-    """Each policy that is set: the statements about it, and its name (None: not known)."""
+    """Each policy that is set: the statements about it, and its name (None: not known).
+
+    One in a variable that more than these read is left to the errors about its calls.
+    """
     all_ = list(statements(tree.body))
     made: dict[str, tuple[ast.stmt, str | None]] = {}
     for stmt in all_:
@@ -43,8 +46,10 @@ def policies(tree: ast.Module, path: Path) -> Iterator[tuple[list[ast.stmt], str
                     yield [stmt], named(given)
                     continue
                 assert isinstance(given, ast.Name)
-                about = [s for s in all_ if says(s, given.id)]
-                yield [known[0], stmt, *about], known[1]
+                about = [known[0], *(s for s in all_ if says(s, given.id)), stmt]
+                spent = {id(n) for s in about for n in ast.walk(s)}
+                if not any(is_name(n, given.id) and id(n) not in spent for n in ast.walk(tree)):
+                    yield about, known[1]
 
 
 def named(node: ast.expr) -> str | None:
@@ -52,8 +57,13 @@ def named(node: ast.expr) -> str | None:
 
 
 def says(stmt: ast.stmt, name: str) -> bool:
-    """Whether a statement prints a policy."""
+    """Whether a statement prints a policy, and else only words."""
     match stmt:
         case ast.Expr(value=ast.Call(func=ast.Name(id="print"))):
-            return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(stmt))
+            read = [n.id for n in ast.walk(stmt) if isinstance(n, ast.Name)]
+            return name in read and set(read) <= {"print", "str", name}
     return False
+
+
+def is_name(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
