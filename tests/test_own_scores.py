@@ -94,6 +94,40 @@ def test_carried(changed):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "base", "made", "name"),
+    [
+        ("", "", "MyAUC()", "my_auc"),
+        ('name="x"', "", "MyAUC()", "my_auc"),
+        ("name=None", "name=name", "MyAUC()", "my_auc"),
+        ('*, name="kwname"', "name=name", "MyAUC()", "kwname"),
+        ('label="lab"', "name=label", "MyAUC()", "lab"),
+        ('label="lab"', "name=label", "MyAUC('other')", "other"),
+        ('label="lab"', "None, label", "MyAUC()", "lab"),
+        ("**kwargs", "**kwargs", "MyAUC(name='given')", "given"),
+        ("**kwargs", "name='own', **kwargs", "MyAUC()", "own"),
+    ],
+)
+def test_the_name_in_the_logs_is_keras(arguments, base, made, name):
+    head = 'self, name="count", **kwargs):\n        super().__init__(name=name)'
+    script = SCRIPT.format(**USUAL | {"metric": made})
+    assert head in script
+    given = ", ".join(filter(None, ["self", arguments]))
+    script = script.replace(head, f"{given}):\n        super().__init__({base})")
+    done = migrate(script.replace("class Count", "class MyAUC").encode(), "train.py")
+    assert not done.findings
+    assert f'"{name}": ' in done.text
+
+
+def test_a_name_that_is_not_known_is_refused():
+    script = SCRIPT.format(**USUAL).replace(
+        "super().__init__(name=name)", "super().__init__(name=f())"
+    )
+    assert any(
+        "its name in the logs" in f.message for f in migrate(script.encode(), "t.py").findings
+    )
+
+
+@pytest.mark.parametrize(
     ("changed", "reason"),
     [
         ({"start": 'initializer="ones"'}, "add_weight of a metric like this"),

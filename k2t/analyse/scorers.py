@@ -45,7 +45,7 @@ INNER = ("update_state", "result", "reset_state", "reset_states")
 """Methods of a metric of Keras's that one of the script's holds."""
 COUNTED = ("at_threshold", "auc", "count")
 EVENTS = ("metric_state", "assigned", "inner_metric", "inner_update", "inner_result")
-WORDS = {"keras3": ["shape", "initializer", "dtype", "name"]}
+WORDS = ["shape", "initializer", "dtype", "name"]
 OLD_WORDS = ["name", "shape", "aggregation", "synchronization", "initializer", "dtype"]
 
 
@@ -93,7 +93,7 @@ def make(interp: Interpreter, cls: Class, node: ast.Call, frame: Frame) -> Insta
 
 def state(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
     """``self.total = self.add_weight(name="total", initializer="zeros")``."""
-    words = WORDS.get(interp.dialect, OLD_WORDS)
+    words = WORDS if interp.dialect == "keras3" else OLD_WORDS
     args = arguments.given(interp, node, frame, words, {})
     shape = args.get("shape", Arg(Tuple(()))).value
     start = args.get("initializer", Arg(NONE)).value
@@ -214,7 +214,12 @@ def followed(interp: Interpreter, value: Instance, model: ModelState, frame: Fra
     if isinstance(result, Tensor):
         made = interp.graph[result.node]
         rank = len(made.shape) if made.shape is not None else None
-    return Scored(name_of(interp, cls, value, node), None, interp.span(node), rank, problem)
+    log: str | None = snake(cls.name, interp.dialect)
+    if value.keras_base == METRIC:
+        log = logged(interp, cls, value, node)
+    if log is None:
+        problem = problem or "its name in the logs is not known"
+    return Scored(log or cls.name, None, interp.span(node), rank, problem)
 
 
 def problem_of(
@@ -287,24 +292,36 @@ def base_calls(cls: ast.ClassDef) -> Iterator[ast.Call]:
             yield call
 
 
-def name_of(interp: Interpreter, cls: ast.ClassDef, value: Instance, node: ast.Call) -> str:
-    """The name of a metric in the logs: what it is made with, or what its class says."""
-    found = calls.method_of(interp, value.cls, "__init__")
-    spec = found[0].args if found is not None else None
-    names = [a.arg for a in spec.args] if spec is not None else []
-    defaults: dict[str, ast.expr] = {}
-    if spec is not None:
-        defaults = dict(zip(reversed(names), reversed(spec.defaults), strict=False))
-    given = dict(zip(names[1:], node.args, strict=False))
-    given |= {str(k.arg): k.value for k in node.keywords}
-    said = given.get("name", defaults.get("name"))
-    for call in base_calls(cls):
-        inner = {k.arg: k.value for k in call.keywords}.get("name", next(iter(call.args), None))
-        if inner is not None and not isinstance(inner, ast.Name):
-            said = inner
-    if isinstance(said, ast.Constant) and isinstance(said.value, str):
-        return said.value
-    return "".join("_" + c.lower() if c.isupper() else c for c in cls.name).lstrip("_")
+def logged(interp: Interpreter, cls: ast.ClassDef, value: Instance, node: ast.Call) -> str | None:
+    """The name of a metric in the logs: what Keras's class is told, or its own; None: not known."""
+    own, told = calls.method_of(interp, value.cls, "__init__"), node
+    frame, rest = interp.constructors[value.id][2], None
+    if own is not None:
+        told = next(base_calls(cls), ast.Call(node.func, [], []))
+        inside = [f for f in interp.frames.values() if f.scope is own[0]]
+        made = [f for f in inside if value in f.names.values()]
+        if not made:
+            return None
+        frame = made[0]
+        if "name" not in frame.names:  # it is in **kwargs
+            rest = next((k.value for k in node.keywords if k.arg == "name"), None)
+    place = ["dtype", "name"] if interp.dialect == "keras3" else ["name", "dtype"]
+    given = dict(zip(place, told.args, strict=False))
+    given |= {str(k.arg): k.value for k in told.keywords}
+    said = given.get("name", rest if "None" in given else None)
+    match calls.quiet(interp, said, frame) if said is not None else NONE:
+        case Const(value=str(name)):
+            return name
+        case Const(value=None):
+            return snake(cls.name, interp.dialect)
+    return None
+
+
+def snake(name: str, dialect: str) -> str:
+    """The name Keras gives to what is of a class: MyAUC -> my_auc."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    name = re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+    return f"private{name}" if name.startswith("_") and dialect != "keras3" else name
 
 
 def class_spans(interp: Interpreter, cls: ast.ClassDef, base: str) -> dict[str, Any]:
