@@ -145,6 +145,32 @@ def test_refused(changed, reason):
     assert any(reason in message for message in migrated(**changed)[1])
 
 
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        ("print(Off(3.0)(y, 1 - y))", ["a call of Off by the script"]),
+        ("off = Off(3.0); print(off(y, 1 - y))", ["a call of Off by the script"]),
+        ("print([off(y, y) for off in [Off(), Off(3.0)]])", ["a call of Off by the script"]),
+        ("print(Off().call(y, y))", ["a call of Off.call by the script"]),
+        ('off = Off(reduction="sum")', ["reduction= of Off"]),
+        (
+            'off = Off(reduction="sum"); print(off(y, y))',
+            ["reduction= of Off", "a call of Off by the script"],
+        ),
+        ("count = Count(); print(count(y, y))", ["a call of Count by the script"]),
+        ("Count().update_state(y, y)", ["a call of Count.update_state by the script"]),
+        ("print(Count().result())", ["a call of Count.result by the script"]),
+    ],
+)
+def test_the_script_does_not_call_them_itself(line, refused):
+    """Keras takes the mean of what a loss gives, or their sum; a module gives all of it."""
+    head, model, tail = SCRIPT.format(**USUAL).partition("model = ")
+    done = migrate(f"{head}{line}\n{model}{tail}".encode(), "train.py")
+    said = [f"K2T900 {what} is not migrated" for what in refused]
+    assert [f"{f.code} {f.message}" for f in done.findings] == said
+    assert {done.source.line_of(f.span.start) for f in done.findings} == {head.count("\n") + 1}
+
+
 def test_keras_3_hands_them_flat_targets():
     text, found = migrated(y='np.zeros(64, "float32")', units="1")
     assert {message[:6] for message in found} == {"K2T506"}

@@ -177,7 +177,7 @@ class Keras:
                     model = wrapped.model_of(self.interp, callee).id
                     return self.call_model(model, node, frame)
                 return graph.apply(self.interp, callee, node, frame)
-            case Class() | Bound() if scorers.owns(self.interp, callee):
+            case Class() | Bound() | Instance() if scorers.owns(self.interp, callee):
                 return scorers.call(self.interp, callee, node, frame)
             case Class():
                 return custom.make(self.interp, callee, node, frame)

@@ -43,6 +43,8 @@ GONE = ("get_config", "from_config", "reset_state", "reset_states")
 """Methods that torch has no use for: a metric's states go back to where they started."""
 INNER = ("update_state", "result", "reset_state", "reset_states")
 """Methods of a metric of Keras's that one of the script's holds."""
+MEANT = {LOSS: ("call",), METRIC: ("update_state", "result", "reset_state", "reset_states")}
+"""What Keras alone calls: by the script itself, around it come a mean over the batch and more."""
 COUNTED = ("at_threshold", "auc", "count")
 EVENTS = ("metric_state", "assigned", "inner_metric", "inner_update", "inner_result")
 WORDS = ["shape", "initializer", "dtype", "name"]
@@ -54,6 +56,12 @@ def owns(interp: Interpreter, callee: Value) -> bool:
     match callee:
         case Class(index=index):
             return interp.keras.base_of(index) in BASES
+        case Instance(keras_base=base):
+            return base in BASES
+        case Bound(receiver=Instance(keras_base=base), name=name) if name in MEANT.get(
+            str(base), ()
+        ):
+            return True
         case Bound(receiver=Instance(keras_base=base) as made, name=name):
             return base == METRIC and name in STATES and not calls.defines(interp, made, name)
         case Bound(receiver=Tensor(), name=name):
@@ -77,7 +85,24 @@ def call(interp: Interpreter, callee: Value, node: ast.Call, frame: Frame) -> Va
             return assigned(interp, owner, name, node, frame)
         case Bound(receiver=Obj() as held, name=name):
             return of_inner(interp, held, name, node, frame)
+        case Instance() as made:
+            return by_hand(interp, made, "", node, frame)
+        case Bound(receiver=Instance() as made, name=name) if name not in STATES:
+            return by_hand(interp, made, f".{name}", node, frame)
     return state(interp, node, frame)
+
+
+def by_hand(interp: Interpreter, made: Instance, name: str, node: ast.Call, frame: Frame) -> Value:
+    """``loss(y, p)``: Keras takes the mean of what ``call`` gives, which compile alone carries."""
+    arguments.evaluated(interp, node, frame)
+    what = f"a call of {class_name(interp, made)}{name} by the script"
+    return interp.unsupported(what, node, frame)
+
+
+def class_name(interp: Interpreter, made: Instance) -> str:
+    cls, _ = interp.definitions[made.cls]
+    assert isinstance(cls, ast.ClassDef)
+    return cls.name
 
 
 def make(interp: Interpreter, cls: Class, node: ast.Call, frame: Frame) -> Instance:
@@ -88,6 +113,9 @@ def make(interp: Interpreter, cls: Class, node: ast.Call, frame: Frame) -> Insta
         interp.attributes[made.id] = {"dtype": Sym(Expr("self.dtype"), "dtype")}
     calls.call_method(interp, made, "__init__", values, keywords)
     interp.constructors[made.id] = (node, interp.stmt, frame)
+    if "reduction" in keywords and "reduction" not in custom.parameters_of(interp, cls.index):
+        what = f"reduction= of {class_name(interp, made)}"
+        interp.unsupported(what, node, frame)  # wherever it is called, known or not
     return made
 
 
