@@ -83,8 +83,6 @@ for dim, shape in [(1, (6, 5)), (1, (4, 7, 5)), (2, (3, 4, 6, 5)), (3, (2, 3, 4,
 
 record("PReLU:2", layers.PReLU(), (4, 5))
 record("PReLU:4", layers.PReLU(), (2, 3, 4, 5))
-mean_mask = np.array([[1, 1, 0, 1, 0], [1, 0, 0, 0, 0]], bool)
-record("mask_mean:", layers.GlobalAveragePooling1D(), (2, 5, 3), mask=mean_mask)
 record("hard_sigmoid:", layers.Activation(hard_sigmoid_2), (50, 40))
 record("bilinear:", layers.UpSampling2D((2, 3), interpolation="bilinear"), (2, 5, 4, 3))
 record("nearest:", layers.UpSampling2D((2, 3)), (2, 5, 4, 3))

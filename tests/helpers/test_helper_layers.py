@@ -141,10 +141,7 @@ def test_prelu(keras, name):
     compare(saved, layer)
 
 
-def test_functions(keras):
-    saved = case(keras, "mask_mean:")
-    mask = torch.tensor(saved["mask"])
-    compare(saved, lambda x: layers.mask_mean(x, mask))
+def test_hard_sigmoid(keras):
     compare(case(keras, "hard_sigmoid:"), layers.hard_sigmoid)
 
 

@@ -108,12 +108,6 @@ class BatchNorm3d(nn.BatchNorm3d):
         return y
 
 
-def mask_mean(x, mask):
-    """GlobalAveragePooling1D under a mask: x (batch, time, features), mask (batch, time)."""
-    weights = mask.unsqueeze(2).to(x.dtype)
-    return (x * weights).sum(1) / weights.sum(1)
-
-
 def hard_sigmoid(x):
     """The hard sigmoid of Keras 2, flat beyond -2.5 and 2.5 (Keras 3's is F.hardsigmoid)."""
     return (0.2 * x + 0.5).clamp(0, 1)
