@@ -57,8 +57,9 @@ def test_numbers_are_drawn_from_what_keras_draws_them(expression, mean, deviatio
     numbers = drawn(expression)
     assert numbers.shape == (100, 200)
     assert len(np.unique(numbers, axis=0)) == 100  # each sample has its own
-    assert numbers.mean() == pytest.approx(mean, abs=0.02 * max(deviation, 1))
-    assert numbers.std() == pytest.approx(deviation, abs=0.02 * max(deviation, 1))
+    # of 20,000 draws the standard errors are 0.007 and (of normal ones) 0.005 deviations
+    assert numbers.mean() == pytest.approx(mean, abs=0.03 * deviation)
+    assert numbers.std() == pytest.approx(deviation, abs=0.02 * deviation)
     assert low <= numbers.min()
     assert numbers.max() <= high
 
