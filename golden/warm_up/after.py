@@ -19,7 +19,6 @@ y = (x[:, :4].sum(axis=1) > x[:, 4]).astype("float32")
 
 class CustomSchedule:
     def __init__(self, d_model, warmup_steps=4000):
-        super().__init__()
 
         self.d_model = d_model
         self.d_model = torch.tensor(float(self.d_model))

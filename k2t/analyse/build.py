@@ -288,7 +288,7 @@ class Assembly:
         if event.kind == "generator_fit":
             data["whole"] = self.layout.with_comments(stmt)
         if event.kind == "class" and isinstance(node, ast.ClassDef):
-            data |= sequence_class(self.interp, node)
+            data |= sequence_class(self.interp, node, event["own"])
             if event["base"] in scorers.BASES:
                 data |= scorers.class_spans(self.interp, node, event["base"])
             if event["base"] == hooks.BASE:

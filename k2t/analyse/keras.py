@@ -131,8 +131,10 @@ class Keras:
         for decorator in stmt.decorator_list:
             interp.eval(decorator, frame)
         base = above = None
+        own: list[ast.expr] = []
         for node in stmt.bases:
             value = interp.eval(node, frame)
+            own += [node] if isinstance(value, Class) else []
             if isinstance(value, Ref):
                 base = value.path
             elif isinstance(value, Class) and self.bases.get(value.index):
@@ -146,7 +148,7 @@ class Keras:
         if base in (*custom.BASES, *handed.BASES, *scorers.BASES):
             del interp.events[events:]  # what registers it for files of Keras's goes with them
         if base is not None and base not in custom.BASES:
-            interp.event("class", stmt, frame, base=base, index=index)
+            interp.event("class", stmt, frame, base=base, index=index, own=own)
         body = Frame(interp.fresh(), stmt, frame)
         interp.frames[body.id] = body
         for item in stmt.body:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import Any
 
 from k2t.analyse import calls
@@ -11,12 +12,17 @@ from k2t.ir.source import Span
 from k2t.ir.values import Array, Instance, Sym, Value
 
 
-def sequence_class(interp: Interpreter, node: ast.ClassDef) -> dict[str, Any]:
+def sequence_class(
+    interp: Interpreter, node: ast.ClassDef, own: Sequence[ast.expr]
+) -> dict[str, Any]:
     """Spans of the base, of ``**kwargs``, of the call of ``super().__init__``, and what
-    ``__getitem__`` returns: for each element its span and, where known, its dtype."""
+    ``__getitem__`` returns: for each element its span and, where known, its dtype.
+
+    Bases that are the script's ``own`` classes stay, and what they are told.
+    """
     spans = interp.spans
     data: dict[str, Any] = {
-        "bases": tuple(spans.of(b) for b in node.bases),
+        "bases": tuple(spans.of(b) for b in node.bases if b not in own),
         "name": node.name,
         "kwargs": None,
         "super": None,
@@ -27,7 +33,7 @@ def sequence_class(interp: Interpreter, node: ast.ClassDef) -> dict[str, Any]:
     for item in node.body:
         if not isinstance(item, ast.FunctionDef):
             continue
-        if item.name == "__init__":
+        if item.name == "__init__" and not own:
             data["kwargs"] = keyword_span(interp, item)
             data["super"] = super_call(interp, item)
         if item.name == "__getitem__":

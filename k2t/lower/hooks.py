@@ -198,4 +198,6 @@ def plain_class(edits: Edits, use: Use) -> None:
         whole = Span(base.start - 1, base.end + 1)
         alone = text[whole.start] == "(" and text[whole.end - 1] == ")"
         edits.edits.append(Edit(whole, ("",)) if alone else Edit(base, ("object",)))
+    if use.data["super"] is not None:
+        edits.removed.append(use.data["super"])  # nothing is above it any more
     edits.removed += [Span(d.start - 1, d.end) for d in use.data["decorators"]]
