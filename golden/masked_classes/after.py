@@ -111,7 +111,7 @@ def init_weights(module):
                 nn.init.orthogonal_(p)
             elif "bias_ih" in name:
                 nn.init.zeros_(p)
-                nn.init.ones_(p[module.hidden_size : 2 * module.hidden_size])
+                nn.init.ones_(p.chunk(4)[1])
             else:
                 nn.init.zeros_(p).requires_grad_(False)  # Keras has one bias per gate
     elif isinstance(module, nn.Linear):

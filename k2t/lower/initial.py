@@ -131,9 +131,7 @@ def recurrent_start(ctx: Context, op: Op, layer: Obj) -> Start:
         return Start(tuple(lines), (*words, "zero biases"))
     lines += ['    elif "bias_ih" in name:', "        " + bias.replace("{p}", "p")]
     if forget:
-        gate = "p[{m}.hidden_size : 2 * {m}.hidden_size]"
-        gate = "p.chunk(4)[1]" if WRAPPER.match(op.module or "") else gate
-        lines.append(f"        nn.init.ones_({gate})")
+        lines.append("        nn.init.ones_(p.chunk(4)[1])")
         words.append("forget gates at one")
     if spelling(layer) == "CuDNNLSTM":
         return Start(

@@ -85,7 +85,7 @@ def adjust_contrast(images, factor):
 def per_image_standardization(images):
     """Each image (..., h, w, c) with a mean of 0 and a deviation of 1."""
     axes = (-3, -2, -1)
-    least = images[..., :, :, :].flatten(-3).shape[-1] ** -0.5  # of images of one colour
+    least = images.shape[-3:].numel() ** -0.5  # of images of one colour
     deviation = images.std(axes, correction=0, keepdim=True).clamp(min=least)
     return (images - images.mean(axes, keepdim=True)) / deviation
 
