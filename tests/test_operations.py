@@ -168,6 +168,35 @@ def test_a_shape_as_numbers_of_the_script():
     assert not [f for f in done.findings if f.severity is Severity.ERROR]
 
 
+@pytest.mark.parametrize(
+    ("lines", "layer"),
+    [
+        ("_, z = tf.split(x, [2, -1], axis=1)", "nn.Linear(6, 3)"),
+        ("z = ops.diff(x, n=1)", "nn.Linear(7, 3)"),
+        ("n = int(input())\nz = ops.diff(x, n=n)", "nn.LazyLinear(3)"),
+        ("z = tf.gather(x, [1], axis=1, batch_dims=int(input()))", None),
+    ],
+)
+def test_a_width_is_known_or_left_open(lines, layer):
+    done = migrated(f"{lines}\ny = layers.Dense(3)(z)")
+    errors = [f.message for f in done.findings if f.severity is Severity.ERROR]
+    assert (layer is None) == any("batch_dims is not known" in e for e in errors)
+    assert layer is None or layer in done.text
+
+
+@pytest.mark.parametrize(
+    ("cast", "number"),
+    [
+        ("tf.cast(7 / 2, 'int32')", "3"),
+        ("tf.cast(9 / 2, tf.int64)", "4"),
+        ("tf.cast(tf.cast(7 / 2, tf.int32), tf.float32)", "3"),
+        ("tf.cast(7 / 2, tf.float32)", "3.5"),
+    ],
+)
+def test_a_number_that_is_cast(cast, number):
+    assert forward(f"y = x + {cast}") == [f"return x + {number}"]
+
+
 def test_a_shape_that_changes_is_refused():
     lines = "y = x\nfor n in (4, 2):\n    y = layers.Dense(n)(y)\n    print(K.int_shape(y))"
     errors = [f for f in migrated(lines).findings if f.severity is Severity.ERROR]

@@ -16,6 +16,7 @@ from k2t.ir.values import (
     Const,
     Dim,
     Module,
+    Ref,
     Shape,
     Sym,
     Tuple,
@@ -342,10 +343,10 @@ def permuted(shape: Shape, axes: tuple[Value, ...]) -> Shape | None:
 
 
 def dtype_of(value: Value) -> str | None:
-    """The name of a dtype given as a string, a Python type or a numpy type."""
+    """The name of a dtype given as a string, a Python type, a numpy type or one of TensorFlow's."""
     if isinstance(value, Const) and isinstance(value.value, str):
         return {"float": "float64", "int": "int64", "f4": "float32"}.get(value.value, value.value)
-    if isinstance(value, Module):
+    if isinstance(value, Module | Ref):
         name = value.path.rsplit(".", 1)[-1].rstrip("_")
         return SCALARS.get(name, name) if name in (*ORDER, *SCALARS) else None
     return None

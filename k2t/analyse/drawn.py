@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k2t.analyse import custom, graph, operations, scored
+from k2t.analyse import arrays, custom, graph, operations, scored
 from k2t.analyse.state import Frame
 from k2t.analyse.tensor_shapes import BATCH
 from k2t.ir.values import (
@@ -186,8 +186,17 @@ def of_numbers(
         return interp.unsupported(what, node, frame)
     operations.noted(interp, row, args, node, frame)
     number = as_number(operands[0])
-    compute = {"cast": lambda x: x, "sqrt": lambda x: x**0.5}.get(row.name)
-    return Const(compute(number)) if compute is not None and number is not None else Sym()
+    if number is None or row.name not in ("cast", "sqrt"):
+        return Sym()
+    return Const(number**0.5) if row.name == "sqrt" else converted(number, args["dtype"].value)
+
+
+def converted(number: float, dtype: Value) -> Value:
+    """A number in another type."""
+    kind = arrays.dtype_of(dtype) or ""
+    if kind.startswith("int"):
+        return Const(int(number))
+    return Const(number) if kind in arrays.FLOATS else Sym()
 
 
 def as_number(value: Value) -> float | None:

@@ -24,7 +24,8 @@ def grown(size: Dim, by: int | None) -> Dim:
 def diff(given: Given) -> Shape:
     (place,) = axes_of(given.args["axis"], len(given.first))
     times = as_int(given.args["n"])
-    return with_axis(given.first, Const(place), grown(given.first[place], -(times or 0)))
+    by = None if times is None else -times
+    return with_axis(given.first, Const(place), grown(given.first[place], by))
 
 
 def moveaxis(given: Given) -> Shape:
@@ -91,7 +92,9 @@ def pad_inside(given: Given) -> Shape:
 
 
 def gather(given: Given) -> Shape:
-    shared = as_int(given.args.get("batch_dims", Const(0))) or 0
+    shared = as_int(given.args.get("batch_dims", Const(0)))
+    if shared is None:
+        raise Unclear("batch_dims is not known")
     axis = given.args["axis"]
     (place,) = axes_of(Const(shared) if axis == NONE else axis, len(given.first))
     indices = given.shapes[1] if len(given.shapes) > 1 else listed(given.args["indices"])

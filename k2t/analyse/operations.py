@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from k2t.analyse import arguments, drawn, graph, handed, scorers
 from k2t.analyse.operation_shapes import RULES
-from k2t.analyse.several_shapes import SEVERAL
+from k2t.analyse.several_shapes import SEVERAL, measured
 from k2t.analyse.state import Frame
 from k2t.analyse.tensor_shapes import BATCH, Given, Unclear, of_any_rank, slice_of
 from k2t.ir.source import Span
@@ -180,8 +180,11 @@ def taken_apart(
     made = [interp.graph[t.node] for t in tensors]
     whole = any(m.whole for m in made)
     known = [graph.full_shape(m) for m in made]
-    values = {name: arg.value for name, arg in args.items()}
     try:
+        if row.name == "split":
+            sizes = measured(args["num_or_size_splits"].value, args["axis"].value, known[0])
+            args = {**args, "num_or_size_splits": Arg(sizes)}
+        values = {name: arg.value for name, arg in args.items()}
         shapes = SEVERAL[row.data["shape"]](values, known)
         if not whole and any(s is None or s[:1] != (BATCH,) for s in shapes):
             raise Unclear("an operation over the batch")

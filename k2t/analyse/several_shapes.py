@@ -13,6 +13,19 @@ Args = Mapping[str, Value]
 Shapes = Sequence[Shape | None]
 
 
+def measured(parts: Value, axis: Value, shape: Shape | None) -> Value:
+    """The sizes of parts with the one in them that is what is left (-1)."""
+    sizes = [as_int(i) for i in parts.items] if isinstance(parts, Tuple) else []
+    if -1 not in sizes:
+        return parts
+    known = [s for s in sizes if s is not None]
+    (place,) = axes_of(axis, len(shape)) if shape is not None else (0,)
+    whole = None if shape is None else as_int(shape[place])
+    if whole is None or len(known) < len(sizes):
+        raise Unclear("what is left for a part is not known")
+    return Tuple(tuple(Const(whole - 1 - sum(known) if s == -1 else s) for s in known))
+
+
 def split(args: Args, known: Shapes) -> list[Shape | None]:
     """Equal parts by their number, or parts by their sizes."""
     shape, parts = known[0], args["num_or_size_splits"]
