@@ -185,3 +185,12 @@ def test_a_schedule_may_be_asked_for_its_curve():
     assert not done.findings
     assert "curve = rate(torch.arange(100, dtype=torch.float32))" in (done.text or "")
     assert "print(rate(torch.tensor(7)))" in (done.text or "")
+
+
+@pytest.mark.parametrize("dtype", ["'int32'", "tf.int32", "np.int64"])
+def test_a_curve_over_steps_of_another_type_is_refused(dtype):
+    own = "import tensorflow as tf\n" + SCHEDULE.format(body="return self.start / (1 + step)")
+    own += f"rate = Rate(0.1)\ncurve = rate(tf.range(100, dtype={dtype}))\n"
+    text = SCRIPT.format(own=own, given='activation="relu"')
+    done = migrate(text.replace('"sgd"', "keras.optimizers.SGD(rate)").encode(), "train.py")
+    assert any("a schedule called like this" in f.message for f in done.findings)

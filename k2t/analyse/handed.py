@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k2t.analyse import calls, scored
+from k2t.analyse.arrays import dtype_of
 from k2t.analyse.names import SCHEDULE
 from k2t.analyse.state import Event, Frame
 from k2t.ir.program import Handed
@@ -152,8 +153,8 @@ def rate_at(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
     given = node.args[0] if len(node.args) == 1 and not node.keywords else node
     path = interp.eval(given.func, frame) if isinstance(given, ast.Call) else None
     if isinstance(path, Ref) and path.path in RANGES and isinstance(given, ast.Call):
-        types = [interp.eval(k.value, frame) for k in given.keywords if k.arg == "dtype"]
-        if len(given.args) == 1 and len(types) == len(given.keywords):
+        types = {k.arg: dtype_of(interp.eval(k.value, frame)) for k in given.keywords}
+        if len(given.args) == 1 and types in ({}, {"dtype": "float32"}):
             dtype = ", dtype=torch.float32" if types else ""
             way = f"torch.arange({{x}}{dtype})"
             interp.event("asked", given, frame, x=given.args[0], way=way)
