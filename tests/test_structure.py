@@ -312,6 +312,10 @@ LAST = f"{CONV}.permute(0, 2, 3, 1)"
         ("(x > 0).float()", "(x < 0).float()", False),
         ("x.softmax(dim=1)", "x.softmax(dim=2)", False),
         ("-x", "x", False),
+        (f"{LAST}.pow(y)", f"{CONV}.pow(y).permute(0, 2, 3, 1)", False),
+        (f"{LAST}.clamp(min=y)", f"{CONV}.clamp(min=y).permute(0, 2, 3, 1)", False),
+        (f"{LAST}.pow(2)", f"{CONV}.pow(2).permute(0, 2, 3, 1)", True),
+        (f"F.leaky_relu({LAST}, y)", f"F.leaky_relu({CONV}, y).permute(0, 2, 3, 1)", False),
     ],
 )
 def test_replayed_tensors_are_the_same_where_they_are(one: str, two: str, same: bool) -> None:

@@ -12,10 +12,10 @@ from k2t.ir.torch import Raw
 from k2t.ir.values import Arg, Const, Expr, Obj, Shape, Sym
 from k2t.lower import text as t
 from k2t.lower.attention import ATTENTION
-from k2t.lower.brackets import filled
+from k2t.lower.brackets import filled, reads_again
 from k2t.lower.groups import fill, join_notes, to_last
 from k2t.lower.layers import lower
-from k2t.lower.merges import layer_of
+from k2t.lower.merges import fresh, layer_of
 from k2t.lower.naming import RESERVED, kind_stem
 from k2t.lower.ops import Op
 from k2t.lower.wires import NotKept, Wire, converted, own_width, width_after, words
@@ -99,6 +99,10 @@ def layer(unit: Unit, use: Use, comments: tuple[str, ...]) -> tuple[Wire, str]:
             template = op.first if layout == "first" and op.first else op.call
             if reads:
                 template = unit.in_forward(template or "")
+            if reads_again(text, (template or "",)):
+                name = fresh(unit, "value")
+                unit.say(f"{name} = {text}")
+                text = name
             text = filled(template or "{x}", {"x": text})
             if op.call == "{x}.flatten(1)" and to_last(note):
                 note = "flattened in Keras's order"

@@ -9,6 +9,10 @@ from collections.abc import Mapping, Sequence
 TOKEN = re.compile("‹[^›]*›")
 """A module whose name is not settled yet."""
 HOLE = re.compile(r"\{(\w+)\}")
+PLAIN = re.compile(r"-?[\w.]+(\[[^\[\]()]*\])*")
+"""A name, an attribute, an element, a number: nothing that is computed."""
+SURE = ("abs", "float", "int", "len", "list", "max", "min", "range", "round", "sum", "tuple")
+CHANCE = re.compile("rand|dropout|normal|bernoulli|multinomial|poisson")
 BINDING: dict[type[ast.AST], int] = {
     ast.Pow: 8, ast.Mult: 6, ast.Div: 6, ast.MatMult: 6, ast.Add: 5, ast.Sub: 5,
     ast.BitAnd: 4, ast.BitOr: 2,
@@ -43,6 +47,34 @@ def filled(template: str, values: Mapping[str, str]) -> str:
         return bracketed(text)
 
     return HOLE.sub(put, template)
+
+
+def repeated(text: str, operands: Sequence[str]) -> list[str]:
+    """The operands that an expression computes more often than it is given them."""
+    found = []
+    for one in dict.fromkeys(operands):
+        given = sum(other.count(one) for other in operands)
+        if not PLAIN.fullmatch(one) and text.count(one) > given:
+            found.append(one)
+    return found
+
+
+def reads_again(text: str, templates: Sequence[str]) -> bool:
+    """Whether templates have a computed operand ``{x}`` several times."""
+    return not PLAIN.fullmatch(text) and sum(one.count("{x}") for one in templates) > 1
+
+
+def draws_or_learns(text: str) -> bool:
+    """Whether an expression may give something else when it is computed again: a module is called,
+    which may drop or keep statistics, a function of the script, or a draw."""
+    for node in ast.walk(ast.parse(TOKEN.sub("_", text), mode="eval")):
+        if not isinstance(node, ast.Call):
+            continue
+        path = ast.unparse(node.func)
+        own = path.startswith("self.") or (path.isidentifier() and path not in SURE)
+        if own or CHANCE.search(path.rpartition(".")[2]):
+            return True
+    return False
 
 
 def ends_in(text: str, call: str) -> bool:

@@ -189,6 +189,8 @@ KINDS: dict[str, Callable[..., Metric]] = {
 
 
 def inner_auc(ctx: Context, row: Row, args: Mapping[str, Arg]) -> str:
+    if "multi_label" in args and t.flag(args, "multi_label"):
+        raise NotMigrated("K2T502", "AUC(multi_label=True) in a metric of the script's own")
     flat = Output((Const(1),), "sigmoid", "1")
     made = auc(ctx, row, args, "", flat, Loss(FUNCTION, "", "", "float", None, "y_pred"))
     return str(made.object)

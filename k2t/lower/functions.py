@@ -283,47 +283,6 @@ def drop(edits: Edits, use: Use) -> None:
     )
 
 
-def unwrapped(edits: Edits, use: Use) -> None:
-    """``with tf.device(...)``: its body."""
-    edits.edits.append(Edit(use.call, (use.data["kept"],), dedent=True))
-
-
-def strategy(edits: Edits, use: Use) -> None:
-    """``tf.distribute.MirroredStrategy()``: one device, where it changes no number."""
-    edits.removed.append(use.stmt)
-    if use.data["path"].endswith("MirroredStrategy"):
-        why = "one device here; for n of them: Trainer(strategy='ddp', devices=n), and batches of "
-        edits.note("K2T724", Severity.WARNING, f"{why}1/n each", use.call)
-
-
-def replicas(edits: Edits, use: Use) -> None:
-    edits.edits.append(Edit(use.call, ("1",)))
-
-
-def version(edits: Edits, use: Use) -> None:
-    """The version of Keras or TensorFlow that a script prints: Lightning's, torch's.
-
-    Raises:
-        NotMigrated: it does something else with it.
-    """
-    text = edits.program.source.slice(use.stmt)
-    if not text.startswith("print("):
-        raise NotMigrated("K2T900", f"{use.data['path']} is not migrated", use.call)
-    ours = "L.__version__" if use.data["path"].startswith("keras") else "torch.__version__"
-    edits.edits.append(Edit(use.call, (ours,)))
-    edits.note("K2T722", Severity.INFO, f"{use.data['path']}: {ours} now", use.call)
-
-
-def devices(edits: Edits, use: Use) -> None:
-    """The GPUs there are: how many, whether any, or a list of them."""
-    text = {
-        "len": "torch.cuda.device_count()",
-        "any": "torch.cuda.is_available()",
-        "list": '[torch.device("cuda", i) for i in range(torch.cuda.device_count())]',
-    }[use.data["how"]]
-    edits.edits.append(Edit(use.call, (text,)))
-
-
 def constant(edits: Edits, use: Use) -> None:
     if any(u.kind == "operation" and use.call in u.call for u in edits.program.uses):
         return  # it is written with the operation

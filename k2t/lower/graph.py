@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from k2t.ir.finding import NotMigrated
@@ -14,7 +14,7 @@ from k2t.ir.values import Obj, as_int
 from k2t.lower import masking, masks, naming, packing, several, tensors
 from k2t.lower import text as t
 from k2t.lower.attention import ATTENTION
-from k2t.lower.brackets import bracketed, filled
+from k2t.lower.brackets import bracketed, filled, reads_again, repeated
 from k2t.lower.dots import dot
 from k2t.lower.groups import Chain, fill, join_notes, to_last
 from k2t.lower.layers import lower
@@ -123,7 +123,7 @@ class Graph:
         masking.tell(self, node)
         if node.operation is not None:
             with located(node.operation.span):
-                text, layout = tensors.lowered(self.ctx, node, node.operation, self.wires(node))
+                text, layout = self.operation(node, node.operation)
             rank, has_module = None, False
         elif node.layer is None:
             text, layout, rank = self.operator(node)
@@ -195,8 +195,9 @@ class Graph:
                         layout = op.out or layout
                         rank = rank - op.folds if rank is not None else None
                         continue
-                values = {"x": text, "m": f"self.{attribute}", **told}
                 lines, call = self.spared(op)
+                text = self.once(text, (*lines, call or ""))
+                values = {"x": text, "m": f"self.{attribute}", **told}
                 for line in lines:
                     self.lines.append(Line(fill(line, values)))
                 text = fill(call or "{m}({x})", values)
@@ -204,6 +205,7 @@ class Graph:
                     note = join_notes(note, op.comment)
             else:
                 template = op.first if layout == "first" and op.first else op.call
+                text = self.once(text, (template or "",))
                 text = filled(template or "{x}", {"x": text, **told})
                 if op.call == "{x}.flatten(1)" and to_last(note):
                     note = "flattened in Keras's order"
@@ -211,6 +213,27 @@ class Graph:
             layout = op.out or layout
             rank = rank - op.folds if rank is not None else None
         return text, layout, rank, note, has_module
+
+    def once(self, text: str, templates: Sequence[str]) -> str:
+        """A tensor that some templates read several times, computed in a line before."""
+        if not reads_again(text, templates):
+            return text
+        name = self.own("value")
+        self.lines.append(Line(f"{name} = {text}"))
+        return name
+
+    def operation(self, node: Node, made: Obj) -> tuple[str, str]:
+        """A tensor operation; what it reads several times is computed once, in a line before."""
+        wires = self.wires(node)
+        text, layout = tensors.lowered(self.ctx, node, made, wires)
+        again = repeated(text, [wire.text for wire in wires])
+        if not again:
+            return text, layout
+        names = {one: self.own("value") for one in again}
+        self.lines += [Line(f"{name} = {one}") for one, name in names.items()]
+        for wire in wires:
+            wire.text = names.get(wire.text, wire.text)
+        return tensors.lowered(self.ctx, node, made, wires)
 
     def operations(self, node: Node) -> list[Op]:
         """The ops of a layer, the same in all instances of the model.

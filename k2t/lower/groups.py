@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from k2t.ir.program import Loop, Plain
 from k2t.ir.torch import Block, Entry, Group, Line, ModuleClass, Part, Raw
 from k2t.ir.values import Obj
-from k2t.lower.brackets import filled
+from k2t.lower.brackets import filled, reads_again
 from k2t.lower.ops import Op
 from k2t.lower.pieces import AnyPiece, BlockPiece, Piece
 
@@ -151,11 +151,7 @@ def assemble(pieces: list[AnyPiece], classifies: bool, argument: str, ending: st
                 groups.append(Group(name, (Entry(op.module, piece.comments),)))
                 if piece.layer is not None:
                     paths.append((f"self.{name}", op, piece.layer))
-            if (
-                op.module is None
-                and (op.call or "").count("{x}") > 1
-                and not current.isidentifier()
-            ):
+            if op.module is None and reads_again(current, (op.call or "",)):
                 lines.append(Line(f"x = {current}", pending))
                 current, pending = "x", ""
             values = {"x": current, "m": f"self.{name}"}

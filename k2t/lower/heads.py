@@ -60,7 +60,7 @@ def lower_heads(
     compiled = model.compile
     assert compiled is not None
     names = [key for key in model.output_keys if key is not None]
-    nameless = not names and model.output_kind == "list" and ctx.dialect == "keras3"
+    nameless = model.own and not names  # Keras 3: the logs go by the losses
     if nameless:
         names = [f"output_{n + 1}" for n in range(len(outputs))]
     taken = any(n in SHARED or not n.isidentifier() for n in names)
@@ -95,7 +95,11 @@ def lower_heads(
         factor = None if t.is_none(weight) else t.text(weight)
         logs = (name, f"{name}_")
         if nameless:
-            logs = (str(t.data(given(compiled, "loss", name, number, count))), "")
+            said = t.data(given(compiled, "loss", name, number, count))
+            if not isinstance(said, str):
+                why = "outputs without names, with a loss that is not named by a string"
+                raise NotMigrated("K2T304", why, compiled.span)
+            logs = (said, "")
         heads.append(Head(name, *logs, output, loss, tuple(metrics), factor, y, target))
     told = [h.log for h in heads] + [f"{h.prefix}{m.log}" for h in heads for m in h.metrics]
     if len(set(told)) < len(told) or not all(name.isidentifier() for name in told):

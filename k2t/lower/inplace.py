@@ -12,7 +12,7 @@ from k2t.ir.torch import Edit
 from k2t.ir.values import Const, Expr, Obj, Samples, Sym, Tensor, Tuple, Value, as_int
 from k2t.lower import tensors
 from k2t.lower import text as t
-from k2t.lower.brackets import binding, bracketed, filled
+from k2t.lower.brackets import binding, bracketed, draws_or_learns, filled, repeated
 from k2t.lower.edits import Edits
 from k2t.lower.inside import layer_call
 from k2t.lower.targets import on_probabilities
@@ -108,8 +108,8 @@ def operation_text(edits: Edits, use: Use, made: Obj) -> str:
         call = str(row.for_dialect(edits.ctx.dialect, "call"))
         if axis is None or (axis != -1 and "-1" not in call):
             raise NotMigrated("K2T301", f"{name} over another axis is not carried over", use.call)
-        call = call.replace("-1", str(axis))
-        return filled(call, {"x": operand(edits, made, "x", use)})
+        x = operand(edits, made, "x", use)
+        return computed_once(filled(call.replace("-1", str(axis)), {"x": x}), [x], name, use)
     wanted = [row.data["list"]] if row.get("list") else row.get("tensors", [row.params[0].name])
     operands = {n: operand(edits, made, n, use) for n in wanted}
     values = {
@@ -125,7 +125,20 @@ def operation_text(edits: Edits, use: Use, made: Obj) -> str:
         edits.note("K2T170", Severity.INFO, tensors.SEEDED, use.call)
     if row.get("helper"):
         edits.ctx.helpers[row.data["helper"]] = None
-    return LISTED.sub(r"\1", tensors.spelled(row, operands, values, scalars))
+    text = tensors.spelled(row, operands, values, scalars)
+    return LISTED.sub(r"\1", computed_once(text, list(operands.values()), name, use))
+
+
+def computed_once(text: str, operands: list[str], name: str, use: Use) -> str:
+    """An operation whose words have an operand several times, if that does not matter.
+
+    Raises:
+        NotMigrated: the operand draws or learns, and there is no line for it to stand in before.
+    """
+    if any(map(draws_or_learns, repeated(text, operands))):
+        why = f"{name} reads what a layer gives several times: give that a name first"
+        raise NotMigrated("K2T141", why, use.call)
+    return text
 
 
 def operand(edits: Edits, made: Obj, name: str, use: Use) -> str:

@@ -13,7 +13,7 @@ from k2t.ir.source import Span
 from k2t.ir.values import Arg, Const, Obj, Sym, as_int
 from k2t.lower import text as t
 from k2t.lower.attention import ATTENTION, in_order
-from k2t.lower.brackets import bracketed, ends_in, filled
+from k2t.lower.brackets import bracketed, draws_or_learns, ends_in, filled, reads_again
 from k2t.lower.chain import lower_site, widths
 from k2t.lower.masks import HEADS, informed, start
 from k2t.lower.merges import joined
@@ -202,7 +202,7 @@ def called(
     ops: Sequence[Op], text: str, known: Mapping[str, str], rank: int | None, site: Span
 ) -> str:
     """Operations one after the other, from a channels-last tensor to another one."""
-    layout, applied = "last", False
+    layout, applied, given = "last", False, text
     for op in ops:
         if op.layout in ("first", "last") and op.layout != layout and (rank or 0) > 1:
             text, layout = turned(text, rank, op.layout, site), op.layout
@@ -212,6 +212,9 @@ def called(
             applied = True
         else:
             template = op.first if layout == "first" and op.first else op.call
+            if reads_again(text, (template or "",)) and draws_or_learns(given):
+                why = "a layer that reads several times what another gives: give that a name first"
+                raise NotMigrated(CODE, why, site)
             text = filled(template or "{x}", {"x": text, **known})
         layout = op.out or layout
         if "flatten(1)" in (op.call or "") or (op.first and op.out == "last"):

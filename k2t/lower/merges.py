@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 from k2t.ir.finding import NotMigrated
@@ -13,7 +14,7 @@ from k2t.ir.values import NONE, Const, Obj, Sym, Tuple, as_int
 from k2t.lower import brackets, tensors
 from k2t.lower import text as t
 from k2t.lower.brackets import operand_text
-from k2t.lower.wires import Bundle, NotKept, Wire, aligned, concatenated_width, merged_width
+from k2t.lower.wires import Bundle, NotKept, Wire, aligned, concatenated_width, merged_width, words
 from k2t.table import Row
 
 if TYPE_CHECKING:
@@ -113,6 +114,30 @@ def computed(unit: Unit, flow: Computed) -> Wire:
         NotKept: it is another one when the function is called again.
     """
     wires = [unit.flow(one)[0] for one in flow.inputs]
+    text, layout = spelled(unit, flow, wires)
+    again = brackets.repeated(text, [wire.text for wire in wires])
+    if again:  # computed once, in a line before
+        names = {}
+        for one in again:
+            names[one] = fresh(unit, "value")
+            unit.say(f"{names[one]} = {one}")
+        wires = [replace(wire, text=names.get(wire.text, wire.text)) for wire in wires]
+        text, layout = spelled(unit, flow, wires)
+    shape = flow.seen[0].shape
+    rank = len(shape) if shape is not None else None
+    layout = layout if (rank or 2) > 1 else "last"
+    return Wire(unit.in_forward(text), layout, rank, computed_width(unit, flow, wires))
+
+
+def fresh(unit: Unit, stem: str) -> str:
+    """A variable of ``forward`` that nothing has."""
+    said = {word for line in unit.lines for word in words(line.text)}
+    taken = said | {*unit.env, *unit.config, *unit.structure.tensors}
+    return next(n for i in count() if (n := f"{stem}{i or ''}") not in taken)
+
+
+def spelled(unit: Unit, flow: Computed, wires: Sequence[Wire]) -> tuple[str, str]:
+    """The operation in torch's words and its layout, the same in every call of the function."""
     try:
         found = {
             tensors.lowered(unit.ctx, node, node.operation, wires)
@@ -123,11 +148,7 @@ def computed(unit: Unit, flow: Computed) -> Wire:
         raise NotKept(error.message) from None
     if len(found) != 1:
         raise NotKept("an operation that is another one in each call")
-    text, layout = found.pop()
-    shape = flow.seen[0].shape
-    rank = len(shape) if shape is not None else None
-    layout = layout if (rank or 2) > 1 else "last"
-    return Wire(unit.in_forward(text), layout, rank, computed_width(unit, flow, wires))
+    return found.pop()
 
 
 def computed_width(unit: Unit, flow: Computed, wires: Sequence[Wire]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from k2t.ir.finding import NotMigrated
@@ -18,6 +18,7 @@ from k2t.lower.applications import convolutions, pretrained_parts
 from k2t.lower.asked import fitted_again, refreshes, validates
 from k2t.lower.batchwise import batchwise, by_batches, stepped, without_cast
 from k2t.lower.chain import conversion, lower_items, simplified
+from k2t.lower.compiles import check_compile, check_others
 from k2t.lower.constraints import held_lines
 from k2t.lower.custom import in_inference_mode, made_of, note_inference_mode
 from k2t.lower.groups import Chain, assemble
@@ -28,7 +29,7 @@ from k2t.lower.masking import check_metrics, counted
 from k2t.lower.masks import as_graph, has_masking
 from k2t.lower.metrics import Metric, lower_metrics, objects, setups, weighted_ones
 from k2t.lower.ops import Context, dim_text, located, names_in
-from k2t.lower.optimizers import lasting, lower_optimizer, note_embedding
+from k2t.lower.optimizers import lasting, note_embedding
 from k2t.lower.own import logged
 from k2t.lower.packing import packed_chain
 from k2t.lower.parts import (
@@ -50,16 +51,6 @@ from k2t.lower.structured import functional_chain
 from k2t.lower.targets import Loss, Output, check_weights, lower_loss
 
 ENDINGS = ("Dense", "Activation", "Conv1D", "Conv2D", "Conv3D")
-COMPILE_CARRIED = {
-    "optimizer",
-    "loss",
-    "metrics",
-    "run_eagerly",
-    "jit_compile",
-    "steps_per_execution",
-    "auto_scale_loss",
-    "weighted_metrics",
-}
 
 
 @dataclass
@@ -159,6 +150,9 @@ def draft(
     if loss is not None and model.compile is not None:
         note_embedding(ctx, model, chain)
         args = model.compile.args
+        if many and not t.is_none(t.get(args, "weighted_metrics")):
+            place = args["weighted_metrics"].span
+            raise NotMigrated("K2T304", "weighted_metrics of several outputs", place)
         with located(args["metrics"].span if "metrics" in args and not many else None):
             value = NONE if many else heads.of_only_output(model.compile, "metrics")
             made.metrics = lower_metrics(ctx, value, output, loss, y)
@@ -168,36 +162,6 @@ def draft(
             made.optimizer, made.settings = optimizers(ctx, model)
         check_others(ctx, model, made, output, y)
     return made
-
-
-def check_others(ctx: Context, model: Model, made: Draft, output: Output, y: Array | None) -> None:
-    """What one compile call says for other instances of the model must come to the same."""
-    assert model.compile is not None
-    for args in model.compile.others:
-        loss = lower_loss(ctx, t.get(args, "loss"), output, y)
-        metrics = lower_metrics(ctx, t.get(args, "metrics"), output, loss, y)
-        optimizer = lower_optimizer(ctx, t.get(args, "optimizer"))
-        if (loss, metrics, optimizer) != (made.loss, made.metrics, made.optimizer):
-            raise NotMigrated(
-                "K2T306", "compile says different things in different rounds", model.compile.span
-            )
-    for again in model.compile.again:
-        if made.heads:
-            raise NotMigrated("K2T306", "several outputs, compiled more than once", again.span)
-        for args in (again.args, *again.others):
-            loss = lower_loss(ctx, t.get(args, "loss"), output, y)
-            metrics = lower_metrics(ctx, t.get(args, "metrics"), output, loss, y)
-            if (loss, metrics) != (made.loss, made.metrics):
-                why = "compiled again with another loss or other metrics"
-                raise NotMigrated("K2T306", why, again.span)
-
-
-def check_compile(model: Model, more: Set[str] = frozenset()) -> None:
-    assert model.compile is not None
-    for compiled in (model.compile, *model.compile.again):
-        for name, arg in compiled.args.items():
-            if name not in COMPILE_CARRIED | more and not t.is_none(arg.value):
-                raise NotMigrated("K2T700", f"compile({name}=...) is not carried over", arg.span)
 
 
 def model_output(ctx: Context, model: Model, number: int = 0) -> Output:

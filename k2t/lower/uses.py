@@ -13,6 +13,7 @@ from k2t.lower.batches import counts
 from k2t.lower.batchwise import ending
 from k2t.lower.callbacks import callback
 from k2t.lower.classes import looked_up, weight
+from k2t.lower.configured import devices, replicas, strategy, unwrapped, version
 from k2t.lower.edits import (
     Edits,
     batch_option,
@@ -25,20 +26,7 @@ from k2t.lower.edits import (
 from k2t.lower.feeding import data_loader, fed_parts, floats, inputs, several
 from k2t.lower.fitting import fit
 from k2t.lower.freezing import called_in_inference, freeze
-from k2t.lower.functions import (
-    application,
-    constant,
-    devices,
-    drop,
-    replicas,
-    seed,
-    sequence,
-    static_if,
-    strategy,
-    unwrapped,
-    util,
-    version,
-)
+from k2t.lower.functions import application, constant, drop, seed, sequence, static_if, util
 from k2t.lower.history import history_key
 from k2t.lower.images import flow, generator, generator_fit
 from k2t.lower.inplace import in_place, operation

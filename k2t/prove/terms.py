@@ -96,7 +96,7 @@ def method(owner: Term, name: str, args: tuple[Any, ...]) -> Term:
     Those that undo each other vanish, and so do those before a reduction over what they moved.
     """
     order = permutation(owner)
-    if order is not None and name in ELEMENTWISE:
+    if order is not None and name in ELEMENTWISE and not any(map(has_tensor, args)):
         return method(method(owner.parts[0], name, args), *owner.parts[1:])
     if name in REDUCTIONS:
         return reduced(owner, order, name, args)
@@ -108,6 +108,13 @@ def method(owner: Term, name: str, args: tuple[Any, ...]) -> Term:
     if name == "transpose" and owner.kind == "method" and owner.parts[1:] == (name, args):
         return owner.parts[0]  # type: ignore[no-any-return]
     return Term("method", (owner, name, args))
+
+
+def has_tensor(value: Any) -> bool:
+    """Whether an argument is a tensor, whose axes stand where they stand."""
+    return isinstance(value, Term) or (
+        isinstance(value, tuple | list) and any(map(has_tensor, value))
+    )
 
 
 def permutation(value: Any) -> tuple[Any, ...] | None:
@@ -156,7 +163,8 @@ def operation(symbol: str, one: Any, two: Any) -> Term:
 def called(name: str, parts: tuple[Any, ...], keywords: tuple[Any, ...]) -> Term:
     """A function of torch; one that does the same to each number like a method of that kind."""
     first = parts[0] if parts else None
-    if name in FUNCTIONS and isinstance(first, Term) and permutation(first) is not None:
+    alone = not any(map(has_tensor, (*parts[1:], *keywords)))
+    if name in FUNCTIONS and alone and isinstance(first, Term) and permutation(first) is not None:
         return method(called(name, (first.parts[0], *parts[1:]), keywords), *first.parts[1:])
     return Term("call", (name, parts, keywords))
 
