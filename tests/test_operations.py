@@ -245,3 +245,34 @@ def test_an_argument_that_is_not_carried_is_named(call, said):
         f.message for f in migrated(f"y = layers.Lambda(lambda x: {call})(x)").findings
     )
     assert said in messages, messages
+
+
+NAMED = """import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+TOP, HIGH = 2, 4
+x = np.random.rand(64, 8, 8, 3).astype("float32")
+inputs = keras.Input((8, 8, 3))
+pictures = {expression}
+model = keras.Model(inputs, layers.Dense(1)(layers.Flatten()(pictures)))
+model.compile("sgd", "mse")
+model.fit(x, x[:, 0, 0, :1])
+"""
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        (
+            "tf.image.crop_to_bounding_box(inputs, TOP, 0, HIGH, HIGH)",
+            "inputs[:, TOP : TOP + HIGH, :HIGH]",
+        ),
+        ("tf.slice(inputs, [0, TOP, 1, 0], [-1, HIGH, 3, -1])", "inputs[:, TOP : TOP + HIGH, 1:4]"),
+    ],
+)
+def test_where_a_slice_begins_and_ends_keeps_its_names(expression: str, text: str) -> None:
+    result = migrate(NAMED.format(expression=expression).encode(), "train.py")
+    assert result.text is not None
+    assert text in result.text

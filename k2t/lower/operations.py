@@ -126,6 +126,19 @@ def gathered(row: Row, operands: Operands, values: Values) -> str:
     return f"{x}[{before}{at}]"
 
 
+def stretch(start: Value, size: Value) -> str:
+    """So many places from one on (-1: the rest), as a slice; what has a name keeps it."""
+    one, many = as_int(start), as_int(size)
+    assert one is not None
+    assert many is not None
+    first = "" if t.is_literal(start) and one == 0 else t.text(start)
+    if many == -1:
+        return f"{first}:"
+    if t.is_literal(start) and t.is_literal(size):
+        return f"{first}:{one + many}"
+    return f"{first}:{arithmetic(' + ', [t.text(start), t.text(size)]) if first else t.text(size)}"
+
+
 def sliced(row: Row, operands: Operands, values: Values) -> str:
     """Where each axis starts, and how much of it there is (-1: the rest)."""
     starts, sizes = (
@@ -133,12 +146,9 @@ def sliced(row: Row, operands: Operands, values: Values) -> str:
     )
     if not starts or len(starts) != len(sizes):
         raise refused(row, "begin or size that is not known")
-    parts = []
-    for start, size in zip(starts, sizes, strict=True):
-        one, many = as_int(start), as_int(size)
-        if one is None or many is None:
-            raise refused(row, "begin or size that is not known")
-        parts.append(f"{one or ''}:{'' if many == -1 else one + many}")
+    if any(as_int(v) is None for v in (*starts, *sizes)):
+        raise refused(row, "begin or size that is not known")
+    parts = [stretch(*pair) for pair in zip(starts, sizes, strict=True)]
     while parts and parts[-1] == ":":
         parts.pop()
     return f"{bracketed(operands['x'])}[{', '.join(parts)}]" if parts else operands["x"]

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from k2t.ir.values import Tuple, Value, as_int
 from k2t.lower import text as t
 from k2t.lower.brackets import bracketed, ends_in
-from k2t.lower.operations import Operands, Values, listed, refused, value_key, whole_number
+from k2t.lower.operations import (
+    Operands,
+    Values,
+    listed,
+    refused,
+    stretch,
+    value_key,
+    whole_number,
+)
 from k2t.lower.pieces import TO_FIRST, TO_LAST
 from k2t.table import Row
 
@@ -129,11 +137,13 @@ def cropped(row: Row, operands: Operands, values: Values) -> str:
 
 
 def boxed(row: Row, operands: Operands, values: Values) -> str:
-    start, size = (
-        [whole_number(row, values, f"{kind}_{axis}") for axis in ("height", "width")]
-        for kind in ("offset", "target")
-    )
-    return cut(operands["images"], start, size)
+    parts = []
+    for axis in ("height", "width"):
+        ends = [f"offset_{axis}", f"target_{axis}"]
+        for name in ends:
+            whole_number(row, values, name)
+        parts.append(stretch(*(values[name] for name in ends)))
+    return f"{bracketed(operands['images'])}[:, {', '.join(parts)}]"
 
 
 def fitted(row: Row, operands: Operands, values: Values) -> str:

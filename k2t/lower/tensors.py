@@ -210,7 +210,7 @@ def spelled(
             template = spellings.get(value_key(value), template)
     if not template:
         raise NotMigrated("K2T141", f"this {row.name} has no counterpart in torch")
-    lone = [name for name, text in operands.items() if name in scalars or is_number(text)]
+    lone = [name for name, text in operands.items() if name in scalars or t.is_number(text)]
     if row.get("number") and lone:
         one, two = operands.values()
         tensor, number = (two, one) if lone[0] == next(iter(operands)) else (one, two)
@@ -301,9 +301,9 @@ def draw(row: Row, operands: Mapping[str, str], values: Mapping[str, Value]) -> 
         return text
     start = values["mean"] if "mean" in values else values["minval"]
     width = values["stddev"] if "mean" in values else width_of(start, values["maxval"])
-    if not (is_literal(width) and t.same_value(width, 1.0)):
+    if not (t.is_literal(width) and t.same_value(width, 1.0)):
         text = arithmetic(" * ", [t.text(width), text])
-    if not (is_literal(start) and t.same_value(start, 0.0)):
+    if not (t.is_literal(start) and t.same_value(start, 0.0)):
         text = arithmetic(" + ", [t.text(start), text])
     return text
 
@@ -311,9 +311,9 @@ def draw(row: Row, operands: Mapping[str, str], values: Mapping[str, Value]) -> 
 def width_of(low: Value, high: Value) -> Value:
     """How far two numbers are apart; what has a name keeps it."""
     one, two = t.data(low), t.data(high)
-    if is_literal(low) and one == 0:
+    if t.is_literal(low) and one == 0:
         return high
-    if is_literal(low) and is_literal(high):
+    if t.is_literal(low) and t.is_literal(high):
         return Const(two - one)
     if t.text(low) == f"-{t.text(high)}":
         return Sym(Expr(arithmetic(" * ", ["2", t.text(high)])))
@@ -354,11 +354,6 @@ def constant(values: Mapping[str, Value]) -> str:
     return typed(text, values)
 
 
-def is_literal(value: Value) -> bool:
-    """Whether a number is written as one, not as a name that has this value here."""
-    return isinstance(value, Const) and (value.expr is None or is_number(value.expr.text))
-
-
 def accepted(row: Row, name: str) -> list[Value]:
     """Defaults that a fixed argument has in other spellings."""
     return [Const(d[name]) for d in row.get("defaults", {}).values() if name in d]
@@ -374,14 +369,6 @@ def index_text(index: Value) -> str:
         start, stop, step = (listed(part.args[n].value) or "" for n in ("start", "stop", "step"))
         parts.append(f"{start}:{stop}" + (f":{step}" if step else ""))
     return ", ".join(parts)
-
-
-def is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def positive(text: str) -> bool:

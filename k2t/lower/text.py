@@ -126,3 +126,16 @@ def elements(text: str) -> list[str]:
     parsed = ast.parse(text, mode="eval").body
     assert isinstance(parsed, ast.List)
     return [ast.get_source_segment(text, e) or ast.unparse(e) for e in parsed.elts]
+
+
+def is_literal(value: Value) -> bool:
+    """Whether a number is written as one, not as a name that has this value here."""
+    return isinstance(value, Const) and (value.expr is None or is_number(value.expr.text))
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
