@@ -29,8 +29,8 @@ neg, pos = np.bincount(y_train)
 print(f"Examples: {neg + pos}, fraud: {pos} ({100 * pos / (neg + pos):.1f} %)")
 
 
-class AUC(Metric):
-    """Area under the ROC curve at evenly spaced thresholds, the first and last beyond 0 and 1."""
+class ThresholdCounts(Metric):
+    """How many positives and negatives lie above how many of evenly spaced thresholds."""
 
     def __init__(self, num_thresholds=200):
         super().__init__()
@@ -39,10 +39,13 @@ class AUC(Metric):
 
     def update(self, preds, target):
         count = len(self.positives)
-        # how many of the thresholds a prediction lies above
         below = (preds.clamp(0, 1) * (count - 1)).ceil().long()
         self.positives += torch.bincount(below[target != 0], minlength=count)
         self.negatives += torch.bincount(below[target == 0], minlength=count)
+
+
+class AUC(ThresholdCounts):
+    """Area under the ROC curve at evenly spaced thresholds, the first and last beyond 0 and 1."""
 
     def compute(self):
         rates = []

@@ -124,24 +124,30 @@ class AUC(Metric):
         return areas.sum(1).mean()
 
 
-class AtLeast(Metric):
+class ThresholdCounts(Metric):
+    """How many positives and negatives lie above how many of evenly spaced thresholds."""
+
+    def __init__(self, num_thresholds=200):
+        super().__init__()
+        for name in ("positives", "negatives"):
+            self.add_state(name, torch.zeros(num_thresholds), dist_reduce_fx="sum")
+
+    def update(self, preds, target):
+        count = len(self.positives)
+        below = (preds.clamp(0, 1) * (count - 1)).ceil().long()
+        self.positives += torch.bincount(below[target != 0], minlength=count)
+        self.negatives += torch.bincount(below[target == 0], minlength=count)
+
+
+class AtLeast(ThresholdCounts):
     """The best of one rate at evenly spaced thresholds where another is at least `least`.
 
     The rates are "precision", "recall" (which is the sensitivity) and "specificity".
     """
 
     def __init__(self, best, of, least, num_thresholds=200):
-        super().__init__()
+        super().__init__(num_thresholds)
         self.best, self.of, self.least = best, of, least
-        for name in ("positives", "negatives"):
-            self.add_state(name, torch.zeros(num_thresholds), dist_reduce_fx="sum")
-
-    def update(self, preds, target):
-        count = len(self.positives)
-        # how many of the thresholds a prediction lies above
-        below = (preds.clamp(0, 1) * (count - 1)).ceil().long()
-        self.positives += torch.bincount(below[target != 0], minlength=count)
-        self.negatives += torch.bincount(below[target == 0], minlength=count)
 
     def compute(self):
         tp, fp = (

@@ -33,8 +33,8 @@ class CustomSchedule:
         return self.d_model.rsqrt() * torch.minimum(arg1, arg2)
 
 
-class AUC(Metric):
-    """Area under the ROC curve at evenly spaced thresholds, the first and last beyond 0 and 1."""
+class ThresholdCounts(Metric):
+    """How many positives and negatives lie above how many of evenly spaced thresholds."""
 
     def __init__(self, num_thresholds=200):
         super().__init__()
@@ -43,10 +43,13 @@ class AUC(Metric):
 
     def update(self, preds, target):
         count = len(self.positives)
-        # how many of the thresholds a prediction lies above
         below = (preds.clamp(0, 1) * (count - 1)).ceil().long()
         self.positives += torch.bincount(below[target != 0], minlength=count)
         self.negatives += torch.bincount(below[target == 0], minlength=count)
+
+
+class AUC(ThresholdCounts):
+    """Area under the ROC curve at evenly spaced thresholds, the first and last beyond 0 and 1."""
 
     def compute(self):
         rates = []

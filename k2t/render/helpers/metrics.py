@@ -5,8 +5,8 @@ from torchmetrics import Metric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 
-class AUC(Metric):
-    """Area under the ROC curve at evenly spaced thresholds, the first and last beyond 0 and 1."""
+class ThresholdCounts(Metric):
+    """How many positives and negatives lie above how many of evenly spaced thresholds."""
 
     def __init__(self, num_thresholds=200):
         super().__init__()
@@ -15,10 +15,13 @@ class AUC(Metric):
 
     def update(self, preds, target):
         count = len(self.positives)
-        # how many of the thresholds a prediction lies above
         below = (preds.clamp(0, 1) * (count - 1)).ceil().long()
         self.positives += torch.bincount(below[target != 0], minlength=count)
         self.negatives += torch.bincount(below[target == 0], minlength=count)
+
+
+class AUC(ThresholdCounts):
+    """Area under the ROC curve at evenly spaced thresholds, the first and last beyond 0 and 1."""
 
     def compute(self):
         rates = []
@@ -82,24 +85,15 @@ class AUCFull(Metric):
         return areas.sum(1).mean()
 
 
-class AtLeast(Metric):
+class AtLeast(ThresholdCounts):
     """The best of one rate at evenly spaced thresholds where another is at least `least`.
 
     The rates are "precision", "recall" (which is the sensitivity) and "specificity".
     """
 
     def __init__(self, best, of, least, num_thresholds=200):
-        super().__init__()
+        super().__init__(num_thresholds)
         self.best, self.of, self.least = best, of, least
-        for name in ("positives", "negatives"):
-            self.add_state(name, torch.zeros(num_thresholds), dist_reduce_fx="sum")
-
-    def update(self, preds, target):
-        count = len(self.positives)
-        # how many of the thresholds a prediction lies above
-        below = (preds.clamp(0, 1) * (count - 1)).ceil().long()
-        self.positives += torch.bincount(below[target != 0], minlength=count)
-        self.negatives += torch.bincount(below[target == 0], minlength=count)
 
     def compute(self):
         tp, fp = (counts.sum() - counts.cumsum(0) for counts in (self.positives, self.negatives))
