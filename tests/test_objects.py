@@ -184,6 +184,23 @@ def test_comments_above_a_builder_and_a_model_stay():
     assert "# another one\nother = Other()" in text
 
 
+def test_comments_of_an_optimizer_and_its_schedule_stay():
+    text, codes = migrated(
+        "\nmodel = keras.Sequential([keras.Input((8,)), layers.Dense(1)])\n"
+        "# falls slowly\n"
+        "rate = keras.optimizers.schedules.CosineDecay(0.1, 100)  # per batch\n"
+        "# plain\n"
+        "optimizer = keras.optimizers.SGD(rate)  # no momentum\n"
+        "# all together\n"
+        'model.compile(optimizer, "mse")\n'
+        "model.fit(x, y)\n"
+    )
+    assert codes == []
+    said = ["falls slowly", "per batch", "plain", "no momentum", "all together"]
+    lines = "".join(f"        # {line}\n" for line in said)
+    assert f"def configure_optimizers(self):\n{lines}        optimizer" in text
+
+
 def test_a_parameter_is_never_doubled():
     """Python would not take ``def __init__(self, self)``; the parser alone does."""
     from k2t.splice.splice import Unsplicable, check

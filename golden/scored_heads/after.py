@@ -266,6 +266,7 @@ class Model(L.LightningModule):
         self.step(batch, "val_")
 
     def configure_optimizers(self):
+        # up in a line, then down with a cosine
         optimizer = SGD(self.parameters(), lr=1.0, momentum=0.9)
         decay = LambdaLR(
             optimizer, lambda step: warmed_up_cosine(step, 0.0, 0.05, 10, steps, 0.0)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from k2t.analyse import feeding, trainable
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.models import Builder
-from k2t.analyse.sources import comments_above
+from k2t.analyse.sources import all_comments, comments_above
 from k2t.analyse.state import Event, ModelState, statements
 from k2t.ir.program import Compile
-from k2t.ir.values import Obj
+from k2t.ir.values import Obj, Value
 
 
 def compile_of(
@@ -73,11 +73,22 @@ def one_compile(interp: Interpreter, event: Event, builder: Builder) -> Compile:
 
 
 def object_comments(interp: Interpreter, event: Event) -> tuple[str, ...]:
-    """Comments above the statements that made the optimizer and the loss."""
+    """Comments above the statements that made the optimizer and the loss, those that made the
+    optimizer's schedule, and what stands behind these two."""
     texts: list[str] = []
-    for arg in event["args"].values():
-        if isinstance(arg.value, Obj) and arg.value.stmt != interp.spans.of(event.stmt):
-            made = (s for s in statements(interp.tree.body) if interp.spans.of(s) == arg.value.stmt)
-            for stmt in list(made)[:1]:
-                texts.extend(comments_above(interp, stmt))
-    return tuple(texts)
+    for name, arg in event["args"].items():
+        for made in made_of(arg.value):
+            stmts = (s for s in statements(interp.tree.body) if interp.spans.of(s) == made.stmt)
+            stmt = next(stmts, None)
+            if stmt is not None and stmt is not event.stmt:
+                said = all_comments if name == "optimizer" else comments_above
+                texts.extend(said(interp, stmt))
+    return tuple(dict.fromkeys(texts))
+
+
+def made_of(value: Value) -> Iterator[Obj]:
+    """An object and those that it was made with, these first."""
+    if isinstance(value, Obj):
+        for arg in value.args.values():
+            yield from made_of(arg.value)
+        yield value
