@@ -43,9 +43,9 @@ def call(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value 
         return None
     value = interp.eval(node.args[0], frame)
     shape = interp.graph[value.node].shape if isinstance(value, Tensor) else None
-    if shape is None:
+    if not isinstance(value, Tensor) or shape is None:
         return None
-    if isinstance(value, Tensor) and interp.graph[value.node].whole:
+    if interp.graph[value.node].whole:
         way = "{x}.dim()" if path in ranks else "{x}.shape"
         interp.event("asked", node, frame, x=node.args[0], way=way)
         axis: Value = Samples(value.node) if path in DYNAMIC else NONE
@@ -55,8 +55,7 @@ def call(interp: Interpreter, path: str, node: ast.Call, frame: Frame) -> Value 
         return Const(len(shape) + 1)
     if path in SHAPES and frame is interp.module:
         return told_shape(interp, shape, path, node, frame)
-    dynamic = isinstance(value, Tensor) and path in DYNAMIC
-    batch = Samples(value.node) if dynamic else NONE  # type: ignore[union-attr]
+    batch = Samples(value.node) if path in DYNAMIC else NONE
     return Tuple((batch, *(d if d is not None else UNKNOWN for d in shape)))
 
 

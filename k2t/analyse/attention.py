@@ -125,4 +125,4 @@ def output(layer: Obj, query: Shape | None, value: Shape | None) -> Shape | None
     wanted = layer.args.get("output_shape", Arg(NONE)).value
     if query is None or wanted == NONE:
         return query
-    return (query[0], wanted if isinstance(wanted, Const | Sym) else None)
+    return (query[0], shape_terms.dim(wanted))

@@ -7,7 +7,7 @@ import builtins
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from k2t.analyse import arrays, calls, names
+from k2t.analyse import arrays, calls, kept, names
 from k2t.analyse.state import Frame, Pass
 from k2t.ir.values import (
     NONE,
@@ -205,7 +205,7 @@ def expr_of(interp: Interpreter, node: ast.expr, frame: Frame) -> Expr | None:
                         return None
                     continue
                 value = owner.names[name]
-                made = isinstance(value, Obj) and not stays(value)
+                made = isinstance(value, Obj) and not kept.stays(value)
                 if made or isinstance(value, Ref | ModelRef | Tensor | History):
                     return None
                 uses[name] = NameUse(name, owner.id, owner.versions.get(name, 0))
@@ -217,16 +217,11 @@ def expr_of(interp: Interpreter, node: ast.expr, frame: Frame) -> Expr | None:
     return Expr(interp.source.slice(interp.spans.of(node)), tuple(uses.values()))
 
 
-def stays(value: Value | None) -> bool:
-    """Whether a value is an object that stays in the script as one (``kept``)."""
-    return isinstance(value, Obj) and "@kept" in value.args
-
-
 def pure(func: ast.expr, frame: Frame) -> bool:
     if isinstance(func, ast.Name):
         return func.id in PURE and frame.owner(func.id) is None
     if isinstance(func, ast.Attribute) and func.attr in ("vocabulary_size", "get_vocabulary"):
-        return isinstance(func.value, ast.Name) and stays(frame.lookup(func.value.id))
+        return isinstance(func.value, ast.Name) and kept.stays(frame.lookup(func.value.id))
     root = func
     while isinstance(root, ast.Attribute):
         root = root.value

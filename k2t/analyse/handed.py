@@ -7,6 +7,7 @@ operations in it are rewritten where they stand.
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,6 @@ from k2t.analyse.state import Event, Frame
 from k2t.ir.program import Handed
 from k2t.ir.values import (
     UNKNOWN,
-    Arg,
     Class,
     Const,
     Function,
@@ -136,15 +136,6 @@ def made_in_class(interp: Interpreter, value: Instance) -> None:
     ]
 
 
-def of_number(interp: Interpreter, args: dict[str, Arg], node: ast.Call, frame: Frame) -> Value:
-    """``tf.cast(number, tf.float32)`` in a schedule of the script's own: a tensor of one number."""
-    args = {**args, "x": Arg(args["x"].value, args["x"].span)}
-    span = interp.span(node)
-    operation = Obj(interp.fresh(), "scalar", args, span, interp.span(interp.stmt))
-    interp.event("tensor_operation", node, frame, operation=operation, truths=set())
-    return scalar(interp, frame)
-
-
 RANGES = ("tensorflow.range", "keras.ops.arange")
 
 
@@ -166,12 +157,12 @@ def rate_at(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
     return interp.unsupported("a schedule called like this", node, frame)
 
 
-def in_schedule(interp: Interpreter, frame: Frame) -> bool:
-    """Whether code runs in a method of a schedule of the script's own."""
+def inside(interp: Interpreter, bases: Collection[str], frame: Frame) -> bool:
+    """Whether code runs in a method of a class of the script that extends one of Keras's."""
     return any(
         isinstance(cls, ast.ClassDef)
         and frame.scope in cls.body
-        and interp.keras.base_of(index) == SCHEDULE
+        and interp.keras.base_of(index) in bases
         for index, (cls, _) in enumerate(interp.definitions)
     )
 

@@ -124,9 +124,9 @@ def top(interp: Interpreter, methods: Sequence[ast.FunctionDef]) -> Span | None:
         return None
     span, text = interp.spans.of(called[0]), interp.source.text
     start, indent = span.start, interp.source.column_of(span.start) - 1
-    while (line := text.rfind("\n", 0, start - indent - 1) + 1) and text[line:].lstrip(" ")[
-        0
-    ] == "#":
+    while line := text.rfind("\n", 0, start - indent - 1) + 1:
+        if not text[line:start].lstrip(" ").startswith("#"):
+            break
         start = line + indent
     return Span(start, span.end)
 
@@ -187,7 +187,6 @@ def keys(method: ast.FunctionDef, logs: str | None) -> tuple[str, ...] | None:
     """The keys by which a method reads its logs; None where it does more with them."""
     found: list[str] = []
     reads = [n for n in ast.walk(method) if isinstance(n, ast.Name) and n.id == logs]
-    known = 0
     for node in ast.walk(method):
         match node:
             case (
@@ -198,5 +197,4 @@ def keys(method: ast.FunctionDef, logs: str | None) -> tuple[str, ...] | None:
                 )
             ) if name == logs:
                 found.append(key)
-                known += 1
-    return tuple(found) if known == len(reads) else None
+    return tuple(found) if len(found) == len(reads) else None

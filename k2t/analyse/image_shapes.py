@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from k2t.analyse.shape_terms import dim
 from k2t.analyse.tensor_shapes import Given, Unclear
-from k2t.ir.values import NONE, Const, Dim, Shape, Sym, Tuple, Value, as_int
+from k2t.analyse.windows import window
+from k2t.ir.values import NONE, Const, Dim, Shape, Tuple, Value, as_int
 
 
 def resized(given: Given) -> Shape:
     size = given.args["size"]
     if not isinstance(size, Tuple) or len(size.items) != 2:
         raise Unclear("a size that is not known")
-    dims = tuple(d if isinstance(d, Const | Sym) else None for d in size.items)
-    return (*given.first[:-3], *dims, given.first[-1])
+    return (*given.first[:-3], *map(dim, size.items), given.first[-1])
 
 
 def scaled(given: Given) -> Shape:
@@ -40,12 +41,8 @@ def windows(given: Given, name: str, rank: int) -> list[int]:
 
 
 def steps(size: Dim, width: int, stride: int, padding: Value) -> Dim:
-    whole = as_int(size)
-    if whole is None or not isinstance(padding, Const):
-        return None
-    return Const(
-        -(-(whole if str(padding.value).lower() == "same" else whole - width + 1) // stride)
-    )
+    mode = str(padding.value).lower() if isinstance(padding, Const) else None
+    return window(size, width, stride, mode)
 
 
 def patches(given: Given) -> Shape:
@@ -71,11 +68,7 @@ def central(given: Given) -> Shape:
 
 def boxed(given: Given) -> Shape:
     dims = (given.args["target_height"], given.args["target_width"])
-    return (
-        *given.first[:-3],
-        *(d if isinstance(d, Const | Sym) else None for d in dims),
-        given.first[-1],
-    )
+    return (*given.first[:-3], *map(dim, dims), given.first[-1])
 
 
 def depth_to_space(given: Given) -> Shape:

@@ -10,7 +10,7 @@ from k2t.analyse.scope import ClassScope
 from k2t.analyse.sequences import batch
 from k2t.analyse.state import Added, ModelState, versions_of
 from k2t.ir.nodes import Node
-from k2t.ir.values import NONE, Array, Const, Instance, Obj, Shape, Sym, Value, known
+from k2t.ir.values import NONE, Array, Const, Instance, Obj, Shape, Value, known
 
 
 def input_shape(interp: Interpreter, model: ModelState, added: Sequence[Added]) -> Shape | None:
@@ -72,7 +72,7 @@ def shape_value(interp: Interpreter, value: Value) -> Shape | None:
     items = interp.items(value)
     if items is None:
         return (value,) if known(value, int) else None  # type: ignore[return-value]
-    dims = [i if isinstance(i, Const | Sym) else None for i in items]
+    dims = list(map(shape_terms.dim, items))
     return tuple(None if d == NONE else d for d in dims)
 
 

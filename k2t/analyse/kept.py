@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from k2t.analyse import arguments
 from k2t.analyse.datasets import rows_of
+from k2t.analyse.shape_terms import dim
 from k2t.analyse.state import Frame, ModelState
 from k2t.ir.values import (
     NONE,
@@ -27,6 +28,9 @@ from k2t.ir.values import (
 )
 from k2t.table import Row
 
+if TYPE_CHECKING:
+    from k2t.analyse.interpreter import Interpreter
+
 FITTED = ("word_index", "index_word", "word_counts", "num_words", "oov_token")
 LEARNT = ("mean", "variance", "bin_boundaries")
 METHODS = ("adapt", "get_vocabulary", "vocabulary_size", "set_vocabulary")
@@ -35,7 +39,7 @@ PLAIN = (int, float, type(None))
 """What a layer may be told that is written as one expression: numbers."""
 
 
-def stays(value: Value) -> bool:
+def stays(value: Value | None) -> bool:
     """Whether a value is an object that stays where the script makes it."""
     return isinstance(value, Obj) and MARK in value.args
 
@@ -45,15 +49,18 @@ def owns(value: Obj) -> bool:
     return stays(value) or value.row == "Tokenizer"
 
 
-def made(interp: Any, row: Row, obj: Obj, node: ast.Call, frame: Frame) -> Obj:
+def made(interp: Interpreter, row: Row, obj: Obj, node: ast.Call, frame: Frame) -> Obj:
     """An object whose class is emitted; a layer that needs to learn nothing is one as any other."""
     args = obj.args
     if row.name == "Tokenizer" and not fits_texts(interp):
         return obj
     told = [args[name].value for name in row.get("told", ())]
     plain = any(value != NONE for value in told) and all(known(v, PLAIN) for v in told)
-    bound = isinstance(interp.stmt, ast.Assign) and interp.stmt.value is node
-    bound = bound and isinstance(interp.stmt.targets[0], ast.Name)
+    match interp.stmt:
+        case ast.Assign(targets=[ast.Name(), *_], value=value):
+            bound = value is node
+        case _:
+            bound = False
     if row.section == "layers" and (not bound or plain):
         interp.event("layer", node, frame, obj=obj, section=row.section)
         return obj
@@ -61,35 +68,35 @@ def made(interp: Any, row: Row, obj: Obj, node: ast.Call, frame: Frame) -> Obj:
     return replace(obj, args={**args, MARK: Arg(Const(True))})
 
 
-def fits_texts(interp: Any) -> bool:
+def fits_texts(interp: Interpreter) -> bool:
     """Whether the script has a Tokenizer learn words: then it stays, as a class of its own."""
     return any(
         isinstance(n, ast.Attribute) and n.attr == "fit_on_texts" for n in ast.walk(interp.tree)
     )
 
 
-def member(interp: Any, owner: Obj, attr: str) -> Value:
+def member(interp: Interpreter, owner: Obj, attr: str) -> Value:
     """What an object has learnt, or a method of it."""
     learnt = FITTED if owner.row == "Tokenizer" else LEARNT
     return Unknown() if attr in learnt and stays(owner) else Bound(owner, attr)
 
 
-def call(interp: Any, owner: Obj, name: str, node: ast.Call, frame: Frame) -> Value:
+def call(interp: Interpreter, owner: Obj, name: str, node: ast.Call, frame: Frame) -> Value:
     """A method of an object that stays."""
     if owner.row == "Tokenizer":
         return tokenizer_call(interp, owner, name, node, frame)
     values = arguments.evaluated(interp, node, frame)
     if name not in METHODS or (node.keywords and name == "adapt"):
-        return interp.unsupported(f"{owner.row}.{name}", node, frame)  # type: ignore[no-any-return]
+        return interp.unsupported(f"{owner.row}.{name}", node, frame)
     if name == "adapt" and values:
         interp.event("adapt", node, frame, layer=owner.id, data=values[0])
     return NONE if name in ("adapt", "set_vocabulary") else Unknown()
 
 
-def applied(interp: Any, owner: Obj, inputs: Value, node: ast.AST, frame: Frame) -> Value:
+def applied(interp: Interpreter, owner: Obj, inputs: Value, node: ast.AST, frame: Frame) -> Value:
     """An object called on data: what comes out is a tensor, which numpy takes for an array."""
     if isinstance(inputs, Tensor):
-        return interp.unsupported(inside(owner), node, frame)  # type: ignore[no-any-return]
+        return interp.unsupported(inside(owner), node, frame)
     shape = inputs.shape if isinstance(inputs, Array) else None
     if owner.row == "TextVectorization":
         words = owner.args["output_mode"].value == Const("int")
@@ -108,7 +115,7 @@ def inside(owner: Obj) -> str:
     return f"{owner.row} in a model (call it on the data, before they go in)"
 
 
-def learnt_from(interp: Any, layer: Obj) -> Shape | None:
+def learnt_from(interp: Interpreter, layer: Obj) -> Shape | None:
     """The shape of what a layer was adapted to, without the batch."""
     for event in interp.events:
         if event.kind == "adapt" and event["layer"] == layer.id:
@@ -117,7 +124,7 @@ def learnt_from(interp: Any, layer: Obj) -> Shape | None:
     return None
 
 
-def held(interp: Any, layer: Obj, node: ast.AST, frame: Frame) -> Obj | None:
+def held(interp: Interpreter, layer: Obj, node: ast.AST, frame: Frame) -> Obj | None:
     """A layer that stays, as if made where it is applied, with the variable that holds it there."""
     inner: Frame | None = frame
     while inner is not None:
@@ -137,22 +144,23 @@ def at_hand(layer: Obj, state: ModelState) -> bool:
     return isinstance(value, Obj) and value.id == layer.id
 
 
-def tokenizer_call(interp: Any, owner: Obj, name: str, node: ast.Call, frame: Frame) -> Value:
+def tokenizer_call(
+    interp: Interpreter, owner: Obj, name: str, node: ast.Call, frame: Frame
+) -> Value:
     """A method of a Tokenizer."""
     if name == "sequences_to_matrix":
         return tokenizer_matrix(interp, owner, node, frame)
     values = arguments.evaluated(interp, node, frame)
     if name not in ("fit_on_texts", "texts_to_sequences") or len(values) != 1:
-        return interp.unsupported(f"Tokenizer.{name}", node, frame)  # type: ignore[no-any-return]
+        return interp.unsupported(f"Tokenizer.{name}", node, frame)
     return NONE if name == "fit_on_texts" else Unknown()
 
 
-def tokenizer_matrix(interp: Any, tokenizer: Obj, node: ast.Call, frame: Frame) -> Value:
+def tokenizer_matrix(interp: Interpreter, tokenizer: Obj, node: ast.Call, frame: Frame) -> Value:
     """``Tokenizer(num_words).sequences_to_matrix(x, mode)``: needs nothing fitted but tfidf."""
     args = arguments.given(interp, node, frame, ["sequences", "mode"], {})
     words = tokenizer.args["num_words"]
     args["num_words"] = words
     interp.event("util", node, frame, row="sequences_to_matrix", args=args)
-    width = words.value if isinstance(words.value, Const | Sym) else None
     rows = rows_of(interp, args["sequences"].value)
-    return Array((rows, width), "float32")
+    return Array((rows, dim(words.value)), "float32")

@@ -22,7 +22,7 @@ def in_order(interp: Interpreter, state: ModelState) -> list[tuple[int, Obj]]:
     versions of Keras, and inputs that are made by a layer.
     """
     met: dict[int, int] = {}
-    finished: list[GraphNode] = []
+    finished: dict[int, GraphNode] = {}
     for output in state.outputs:
         if not visit(interp, output, met, finished):
             return []
@@ -32,30 +32,35 @@ def in_order(interp: Interpreter, state: ModelState) -> list[tuple[int, Obj]]:
     for number in state.inputs:  # one that nothing reads is the last
         deep.setdefault(number, 0)
         met.setdefault(number, -1)
-    made = {key_of(node): node for node in (*finished, *(interp.graph[i] for i in state.inputs))}
+    made = {
+        key_of(node): node
+        for node in (*finished.values(), *(interp.graph[i] for i in state.inputs))
+    }
     order = sorted(deep, key=lambda key: (-deep[key], met[key]))
     return [(deep[key], layer_of(interp, made[key])) for key in order]
 
 
-def visit(interp: Interpreter, number: int, met: dict[int, int], finished: list[GraphNode]) -> bool:
+def visit(
+    interp: Interpreter, number: int, met: dict[int, int], finished: dict[int, GraphNode]
+) -> bool:
     """Go back from a tensor; False where something on the way is no layer."""
     node = source(interp, number)
-    if node in finished:
+    if node.id in finished:
         return True
     if node.layer is None and node.inputs:
         return False
     met.setdefault(key_of(node), len(met))
     if not all(visit(interp, before, met, finished) for before in node.inputs):
         return False
-    finished.append(node)
+    finished[node.id] = node
     return True
 
 
-def depths(interp: Interpreter, finished: list[GraphNode]) -> dict[int, int]:
+def depths(interp: Interpreter, finished: dict[int, GraphNode]) -> dict[int, int]:
     """How far each layer is from the outputs at most."""
     layers: dict[int, int] = {}
     nodes: dict[int, int] = {}
-    for node in reversed(finished):
+    for node in reversed(finished.values()):
         depth = max(nodes.get(node.id, 0), layers.get(key_of(node), 0))
         layers[key_of(node)] = nodes[node.id] = depth
         for before in node.inputs:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 
-ROOTS = ("tensorflow", "keras", "tf_keras", "keras_core", "tensorflow_datasets")
-"""Top-level packages whose names must not survive a migration."""
+from k2t.ir.source import FRAMEWORKS
 
 KERAS_PREFIXES = (
     "tensorflow.python.keras.api._v2.keras.",
@@ -60,7 +59,7 @@ MOVED = {
 
 def is_foreign(path: str) -> bool:
     """Whether a dotted name belongs to Keras or TensorFlow."""
-    return path.split(".", 1)[0] in ROOTS or path.startswith("tqdm.keras")
+    return path.split(".", 1)[0] in FRAMEWORKS or path.startswith("tqdm.keras")
 
 
 def canonical(path: str) -> str:

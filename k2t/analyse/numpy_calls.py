@@ -171,7 +171,7 @@ def math_call(name: str, args: list[Value]) -> Value:
 def shape_from(interp: Interpreter, value: Value) -> Shape | None:
     items = interp.items(value)
     if items is not None:
-        return tuple(d if isinstance(d, Const | Sym) else None for d in items)
+        return tuple(map(dim, items))
     if isinstance(value, Const | Sym):
         return (value,)
     return None
@@ -303,7 +303,7 @@ def random_call(
     if name in ("default_rng", "RandomState"):
         return Module("numpy.random")
     if name in ("rand", "randn"):
-        dims: Shape = tuple(a if isinstance(a, Const | Sym) else None for a in args)
+        dims: Shape = tuple(map(dim, args))
         return Array(dims, "float64") if dims else Sym(type="float")
     if name in ("permutation", "shuffle") and args:
         if isinstance(args[0], Const | Sym):

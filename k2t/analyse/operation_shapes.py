@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from k2t.analyse import image_shapes, tensor_shapes
+from k2t.analyse.shape_terms import dim
 from k2t.analyse.tensor_shapes import BATCH, Given, Unclear, axes_of
-from k2t.ir.values import NONE, Const, Dim, Samples, Shape, Sym, Tuple, Value, as_int
+from k2t.ir.values import NONE, Const, Dim, Samples, Shape, Tuple, Value, as_int
 
 
 def with_axis(shape: Shape, axis: Value, size: Dim) -> Shape:
@@ -55,8 +56,7 @@ def image_turned(given: Given) -> Shape:
 
 
 def repeated_vector(given: Given) -> Shape:
-    count = given.args["n"]
-    return (given.first[0], count if isinstance(count, Const | Sym) else None, *given.first[1:])
+    return (given.first[0], dim(given.args["n"]), *given.first[1:])
 
 
 def pad(given: Given) -> Shape:
@@ -129,10 +129,6 @@ def sliced(given: Given) -> Shape:
         rest = size if start == 0 else grown(size, -start)
         made.append(rest if many == -1 else Const(many))
     return tuple(made)
-
-
-def matvec(given: Given) -> Shape:
-    return given.first[:-1]
 
 
 def product_of_all(given: Given) -> Shape:
@@ -209,12 +205,11 @@ def broadcast_to(given: Given) -> Shape:
     first = items[0] if items else None
     if not isinstance(first, Samples) and first != BATCH:
         raise Unclear("a shape that does not begin with the batch")
-    return (BATCH, *(i if isinstance(i, Const | Sym) else None for i in items[1:]))
+    return (BATCH, *map(dim, items[1:]))
 
 
 def masked(given: Given) -> Shape:
-    width = given.args["maxlen"]
-    return (*given.first, width if isinstance(width, Const | Sym) else None)
+    return (*given.first, dim(given.args["maxlen"]))
 
 
 def hstack(given: Given) -> Shape:
@@ -246,10 +241,6 @@ def segments(given: Given) -> Shape:
     return (count if isinstance(count, Const) else None, *given.first[1:])
 
 
-def first(given: Given) -> Shape:
-    return given.first
-
-
 def halved(given: Given) -> Shape:
     (place,) = axes_of(given.args["axis"], len(given.first))
     size = as_int(given.first[place])
@@ -270,9 +261,9 @@ OWN: dict[str, Callable[[Given], Shape]] = {
     rule.__name__: rule
     for rule in (
         diff, moveaxis, matrix_transposed, rot90, image_turned, repeated_vector, pad, pad_inside,
-        gather, sliced, matvec, product_of_all, traced, last_diagonal, as_diagonal, no_last,
+        gather, sliced, product_of_all, traced, last_diagonal, as_diagonal, no_last,
         no_matrix, samples, number, one_channel, three_channels, two_last, doubled, crossed,
-        broadcast_to, masked, hstack, batch_dot, looked_up, segments, first,
+        broadcast_to, masked, hstack, batch_dot, looked_up, segments,
         halved, half_spectrum, categorical,
     )
 }  # fmt: skip

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from k2t.analyse import arguments, drawn, graph, handed, scorers
+from k2t.analyse.names import SCHEDULE
 from k2t.analyse.operation_shapes import RULES
 from k2t.analyse.several_shapes import SEVERAL, measured
 from k2t.analyse.state import Frame
@@ -66,11 +67,14 @@ def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame)
         return interp.unsupported(f"{path} of a size that is not known here", node, frame)
     args = sized
     number = row.name == "cast" and isinstance(args["x"].value, Const | Sym | Samples)
-    if number and handed.in_schedule(interp, frame):
-        return handed.of_number(interp, args, node, frame)
-    if number and scorers.inside(interp, frame):
+    ops = interp.table.rows["ops"]
+    if number and handed.inside(interp, (SCHEDULE,), frame):
+        noted(interp, ops["scalar"], args, node, frame)
+        return handed.scalar(interp, frame)
+    if number and handed.inside(interp, scorers.BASES, frame):
         if args["x"].value != NONE:
-            return scorers.of_number(interp, args, node, frame)
+            noted(interp, ops["number"], args, node, frame)
+            return Sym(type="float")
         args["x"] = scorers.unseen(interp, args["x"], frame)
     if row.name in drawn.MADE:
         return drawn.MADE[row.name](interp, row, args, node, frame)

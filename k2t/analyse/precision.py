@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from k2t.analyse.state import statements
+from k2t.analyse.strategies import Path
 
 SETTERS = (
     "keras.mixed_precision.set_global_policy",
@@ -20,8 +21,6 @@ POLICIES = (
     "keras.dtype_policies.DTypePolicy",
     "keras.DTypePolicy",
 )
-
-Path = Callable[[ast.AST], str | None]
 
 
 def policies(tree: ast.Module, path: Path) -> Iterator[tuple[list[ast.stmt], str | None]]:

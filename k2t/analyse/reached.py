@@ -32,7 +32,6 @@ def reached(interp: Interpreter, method: ast.FunctionDef) -> Reached:
     stops = [node for node in ast.walk(method) if is_stop(node)]
     inside = {id(n) for whole in (*guards, *stops) for n in ast.walk(whole)}
     inside |= {id(n) for _, target, _, _ in sets for n in ast.walk(target)}
-    inside |= {id(node.func) for node, _, _, _ in sets if isinstance(node, ast.Call)}
     rates: list[ast.expr] = []
     for node in walk(method, inside):
         if isinstance(node, ast.expr) and reads_rate(node, names):
@@ -111,7 +110,7 @@ def reads_rate(node: ast.expr, names: frozenset[str]) -> bool:
 
 def setting(
     node: ast.AST, names: frozenset[str]
-) -> Iterator[tuple[ast.stmt | ast.expr, ast.expr, str, ast.expr]]:
+) -> Iterator[tuple[ast.stmt, ast.expr, str, ast.expr]]:
     """A statement that sets the rate: what is set, with which operator, to what."""
     match node:
         case ast.Assign(targets=[target], value=value) if is_rate(target):

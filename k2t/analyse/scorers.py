@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from k2t.analyse import arguments, calls, custom, handed, scored
+from k2t.analyse import arguments, calls, custom, handed, operations, scored
 from k2t.analyse.sources import is_docstring
 from k2t.analyse.state import Frame, ModelState
 from k2t.ir.program import Scored
@@ -127,7 +127,7 @@ def state(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
     start = args.get("initializer", Arg(NONE)).value
     stmt = interp.stmt
     target = stmt.targets[0] if isinstance(stmt, ast.Assign) and stmt.value is node else None
-    shape = scored_shape(interp, shape)
+    shape = operations.settled(interp, shape)
     known = start == Const("zeros")  # what Keras resets to
     if not (isinstance(target, ast.Attribute) and isinstance(shape, Tuple) and known):
         return interp.unsupported("add_weight of a metric like this", node, frame)
@@ -137,11 +137,6 @@ def state(interp: Interpreter, node: ast.Call, frame: Frame) -> Value:
     dims = tuple(d if isinstance(d, Const) else None for d in shape.items)
     interp.graph[made] = replace(interp.graph[made], shape=dims, name=STATE)
     return Tensor(made)
-
-
-def scored_shape(interp: Interpreter, shape: Value) -> Value:
-    items = interp.items(shape)
-    return Tuple(tuple(items)) if items is not None else shape
 
 
 def of_inner(interp: Interpreter, held: Obj, name: str, node: ast.Call, frame: Frame) -> Value:
@@ -155,7 +150,8 @@ def of_inner(interp: Interpreter, held: Obj, name: str, node: ast.Call, frame: F
         and {k.arg for k in node.keywords} <= {"sample_weight"}
     )
     owner = node.func.value if isinstance(node.func, ast.Attribute) else None
-    if not (inside(interp, frame) and told and row.get("lower") in COUNTED and owner is not None):
+    counted = handed.inside(interp, BASES, frame) and row.get("lower") in COUNTED
+    if not (counted and told and owner is not None):
         return interp.unsupported(f"{held.row}.{name}", node, frame)
     place = interp.span(owner)
     if name == "update_state":
@@ -185,26 +181,9 @@ def assigned(interp: Interpreter, owner: Tensor, name: str, node: ast.Call, fram
     return NONE
 
 
-def inside(interp: Interpreter, frame: Frame) -> bool:
-    """Whether code runs in a method of such a class."""
-    return any(
-        isinstance(cls, ast.ClassDef)
-        and frame.scope in cls.body
-        and interp.keras.base_of(index) in BASES
-        for index, (cls, _) in enumerate(interp.definitions)
-    )
-
-
 def unseen(interp: Interpreter, arg: Arg, frame: Frame) -> Arg:
     """``sample_weight`` where there is one, which is never so: a tensor of any shape."""
     return Arg(Tensor(scored.whole(interp, None, frame)), arg.span)
-
-
-def of_number(interp: Interpreter, args: dict[str, Arg], node: ast.Call, frame: Frame) -> Value:
-    """``tf.cast(tf.size(x), tf.float32)``: a number as well."""
-    operation = Obj(interp.fresh(), "number", args, interp.span(node), interp.span(interp.stmt))
-    interp.event("tensor_operation", node, frame, operation=operation, truths=set())
-    return Sym(type="float")
 
 
 def followed(interp: Interpreter, value: Instance, model: ModelState, frame: Frame) -> Scored:
@@ -227,7 +206,7 @@ def followed(interp: Interpreter, value: Instance, model: ModelState, frame: Fra
         at = next(
             n for n in ast.walk(cls) if isinstance(n, ast.Call) and interp.span(n) == held.span
         )
-        interp.event("inner_metric", at, frame, name=name, held=held, cls=interp.span(cls))
+        interp.event("inner_metric", at, frame, name=name, held=held)
     problem = problem_of(interp, cls, value, node)
     if not isinstance(result, Tensor):
         problem = problem or "what it gives is not known"
@@ -299,9 +278,7 @@ def reset_of(cls: ast.ClassDef, inner: set[str]) -> str | None:
         if not isinstance(method, ast.FunctionDef) or not method.name.startswith("reset_state"):
             continue
         told = [ast.unparse(s) for s in method.body if not is_docstring(s)]
-        again = {
-            text.split(".")[1] for text in told if re.match(r"self\.\w+\.reset_states?\(\)$", text)
-        }
+        again = {found[1] for text in told if (found := AGAIN.match(text)) is not None}
         told = [text for text in told if ".reset_state" not in text or text.startswith("super()")]
         if not inner <= again:
             return f"its {method.name} does not set all that it keeps to zero"

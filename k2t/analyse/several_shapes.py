@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from k2t.analyse.operation_shapes import with_axis
+from k2t.analyse.shape_terms import dim
 from k2t.analyse.tensor_shapes import BATCH, Unclear, axes_of
-from k2t.ir.values import NONE, Const, Dim, Shape, Sym, Tuple, Value, as_int
+from k2t.ir.values import NONE, Const, Dim, Shape, Tuple, Value, as_int
 
 Args = Mapping[str, Value]
 Shapes = Sequence[Shape | None]
@@ -39,7 +40,7 @@ def split(args: Args, known: Shapes) -> list[Shape | None]:
     if shape[place] == BATCH:
         raise Unclear("a split of the batch")
     if sizes is not None:
-        dims: list[Dim] = [i if isinstance(i, Const | Sym) else None for i in sizes]
+        dims: list[Dim] = list(map(dim, sizes))
     else:
         whole = as_int(shape[place])
         each = None if whole is None else Const(whole // count)

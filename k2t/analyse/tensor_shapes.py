@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from k2t.analyse.shape_terms import dim
 from k2t.ir.source import Span
 from k2t.ir.values import Arg, Const, Dim, Obj, Samples, Shape, Sym, Tuple, Value, as_int, known
 from k2t.table import Row
@@ -145,11 +146,11 @@ def reshape(given: Given) -> Shape:
     if begins and given.first[0] == BATCH and (fits or (given.whole and as_int(wanted[0]) != -1)):
         return (BATCH, *made)
     if not given.whole:
-        why = "a reshape that may change the batch" if begins else "whose first axis is not -1"
-        raise Unclear(why if begins else f"a reshape {why}")
+        why = "that may change the batch" if begins else "whose first axis is not -1"
+        raise Unclear(f"a reshape {why}")
     if isinstance(wanted[0], Samples):
         return (BATCH, *made)
-    return (wanted[0] if isinstance(wanted[0], Const | Sym) and begins is False else None, *made)
+    return (None if begins else dim(wanted[0]), *made)
 
 
 def transpose(given: Given) -> Shape:
@@ -248,8 +249,7 @@ def second(given: Given) -> Shape:
 
 
 def one_hot(given: Given) -> Shape:
-    width = given.args["num_classes"]
-    return (*given.first, width if isinstance(width, Const | Sym) else None)
+    return (*given.first, dim(given.args["num_classes"]))
 
 
 def getitem(given: Given) -> Shape:

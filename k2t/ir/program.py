@@ -245,9 +245,9 @@ class Hook:
 class OwnCallback:
     """A class of the script that is a callback: its methods that Keras calls, and its others.
 
-    ``index`` is its number among the definitions, ``above`` whether it extends another of the
-    script's, ``bases`` are Keras's class among its bases, ``top`` is where a method can be put in,
-    ``supers`` are ``super(...)`` of Keras's class.
+    ``index`` is its number among the definitions, ``bases`` are Keras's class among its bases (none
+    where it extends another of the script's), ``top`` is where a method can be put in, ``supers``
+    are ``super(...)`` of Keras's class.
     """
 
     index: int

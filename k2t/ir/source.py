@@ -5,6 +5,9 @@ from __future__ import annotations
 import bisect
 from dataclasses import dataclass
 
+FRAMEWORKS = ("tensorflow", "keras", "tf_keras", "keras_core", "tensorflow_datasets")
+"""Top-level packages whose names must not survive a migration."""
+
 
 @dataclass(frozen=True, order=True)
 class Span:

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 
 from k2t.__main__ import mentions_keras
 from k2t.ir.finding import Finding, Severity
-from k2t.ir.source import Span
+from k2t.ir.source import FRAMEWORKS, Span
 from k2t.parse.script import Script, Unreadable, parse
 
 CODE = "K2T907"
 INIT = "__init__.py"
-FRAMEWORKS = ("keras", "tensorflow", "tf_keras", "keras_core")
 
 
 @dataclass(frozen=True)

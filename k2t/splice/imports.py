@@ -6,7 +6,7 @@ import ast
 import sys
 from collections.abc import Iterable
 
-FOREIGN = ("keras", "tensorflow", "tf_keras", "keras_core", "tensorflow_datasets")
+from k2t.ir.source import FRAMEWORKS
 
 
 def import_changes(text: str, wanted: list[str]) -> str:
@@ -36,14 +36,14 @@ def import_changes(text: str, wanted: list[str]) -> str:
 def foreign(stmt: ast.Import | ast.ImportFrom) -> bool:
     if isinstance(stmt, ast.ImportFrom):
         module = stmt.module or ""
-        return stmt.level == 0 and (module.split(".")[0] in FOREIGN or module == "tqdm.keras")
-    return any(a.name.split(".")[0] in FOREIGN for a in stmt.names)
+        return stmt.level == 0 and (module.split(".")[0] in FRAMEWORKS or module == "tqdm.keras")
+    return any(a.name.split(".")[0] in FRAMEWORKS for a in stmt.names)
 
 
 def kept_text(stmt: ast.Import | ast.ImportFrom) -> str | None:
     if isinstance(stmt, ast.ImportFrom):
         return None
-    kept = [a for a in stmt.names if a.name.split(".")[0] not in FOREIGN]
+    kept = [a for a in stmt.names if a.name.split(".")[0] not in FRAMEWORKS]
     names = ", ".join(f"{a.name} as {a.asname}" if a.asname else a.name for a in kept)
     return f"import {names}" if names else None
 
