@@ -50,20 +50,15 @@ class Block(nn.Module):
         return torch.cat([x, y], 1)
 
 
-class DenseBlock(nn.Module):
+class DenseBlock(nn.Sequential):
     """Every layer sees all maps before it."""
 
     def __init__(self, in_channels, blocks, growth):
         super().__init__()
-        blocks_ = []
         for _ in range(blocks):
-            blocks_.append(Block(in_channels, growth))
+            self.append(Block(in_channels, growth))
             in_channels = in_channels + growth
-        self.blocks = nn.Sequential(*blocks_)
         self.out_channels = in_channels
-
-    def forward(self, x):
-        return self.blocks(x)
 
 
 class WeighChannels(nn.Module):

@@ -59,20 +59,17 @@ def init_weights(module):
         nn.init.xavier_uniform_(module.weight)
 
 
-class Conv2dBn(nn.Module):
+class Conv2dBn(nn.Sequential):
     """Convolution without bias, normalisation without scale."""
 
     def __init__(self, in_channels, filters, num_row, num_col, strides=(1, 1)):
-        super().__init__()
-        self.conv = SameConv2d(
-            in_channels, filters, (num_row, num_col), stride=strides, bias=False
+        super().__init__(
+            SameConv2d(
+                in_channels, filters, (num_row, num_col), stride=strides, bias=False
+            ),
+            BatchNorm2d(filters, eps=1e-3, momentum=0.01),
+            nn.ReLU(),
         )
-        self.norm = BatchNorm2d(filters, eps=1e-3, momentum=0.01)
-
-    def forward(self, x):
-        x = self.conv(x)
-        x = self.norm(x)
-        return F.relu(x)
 
 
 class InceptionModule(nn.Module):
@@ -114,7 +111,7 @@ class Model(L.LightningModule):
         self.apply(init_weights)
         for module in self.modules():
             if isinstance(module, Conv2dBn):
-                module.norm.weight.requires_grad_(False)
+                module[1].weight.requires_grad_(False)
 
     def forward(self, inputs):
         x = self.conv2d_bn(inputs.permute(0, 3, 1, 2))

@@ -69,7 +69,7 @@ def init_weights(module):
         nn.init.zeros_(module.bias)
 
 
-class ResnetLayer(nn.Module):
+class ResnetLayer(nn.Sequential):
     """2D Convolution-Batch Normalization-Activation stack builder"""
 
     def __init__(
@@ -83,38 +83,19 @@ class ResnetLayer(nn.Module):
         conv_first=True,
     ):
         super().__init__()
-        self.conv_first = conv_first
-        self.conv = SameConv2d(in_channels, num_filters, kernel_size, stride=strides)
+        conv = SameConv2d(in_channels, num_filters, kernel_size, stride=strides)
         if conv_first:
-            self.norm = (
-                BatchNorm2d(num_filters, eps=1e-3, momentum=0.01)
-                if batch_normalization
-                else nn.Identity()
-            )
-            self.activation = (
-                ACTIVATIONS[activation]() if activation is not None else nn.Identity()
-            )
+            self.append(conv)
+            if batch_normalization:
+                self.append(BatchNorm2d(num_filters, eps=1e-3, momentum=0.01))
+            if activation is not None:
+                self.append(ACTIVATIONS[activation]())
         else:
-            self.norm = (
-                BatchNorm2d(in_channels, eps=1e-3, momentum=0.01)
-                if batch_normalization
-                else nn.Identity()
-            )
-            self.activation = (
-                ACTIVATIONS[activation]() if activation is not None else nn.Identity()
-            )
-
-    def forward(self, inputs):
-        x = inputs
-        if self.conv_first:
-            x = self.conv(x)
-            x = self.norm(x)
-            x = self.activation(x)
-        else:
-            x = self.norm(x)
-            x = self.activation(x)
-            x = self.conv(x)
-        return x
+            if batch_normalization:
+                self.append(BatchNorm2d(in_channels, eps=1e-3, momentum=0.01))
+            if activation is not None:
+                self.append(ACTIVATIONS[activation]())
+            self.append(conv)
 
 
 class ResBlock(nn.Module):

@@ -67,19 +67,16 @@ def init_weights(module):
         nn.init.zeros_(module.bias)
 
 
-class ConvBn(nn.Module):
+class ConvBn(nn.Sequential):
     """Convolution, batch normalisation and, unless told otherwise, ReLU."""
 
     def __init__(self, in_channels, filters, kernel_size=3, strides=1, activation=True):
-        super().__init__()
-        self.conv = SameConv2d(in_channels, filters, kernel_size, stride=strides)
-        self.norm = BatchNorm2d(filters, eps=1e-3, momentum=0.1)
-        self.relu = nn.ReLU() if activation else nn.Identity()
-
-    def forward(self, x):
-        x = self.conv(x)
-        x = self.norm(x)
-        return self.relu(x)
+        super().__init__(
+            SameConv2d(in_channels, filters, kernel_size, stride=strides),
+            BatchNorm2d(filters, eps=1e-3, momentum=0.1),
+        )
+        if activation:
+            self.append(nn.ReLU())
 
 
 class ResidualBlock(nn.Module):

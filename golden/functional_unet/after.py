@@ -29,17 +29,16 @@ def init_weights(module):
         nn.init.zeros_(module.bias)
 
 
-class ConvBlock(nn.Module):
+class ConvBlock(nn.Sequential):
     """Two convolutions."""
 
     def __init__(self, in_channels, filters):
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, filters, 3, padding="same")
-        self.conv2 = nn.Conv2d(filters, filters, 3, padding="same")
-
-    def forward(self, x):
-        x = F.relu(self.conv1(x))
-        return F.relu(self.conv2(x))
+        super().__init__(
+            nn.Conv2d(in_channels, filters, 3, padding="same"),
+            nn.ReLU(),
+            nn.Conv2d(filters, filters, 3, padding="same"),
+            nn.ReLU(),
+        )
 
 
 class Unet(L.LightningModule):

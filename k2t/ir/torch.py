@@ -39,7 +39,10 @@ Part = Entry | Raw | Block
 
 @dataclass(frozen=True)
 class Group:
-    """``self.name = ...``: one module, or an ``nn.Sequential`` of the parts."""
+    """``self.name = ...``: one module, or an ``nn.Sequential`` of the parts.
+
+    Without a name the parts are those of the class itself, which is an ``nn.Sequential``.
+    """
 
     name: str
     parts: tuple[Part, ...]
@@ -142,6 +145,11 @@ class ModuleClass:
     comments: tuple[str, ...] = ()
     batchwise: Batchwise | None = None
     origin: Span | None = None
+
+    @property
+    def chained(self) -> bool:
+        """Whether it is an ``nn.Sequential``: without a ``forward`` of its own."""
+        return any(isinstance(group, Group) and not group.name for group in self.init)
 
 
 @dataclass(frozen=True)

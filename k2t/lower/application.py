@@ -158,17 +158,19 @@ def stem(unit: Unit, use: Use) -> str:
     return kind_stem(unit.ctx, layer)
 
 
-def fill_slot(unit: Unit, held: str, use: Use, op: Op, ops: list[Op]) -> str:
+def fill_slot(unit: Unit, held: str, use: Use, op: Op, ops: list[Op], local: bool = False) -> str:
     slot = unit.slots.get(held)
     if slot is None or slot.place != unit.place:
         raise NotKept("a layer made outside a loop and applied inside")
+    name = held if local else f"self.{slot.attribute}"
     if slot.ops is None:
-        slot.ops = ops
-        slot.parts[slot.index] = Raw((f"self.{slot.attribute} = {op.module}",), slot.comments)
-        unit.path(slot.attribute, op, layer_of(use))
-    elif slot.ops != ops:
+        slot.ops, slot.local = ops, local
+        slot.parts[slot.index] = Raw((f"{name} = {op.module}",), slot.comments)
+        if not local:
+            unit.path(slot.attribute, op, layer_of(use))
+    elif slot.ops != ops or slot.local != local:
         raise NotKept("a layer that is applied to tensors of different widths")
-    return f"self.{slot.attribute}"
+    return name
 
 
 def shape_in(node: Node) -> Shape | None:

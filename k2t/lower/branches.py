@@ -9,7 +9,7 @@ from k2t.ir.source import Code
 from k2t.ir.structure import Flow, Invoke, Let, Operator, Step, Use, Var, When
 from k2t.ir.torch import Block, Part
 from k2t.ir.values import Obj
-from k2t.lower.application import operations, shape_in
+from k2t.lower.application import fill_slot, operations, shape_in
 from k2t.lower.liveness import below, bound, reads
 from k2t.lower.merges import layer_of
 from k2t.lower.naming import kind_stem
@@ -37,7 +37,7 @@ def applications(flow: Flow, name: str) -> list[Use | Invoke]:
     if isinstance(flow, Var) and flow.name == name:
         return []
     inner: Flow | None = None
-    if isinstance(flow, Use) and len(flow.inputs) == 1 and flow.site.held is None:
+    if isinstance(flow, Use) and len(flow.inputs) == 1:
         inner = flow.inputs[0]
     elif isinstance(flow, Invoke) and len(flow.inputs) == 1:
         inner = flow.inputs[0][1]
@@ -77,13 +77,17 @@ def layer_links(
     layer = layer_of(use)
     if unit.ctx.row(layer).get("shape") in ("merge", "concat"):
         raise NotKept("no chain of modules")
-    layout = wire.layout
-    for op in operations(unit, use, wire.width):
+    layout, held = wire.layout, use.site.held
+    ops = operations(unit, use, wire.width)
+    for op in ops:
         plain = op.module is not None and not op.lines and "{m}" not in (op.call or "")
         fits = op.layout == "any" or op.layout == layout or (wire.rank or 0) <= 1
         if not plain or not fits or (op.out or layout) != layout:
             raise NotKept("no chain of modules")
-        links.append(Link(op.module or "", op, layer, comments))
+        text = op.module or ""
+        if held is not None:
+            text, held = fill_slot(unit, held, use, op, ops, local=True), None
+        links.append(Link(text, op, layer, comments))
         comments = ()
     node = use.seen[0]
     rank = len(node.shape) if node.shape is not None else wire.rank

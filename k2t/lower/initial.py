@@ -12,7 +12,7 @@ from k2t.ir.torch import InitCase, Line
 from k2t.ir.values import Obj
 from k2t.lower import text as t
 from k2t.lower.masks import HEADS
-from k2t.lower.ops import Context, Op
+from k2t.lower.ops import Context, Op, member
 from k2t.lower.recurrent import WRAPPER, inner_layer, recurrent_inits, spelling
 
 RECURRENT = {"LSTM", "GRU", "SimpleRNN", "Bidirectional"}
@@ -231,7 +231,7 @@ def in_every(path: str, texts: list[str]) -> list[Line]:
     wanted = (
         "for module in self.modules():",
         f"    if isinstance(module, {cls}):",
-        *("        " + text.replace("{m}", f"module.{attribute}".rstrip(".")) for text in texts),
+        *("        " + text.replace("{m}", member("module", attribute)) for text in texts),
     )
     return [Line(text) for text in wanted]
 
@@ -351,7 +351,7 @@ def penalty_lines(
             if ":" in path:
                 cls, _, attribute = path.partition(":")
                 factor, rest = factored(text)
-                each = rest.replace("{p}", f"m.{attribute}.{torch}")
+                each = rest.replace("{p}", f"{member('m', attribute)}.{torch}")
                 every = f"for m in self.modules() if isinstance(m, {cls})"
                 if " + " in text:
                     raise NotMigrated("K2T300", "two penalties in a function")

@@ -12,6 +12,7 @@ from k2t.ir.structure import Invoke, Repeat, Step, Structure, Use
 from k2t.ir.torch import Block, Entry, Line, ModuleClass, Part, Raw
 from k2t.ir.values import Obj
 from k2t.lower.brackets import TOKEN
+from k2t.lower.chains import chain, grouped
 from k2t.lower.liveness import flows
 from k2t.lower.merges import layer_of
 from k2t.lower.ops import Context, Op
@@ -53,22 +54,25 @@ class Library:
         structure = self.functions[function]
         if function not in self.names:
             self.names[function] = self.class_name(function)
-        unit = Unit(self.ctx, self, structure, self.names[function])
         widths = {
             tensor: None if (function, tensor) in self.lazy else width_name(structure, tensor)
             for tensor in structure.tensors
         }
-        unit.start(widths)
+        unit = self.begun(structure, widths)
         try:
-            unit.run(structure.body, set())
-        except NotKept as error:
-            raise NotKept(
-                f"{function}: {error}" if ": " not in str(error) else str(error)
-            ) from None
+            chain(unit)
+        except NotKept:
+            unit = self.begun(structure, widths)
+            run(unit)
         tell_widths(unit)
         prune(unit)
         read = used(unit)
         unit.needs = {k: w for k, w in widths.items() if w is not None and w in read}
+        return unit
+
+    def begun(self, structure: Structure, widths: dict[str, str | None]) -> Unit:
+        unit = Unit(self.ctx, self, structure, self.names[structure.name])
+        unit.start(widths)
         return unit
 
     def outline(self, step: Repeat, structure: Structure) -> str:
@@ -167,6 +171,15 @@ class Library:
 
     def classes(self, wanted: Sequence[str]) -> list[ModuleClass]:
         return [module_class(self.units[name]) for name in self.units if name in wanted]
+
+
+def run(unit: Unit) -> None:
+    """All steps of a function, as lines of ``forward``."""
+    try:
+        unit.run(unit.structure.body, set())
+    except NotKept as error:
+        place = "" if ": " in str(error) else f"{unit.structure.name}: "
+        raise NotKept(f"{place}{error}") from None
 
 
 def comes_out_last(wire: Wire) -> bool:
@@ -365,7 +378,7 @@ def module_class(unit: Unit) -> ModuleClass:
             *(parameter_code(p) for p in kept),
         ),
         attributes=tuple(n for n in unit.kept if any(p.name == n for p in structure.parameters)),
-        init=tuple(init),
+        init=tuple(init) if lines else grouped(init),
         after=(),
         lazy=False,
         applies=False,

@@ -8,10 +8,11 @@ from k2t.ir.structure import Append, Repeat, Taken
 from k2t.ir.torch import Line, Part, Raw
 from k2t.ir.values import Obj
 from k2t.lower.branches import block
+from k2t.lower.chains import header, steady
 from k2t.lower.initial import RECURRENT
 from k2t.lower.liveness import bound, flows, lanes_of, live, stored
 from k2t.lower.ops import Op
-from k2t.lower.rounds import header, plural, steady
+from k2t.lower.rounds import plural
 from k2t.lower.unit import INDENT, Unit
 from k2t.lower.wires import Bundle, NotKept, Wire, converted, words
 

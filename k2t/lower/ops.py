@@ -192,6 +192,11 @@ def snake(name: str) -> str:
     return out
 
 
+def member(owner: str, attribute: str) -> str:
+    """A module of another one: by its attribute (``conv``), by its place (``[0]``), or itself."""
+    return owner + attribute if attribute[:1] in ("", "[") else f"{owner}.{attribute}"
+
+
 def dim_text(dim: Dim) -> str | None:
     if dim is None:
         return None

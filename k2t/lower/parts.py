@@ -13,7 +13,7 @@ from k2t.ir.torch import Entry, Group, Line, ModuleClass, Part
 from k2t.ir.values import Class, Const, ModelRef, Obj, Shape
 from k2t.lower import text as t
 from k2t.lower.activations import activation
-from k2t.lower.ops import Context, Op
+from k2t.lower.ops import Context, Op, member
 from k2t.lower.wires import Lost
 from k2t.table import Row
 
@@ -292,7 +292,7 @@ def check_once(ctx: Context, made: Draft, drafts: Mapping[int, Draft]) -> None:
     several |= {n for n in parts_of(made.model) if n in again and keeping(drafts[n], drafts)}
     named = [layer for _, op, layer in made.made if (op.module or "").partition("(")[0] in classes]
     several |= {layer.id for layer in named} & again
-    calls = [f"self.{path.partition(':')[2]}(" for path, _ in kept if ":" in path]
+    calls = [f"{member('self', path.partition(':')[2])}(" for path, _ in kept if ":" in path]
     assert ctx.source is not None
     if several or any("[?]" in call or ctx.source.text.count(call) != 1 for call in calls):
         why = "a layer with an activity_regularizer, add_loss or add_metric that is called again"

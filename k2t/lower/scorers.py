@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.program import Scored, Use
+from k2t.ir.program import Use
 from k2t.ir.source import Span, code
 from k2t.ir.torch import Edit, Raw
 from k2t.ir.values import Array, Instance
@@ -13,45 +13,14 @@ from k2t.lower.edits import Edits
 from k2t.lower.inplace import text_of
 from k2t.lower.metrics import Metric, check_arguments
 from k2t.lower.ops import Context
+from k2t.lower.scored import known, targets
 from k2t.lower.targets import FUNCTION, Loss, Output
 
 HELD = "self.loss_function"
 
 
-def known(ctx: Context, value: Instance, code_: str) -> Scored:
-    """What is known of an object.
-
-    Raises:
-        NotMigrated: not enough.
-    """
-    found = ctx.functions.get(-value.id)
-    if found is None or found.problem is not None:
-        kind = "loss" if code_ == "K2T301" else "metric"
-        why = f": {found.problem}" if found is not None else ""
-        raise NotMigrated(code_, f"the {kind} of the script is not carried over{why}")
-    return found
-
-
-def targets(ctx: Context, found: Scored, output: Output, y: Array | None, code_: str) -> str:
-    """Keras 3 hands objects of the script's own the targets as they are."""
-    if ctx.dialect != "keras3" or output.units != 1 or len(output.shape or ()) != 1:
-        return "{y}"
-    if y is None or y.shape is None:
-        why = f"{found.name} gets targets as they are in Keras 3, and their rank is not known"
-        raise NotMigrated(code_, why)
-    if len(y.shape) > 1:
-        return "{y}"
-    ctx.note(
-        "K2T506",
-        "info",
-        f"Keras 3 gives {found.name} targets of shape (n,) beside predictions (n, 1), "
-        "which meet as (n, n), and so does this; else take .flatten() out",
-    )
-    return "{y}.flatten()"
-
-
 def loss(ctx: Context, value: Instance, output: Output, y: Array | None) -> Loss:
-    found = known(ctx, value, "K2T301")
+    found = known(ctx, -value.id, "K2T301")
     each = f"{HELD}({targets(ctx, found, output, y, 'K2T301')}, {{p}})"
     call = each if found.rank == 0 else f"{each}.mean()"
     setup = Raw((f"{HELD} = ", found.span))
@@ -59,7 +28,7 @@ def loss(ctx: Context, value: Instance, output: Output, y: Array | None) -> Loss
 
 
 def metric(ctx: Context, value: Instance, output: Output, y: Array | None) -> Metric:
-    found = known(ctx, value, "K2T500")
+    found = known(ctx, -value.id, "K2T500")
     assert ctx.source is not None
     update = f"{targets(ctx, found, output, y, 'K2T500')}, {{p}}"
     return Metric(found.name, None, ctx.source.slice(found.span), update)

@@ -53,7 +53,7 @@ def structured(ctx: Context, model: Model, folded: Sequence[int]) -> Chain:
     for name in wanted:
         owner = library.units[name]
         for path, op, layer in settled(owner)[2]:
-            attribute = path.removeprefix("self.")
+            attribute = path.removeprefix("self").removeprefix(".")
             known = path if path.endswith("[?]") else f"{owner.name}:{attribute}"
             paths.append((known, op, layer))
     return Chain([*init], lines, paths, tuple(library.classes(wanted)), reference, passed)

@@ -39,16 +39,8 @@ from k2t.lower.initial import own_names
 from k2t.lower.liveness import live
 from k2t.lower.merges import arithmetic, computed, element, layer_of, merged
 from k2t.lower.naming import RESERVED
-from k2t.lower.ops import Context, Op, snake
-from k2t.lower.wires import (
-    Bundle,
-    NotKept,
-    Wire,
-    converted,
-    factor,
-    of_module,
-    words,
-)
+from k2t.lower.ops import Context, Op, member, snake
+from k2t.lower.wires import Bundle, NotKept, Wire, converted, factor, of_module, words
 
 if TYPE_CHECKING:
     from k2t.lower.library import Library
@@ -58,7 +50,10 @@ INDENT = "    "
 
 @dataclass
 class Slot:
-    """Where a layer that the script holds in a variable is made: filled at its first use."""
+    """Where a layer that the script holds in a variable is made: filled at its first use.
+
+    ``local``: a variable of ``__init__`` holds it, which is put into a chain.
+    """
 
     parts: list[Part]
     index: int
@@ -66,6 +61,7 @@ class Slot:
     attribute: str
     comments: tuple[str, ...]
     ops: list[Op] | None = None
+    local: bool = False
 
 
 @dataclass
@@ -348,7 +344,7 @@ class Unit:
     def path(self, attribute: str, op: Op | None, layer: Obj | None) -> None:
         if op is not None and layer is not None:
             sure = not self.optional and self.place == 0
-            self.paths.append((f"self.{attribute}" if sure else "self[?]", op, layer))
+            self.paths.append((member("self", attribute) if sure else "self[?]", op, layer))
 
     def invoke(self, flow: Invoke, comments: tuple[str, ...]) -> tuple[str, list[Wire]]:
         text, outs, texts = self.library.call(self, flow)

@@ -41,3 +41,22 @@ def plain(key: Any) -> Any:
     if isinstance(key, slice):
         return ("slice", key.start, key.stop, key.step)
     return tuple(map(plain, key)) if isinstance(key, tuple) else key
+
+
+def is_chain(cls: ast.ClassDef) -> bool:
+    """Whether a class is an ``nn.Sequential`` of what its ``__init__`` puts into it."""
+    return any(ast.unparse(base) == "nn.Sequential" for base in cls.bases)
+
+
+def has_method(cls: ast.ClassDef, name: str) -> bool:
+    return any(isinstance(item, ast.FunctionDef) and item.name == name for item in cls.body)
+
+
+def changes_a_list(node: ast.expr) -> bool:
+    """Whether a call that stands alone is about the graph; others initialise or print."""
+    func = node.func if isinstance(node, ast.Call) else None
+    return isinstance(func, ast.Attribute) and func.attr in ("append", "extend", "pop")
+
+
+def loaded(target: ast.expr) -> ast.expr:
+    return ast.parse(ast.unparse(target), mode="eval").body

@@ -12,7 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from k2t.prove.python import ARITHMETIC, BUILTINS, COMPARISONS, plain
+from k2t.prove.python import (
+    ARITHMETIC,
+    BUILTINS,
+    COMPARISONS,
+    changes_a_list,
+    has_method,
+    is_chain,
+    loaded,
+    plain,
+)
 from k2t.prove.terms import Module, Opaque, Path, Term, called, method, module, operation
 
 MAX_STEPS = 200_000
@@ -30,9 +39,10 @@ class Returned(Exception):
 
 @dataclass(eq=False)
 class Instance:
-    """An object of one of the classes."""
+    """An object of one of the classes; one that is an ``nn.Sequential`` has ``modules``."""
 
     cls: ast.ClassDef
+    modules: list[Any] = field(default_factory=list)
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -109,9 +119,9 @@ class Replay:
 
     def call(self, callee: Any, args: list[Any], keywords: dict[str, Any] | None = None) -> Any:
         match callee:
-            case Instance():
-                return self.run(function(callee.cls, "forward"), [callee, *args], {})
-            case Sequence(modules=modules):
+            case Instance(cls=cls) if not is_chain(cls):
+                return self.run(function(cls, "forward"), [callee, *args], {})
+            case Sequence(modules=modules) | Instance(modules=modules):
                 for part in modules:
                     args = [self.call(part, args)]
                 return args[0]
@@ -161,6 +171,9 @@ class Replay:
 
     def statement(self, stmt: ast.stmt, scope: Any) -> None:
         match stmt:
+            case ast.Expr(value=ast.Call(func=ast.Attribute(attr="__init__"), args=args)):
+                if args:
+                    scope["self"].modules += self.elements(args, scope)
             case ast.Expr(value=value):
                 if changes_a_list(value):
                     self.eval(value, scope)
@@ -312,6 +325,8 @@ class Replay:
                 named = {k.arg or "**": self.eval(k.value, scope) for k in node.keywords}
                 given = (*self.elements(node.args, scope), *sorted(named.items()))
                 return method(owner, name, given)
+            if isinstance(owner, Instance) and is_chain(owner.cls):
+                owner = owner.modules
             if isinstance(owner, list) and name in ("append", "pop", "extend"):
                 return getattr(owner, name)(*self.elements(node.args, scope))
         callee = self.eval(node.func, scope)
@@ -378,22 +393,8 @@ class Scope(dict[str, Any]):
         self.stores = stores
 
 
-def has_method(cls: ast.ClassDef, name: str) -> bool:
-    return any(isinstance(item, ast.FunctionDef) and item.name == name for item in cls.body)
-
-
 def function(cls: ast.ClassDef, name: str) -> ast.FunctionDef:
     for item in cls.body:
         if isinstance(item, ast.FunctionDef) and item.name == name:
             return item
     raise Unclear(f"{cls.name} has no {name}")
-
-
-def changes_a_list(node: ast.expr) -> bool:
-    """Whether a call that stands alone is about the graph; others initialise or print."""
-    func = node.func if isinstance(node, ast.Call) else None
-    return isinstance(func, ast.Attribute) and func.attr in ("append", "extend", "pop")
-
-
-def loaded(target: ast.expr) -> ast.expr:
-    return ast.parse(ast.unparse(target), mode="eval").body

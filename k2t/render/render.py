@@ -265,9 +265,12 @@ class Writer:
 
     def module(self, cls: ModuleClass) -> str:
         base = "L.LightningModule" if cls.step is not None else "nn.Module"
+        if cls.chained:
+            base = "nn.Sequential"
         values = {
             "name": cls.name,
             "base": base,
+            "chained": cls.chained,
             "comments": cls.comments,
             "docstring": self.docstring(cls),
             "parameters": [self.text(p) for p in cls.parameters],
@@ -315,7 +318,7 @@ class Writer:
             return {"kind": "tree", "parts": [self.part(group)], "comments": ()}
         if isinstance(group, Raw):
             return {"kind": "raw", "text": self.statement(group), "comments": group.comments}
-        if group.single:
+        if group.name and group.single:
             entry = group.parts[0]
             return {
                 "kind": "single",
@@ -323,7 +326,7 @@ class Writer:
                 "text": entry.text,  # type: ignore[union-attr]
                 "comments": (*group.comments, *entry.comments),
             }
-        if group.flat:
+        if group.name and group.flat:
             entries = [self.part(p) for p in group.parts]
             return {
                 "kind": "flat",
@@ -335,10 +338,12 @@ class Writer:
         head: list[Any] = []
         while parts and isinstance(parts[0], Entry):
             head.append(self.part(parts.pop(0)))
+        line = ", ".join(item["text"] for item in head)
         return {
-            "kind": "listed",
+            "kind": "listed" if group.name else "itself",
+            "short": len(line) < self.line_length - 26 and not any(i["comments"] for i in head),
             "name": group.name,
-            "target": "layers",
+            "target": "layers" if group.name else "self",
             "head": head,
             "rest": self.runs(parts),
             "comments": group.comments,
