@@ -13,6 +13,7 @@ from k2t.verify.evidence.causes import causes, causes_of_failure
 from k2t.verify.failures import misfits, reason
 from k2t.verify.judge import Limits, Verdict
 from k2t.verify.neutral import neutralisers
+from k2t.verify.recording import without_arrays
 from k2t.verify.result import Cause, Curve, Divergence, Resources, Result, Run, Stage, State
 from k2t.verify.run import CONTROLS, Comparison, ProbeFailed, Setting, run_pair
 
@@ -66,14 +67,11 @@ def examine(subject: Subject, setting: Setting, limits: Limits) -> Result:
     stubs = neutralisers(taken_out(subject, plain))
     runs: list[tuple[Comparison, str, tuple[str, ...]]] = [(plain, "as it is", ())]
     if stubs:
-        try:
-            calm = compared(subject, replace(setting, stubs=(*setting.stubs, *stubs)), limits)
-        except ProbeFailed as error:
-            raise Refused(f"with the declared differences taken out, {reason(error)}") from error
-        # roundings nobody announced are worth a table only if they were the reason
-        if calm.verdict.passed or announced_by(subject):
-            runs.append((calm, "without the declared differences", tuple(s.stem for s in stubs)))
+        runs += calmed(subject, setting, limits, stubs)
     last = runs[-1][0]
+    likely = causes(last, last.verdict.divergence, text) if last.verdict.divergence else ()
+    runs = [(settled(run), title, codes) for run, title, codes in runs]
+    plain, last = runs[0][0], runs[-1][0]
     failed: tuple[Cause, ...] = ()
     exact = None
     try:
@@ -83,7 +81,6 @@ def examine(subject: Subject, setting: Setting, limits: Limits) -> Result:
     if exact is not None:
         runs.append((exact, "in double precision", tuple(s.stem for s in stubs)))
     places = plain.verdict.divergence and (last.verdict.divergence or plain.verdict.divergence)
-    likely = causes(last, last.verdict.divergence, text) if last.verdict.divergence else ()
     gone = plain.verdict.divergence and not last.verdict.divergence
     taken = announced(subject, stubs) if gone else ()
     return Result(
@@ -100,6 +97,23 @@ def examine(subject: Subject, setting: Setting, limits: Limits) -> Result:
         else (*(likely or taken), *failed),
         resources=tuple(cost for run, _, c in runs for cost in costs(run, bool(c), run is exact)),
     )
+
+
+def calmed(
+    subject: Subject, setting: Setting, limits: Limits, stubs: tuple[Path, ...]
+) -> list[tuple[Comparison, str, tuple[str, ...]]]:
+    """The pair with the declared differences taken out, if that is worth a table.
+
+    Raises Refused where a script does not run like this.
+    """
+    try:
+        calm = compared(subject, replace(setting, stubs=(*setting.stubs, *stubs)), limits)
+    except ProbeFailed as error:
+        raise Refused(f"with the declared differences taken out, {reason(error)}") from error
+    # roundings nobody announced are worth a table only if they were the reason
+    if calm.verdict.passed or announced_by(subject):
+        return [(calm, "without the declared differences", tuple(s.stem for s in stubs))]
+    return []
 
 
 def in_double(
@@ -123,6 +137,11 @@ def may_be_rounding(verdict: Verdict) -> bool:
     failed = [stage for stage in verdict.stages if stage.state is State.DIFFERS]
     small = verdict.divergence is not None and verdict.divergence.size < LARGEST_ROUNDING
     return small and all(stage.figure and stage.name != "initial values" for stage in failed)
+
+
+def settled(pair: Comparison) -> Comparison:
+    """A comparison without the arrays that it was made from: the next pass needs the memory."""
+    return replace(pair, keras=without_arrays(pair.keras), torch=without_arrays(pair.torch))
 
 
 def hints(error: ProbeFailed) -> str:

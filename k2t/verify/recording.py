@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,22 @@ class Recording:
 
     def save(self, path: Path) -> None:
         path.write_bytes(pickle.dumps(self))
+
+
+def beginning(recording: Recording) -> Recording:
+    """What a port of a Keras script is started from: its weights, and batches if there are any."""
+    fits = [Fit(fit.model, traversal=fit.traversal, batches=fit.batches) for fit in recording.fits]
+    outputs = [replace(output, values={}) for output in recording.outputs]
+    return Recording(fits, outputs, recording.starts)
+
+
+def without_arrays(recording: Recording) -> Recording:
+    """A recording that has been compared, without what is large: points, batches and outputs."""
+    fits = [
+        replace(fit, batches=[], trace=replace(fit.trace, points=[]) if fit.trace else None)
+        for fit in recording.fits
+    ]
+    return replace(recording, fits=fits, outputs=[], variables={})
 
 
 def load(path: Path) -> Recording:

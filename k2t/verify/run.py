@@ -17,7 +17,7 @@ from pathlib import Path
 from k2t.verify.compare import Report, compare, worst
 from k2t.verify.judge import LIMITS, Limits, Verdict, verdict
 from k2t.verify.launch import Launch, Process, afresh
-from k2t.verify.recording import Recording, load
+from k2t.verify.recording import Recording, beginning, load
 from k2t.verify.surroundings import lay_out
 
 Edits = Sequence[tuple[str, str]]
@@ -175,7 +175,9 @@ def run_pair(
             for size in controls
         ]
         torch = only_training(first.result()) if setting.batches else first.result()
-        disturbed = [compare(torch, future.result()) for future in rest]
+        disturbed = []
+        while rest:  # one recording of a control in memory at a time
+            disturbed.append(compare(torch, rest.pop(0).result()))
     report, control = compare(keras, torch), worst(disturbed) if disturbed else None
     return Comparison(keras, torch, report, control, verdict(report, control, limits))
 
@@ -196,7 +198,7 @@ def _record(child: Child, script: Path, setting: Setting, weights: Recording | N
     text = script.read_text(encoding="utf-8")
     for old, new in setting.edits:
         text = text.replace(old, new)
-    start = pickle.dumps(weights)
+    start = pickle.dumps(beginning(weights) if weights is not None else None)
     key = _key(child, text, script.parent, setting, start)
     if setting.cache is not None and (setting.cache / key).exists():
         return load(setting.cache / key)
