@@ -163,7 +163,8 @@ def test_what_never_acts_or_has_no_counterpart_is_left_out():
 @pytest.mark.parametrize(
     ("body", "code", "line"),
     [
-        (FIT.format('[ModelCheckpoint("w.keras", save_freq=10)]'), "K2T706", 1),
+        (FIT.format('[ModelCheckpoint("w.keras", save_freq=9, save_best_only=True)]'), "K2T706", 1),
+        (FIT.format('[ModelCheckpoint("{epoch}{loss}", save_freq=9)]'), "K2T706", 1),
         ('c = ModelCheckpoint("w.keras", period=2)' + FIT.format("[c]"), "K2T706", 0),
         ('ModelCheckpoint("w.keras")\nmodel.fit(x, y)\n', "K2T706", 0),
         ("s = LearningRateScheduler(np.poly1d([0.1]))" + FIT.format("[s]"), "K2T706", 0),

@@ -39,7 +39,8 @@ def bind_row(interp: Interpreter, row: Row, node: ast.Call, frame: Frame) -> dic
     extra = BASE_ARGUMENTS if row.section == "layers" else tuple(row.get("extra", ()))
     legacy = row.get("legacy", {})
     params = row.signature(interp.dialect)
-    written = given(interp, node, frame, [p.name for p in params], legacy)
+    order = row.for_dialect(interp.dialect, "positional") or [p.name for p in params]
+    written = given(interp, node, frame, order, legacy)
     args = {p.name: Arg(default(p.default)) for p in params}
     allowed = {p.name for p in params} | set(extra) | set(row.get("ignores", ()))
     if row.section != "layers":
@@ -60,15 +61,12 @@ def made_with(
     if "old_kernel" in row.data and interp.dialect == "keras2":
         args = with_kernel(interp, row, node, frame, args)
     name = path.rpartition(".")[2]
-    own = row.get("spellings", {}).get(name)
+    own = row.for_dialect(interp.dialect, "spellings", {}).get(name)
     if own is None:
         return args
     unsaid = {key: value for key, value in own.items() if args[key].span is None}
-    return {
-        **args,
-        **{key: Arg(default(value)) for key, value in unsaid.items()},
-        "@spelling": Arg(Const(name)),
-    }
+    args |= {key: Arg(default(value)) for key, value in unsaid.items()}
+    return args if row.section != "layers" else {**args, "@spelling": Arg(Const(name))}
 
 
 def with_kernel(

@@ -88,8 +88,8 @@ def canonical(path: str) -> str:
 def shorten(parts: list[str]) -> list[str]:
     """Drop the file a name once lived in (the ``core`` of ``keras.layers.core.Dense``)."""
     section, inner = parts[1], parts[2:-1]
-    if parts[1:] == ["optimizers", "legacy", "Nadam"]:  # by another formula
-        return parts
+    if parts[1:3] == ["optimizers", "legacy"] and parts[3] in ("Adagrad", "Nadam", "RMSprop"):
+        return parts  # by other formulas
     if section == "preprocessing" or inner == ["schedules"]:
         return parts
     if all(part.islower() for part in inner):

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Program, Run, Use
-from k2t.ir.source import Code, Span, code
+from k2t.ir.source import Code, Span
 from k2t.ir.torch import Edit
 from k2t.ir.values import Obj
 from k2t.lower import text as t
 from k2t.lower.asked import validates
+from k2t.lower.callback_calls import rewrite
 from k2t.lower.edits import Edits, emit_before
 from k2t.lower.hooks import sets_rate
 from k2t.lower.model import Draft
@@ -66,6 +67,10 @@ def callback(edits: Edits, use: Use) -> None:
     order = list(row.data["carried"])
     if row.get("lower") == "scheduler":
         name = scheduler(edits, use)
+    elif row.get("lower") == "checkpoint" and seldom(edits):
+        name = "ModelCheckpointFull"
+        check_batches(edits, use)
+        order += ["initial_value_threshold", "save_freq", "period"]
     elif row.get("lower") == "early_stopping":
         name, added, gone = early_stopping(edits, use, reused(fits))
         order += [] if gone else [p.name for p in row.params[len(order) :]]
@@ -96,18 +101,12 @@ def changes_rate(edits: Edits, fits: list[tuple[Use, Run, Obj]]) -> bool:
 
 
 def check(edits: Edits, row: Row, use: Use, carried: list[str], gone: set[str]) -> None:
-    """Refuse arguments that say something and are not carried, or would lose their place."""
-    text = edits.program.source.text
+    """Refuse arguments that say something and are not carried."""
     for name, arg in use.args.items():
-        if arg.span is None or name in gone:
-            continue
-        places = [p.name for p in row.params]
-        alone = keyword(text, arg.span) == arg.span.start
-        if alone and carried[: places.index(name) + 1] != places[: places.index(name) + 1]:
-            raise NotMigrated(CODE, f"{row.name}: give {name}= by its name", arg.span)
-        if name in carried:
+        if arg.span is None or name in gone or name in carried:
             continue
         default = next((p.default for p in row.params if p.name == name), ...)
+        default = row.get("unsaid", {}).get(name, default)
         if default is not ... and t.same_value(arg.value, default):
             gone.add(name)
             continue
@@ -193,6 +192,40 @@ def scheduler(edits: Edits, use: Use) -> str:
     if other & {*edits.training, *edits.data}:
         raise NotMigrated(CODE, "schedules with and without the rate in one script", use.call)
     return name
+
+
+def seldom(edits: Edits) -> bool:
+    """Whether a ModelCheckpoint of the script saves by other epochs, by batches or from a start."""
+    said = [
+        use.args.get(name)
+        for use in edits.program.uses
+        if use.kind == "callback" and use.data["obj"].row == "ModelCheckpoint"
+        for name in ("period", "save_freq", "initial_value_threshold")
+    ]
+    usual = ("epoch", 1, None)
+    return any(
+        arg is not None and arg.span is not None and t.data(arg.value) not in usual for arg in said
+    )
+
+
+def check_batches(edits: Edits, use: Use) -> None:
+    """Refuse what a ModelCheckpoint that counts batches cannot tell.
+
+    Raises:
+        NotMigrated: it goes by a metric, or is given an argument that this Keras does not take.
+    """
+    period, frequency = use.args.get("period"), use.args["save_freq"]
+    if period is not None and edits.program.dialect == "keras3":
+        raise NotMigrated(CODE, "ModelCheckpoint(period=...): Keras 3 refuses it", period.span)
+    if t.same_value(frequency.value, "epoch"):
+        return
+    if not t.same_value(use.args["save_best_only"].value, False):
+        why = "ModelCheckpoint(save_freq=...) of batches beside save_best_only"
+        raise NotMigrated(CODE, why, frequency.span)
+    names = re.findall(r"{(\w+)", str(t.data(use.args["filepath"].value)))
+    if set(names) - {"epoch", "batch"}:
+        why = "ModelCheckpoint(save_freq=...) of batches, whose file has a metric in its name"
+        raise NotMigrated(CODE, why, frequency.span)
 
 
 def early_stopping(
@@ -319,9 +352,6 @@ def direction(edits: Edits, row: Row, draft: Draft, name: str) -> str | None:
     return "max" if "acc" in name else "min"
 
 
-# ---------------------------------------------------------------------- text
-
-
 def emitted(edits: Edits, use: Use, helper: str | None) -> str:
     """The name of the class; one that is emitted stands before the callback is made."""
     if helper is None:
@@ -329,49 +359,3 @@ def emitted(edits: Edits, use: Use, helper: str | None) -> str:
             raise NotMigrated(CODE, "EarlyStopping is a name of the script", use.call)
         return "EarlyStopping"
     return emit_before(edits, use, helper, helper.removesuffix("Full").removesuffix("Once"))
-
-
-def rewrite(
-    edits: Edits, use: Use, row: Row, name: str, added: dict[str, str], gone: set[str]
-) -> None:
-    """The call with another class; its arguments stay where they stand."""
-    text = edits.program.source.text
-    assert use.receiver is not None
-    legacy = row.get("legacy", {})
-    written = sorted((arg.span, key) for key, arg in use.args.items() if arg.span is not None)
-    kept = [span for span, key in written if key not in gone]
-    texts: dict[Span, Code] = {s: (added.pop(k),) for s, k in written if k in added and s in kept}
-    extra = ", ".join(f"{key}={value}" for key, value in added.items())
-    if extra and kept:
-        last = kept[-1]
-        texts[last] = code(*texts.get(last, (last,)), f",{break_before(text, last)}{extra}")
-    opening = text.index("(", use.receiver.end) + 1
-    edits.edits.append(Edit(Span(use.call.start, opening), (f"{name}({'' if kept else extra}",)))
-    edits.edits += [Edit(span, written_as) for span, written_as in texts.items()]
-    position = opening
-    for span, _ in written:
-        start = keyword(text, span)
-        old = text[start : span.start].partition("=")[0].strip()
-        if span in kept:
-            if old in legacy:
-                edits.edits.append(Edit(Span(start, start + len(old)), (legacy[old],)))
-            position = span.end
-            continue
-        comma = re.match(r"\s*,\s*", text[span.end :])
-        first = position == opening and comma is not None
-        end = span.end + (comma.end() if first and comma is not None else 0)
-        edits.edits.append(Edit(Span(start if first else position, end), ()))
-        position = opening if first else end
-
-
-def break_before(text: str, span: Span) -> str:
-    """What parts an argument from the one before it: a blank, or a new line of its own."""
-    start = keyword(text, span)
-    line = text[text.rfind("\n", 0, start) + 1 : start]
-    return " " if line.strip() else f"\n{line}"
-
-
-def keyword(text: str, span: Span) -> int:
-    """Where an argument begins: at its keyword, if it has one."""
-    found = re.search(r"(\w+)\s*=\s*$", text[: span.start])
-    return found.start() if found else span.start

@@ -29,7 +29,8 @@ from k2t.lower.masking import check_metrics, counted
 from k2t.lower.masks import as_graph, has_masking
 from k2t.lower.metrics import Metric, lower_metrics, objects, setups, weighted_ones
 from k2t.lower.ops import Context, dim_text, located, names_in
-from k2t.lower.optimizers import lasting, note_embedding
+from k2t.lower.optimizer_rows import note_embedding
+from k2t.lower.optimizers import lasting
 from k2t.lower.own import logged
 from k2t.lower.packing import packed_chain
 from k2t.lower.parts import (

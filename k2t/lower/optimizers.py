@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.torch import Line, Optimizer
-from k2t.ir.values import Arg, Const, Obj, Ref, Value
+from k2t.ir.values import Arg, Const, Value
 from k2t.lower import text as t
 from k2t.lower.ops import Context, fill
+from k2t.lower.optimizer_rows import optimizer_row
 from k2t.lower.parameters import value_or_default
 from k2t.lower.schedules import by_steps, own_schedule, schedule_of, scheduled, starting
 from k2t.lower.shaping import in_product
 from k2t.table import Param, Row
 
 if TYPE_CHECKING:
-    from k2t.ir.program import Model
-    from k2t.lower.groups import Chain
-
-SQUARES = ("Adam", "AdamW", "Nadam", "RMSprop", "Adagrad", "Adadelta")
-"""Those that divide by averages of squared gradients."""
+    pass
 
 IGNORED = {"name", "use_ema", "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor"}
 """A factor of the loss is taken out of the gradients again."""
@@ -32,45 +29,6 @@ CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 
 BY_STEPS = '[optimizer], [{"scheduler": decay, "interval": "step"}]'
 """The optimizer and a schedule that goes on with each step."""
-
-
-def optimizer_row(ctx: Context, value: Value) -> tuple[Row, Mapping[str, Arg]]:
-    """The row of an optimizer given as string, class or object.
-
-    Raises:
-        NotMigrated: there is none.
-    """
-    row = None
-    args: Mapping[str, Arg] = {}
-    if isinstance(value, Const) and isinstance(value.value, str):
-        row = ctx.table.string("optimizers", value.value)
-    elif t.is_none(value):
-        row = ctx.table.rows["optimizers"]["RMSprop"]
-    elif isinstance(value, Ref):
-        row = ctx.table.find(value.path)
-    elif isinstance(value, Obj):
-        row, args = ctx.table.rows["optimizers"].get(value.row), value.args
-    if row is not None and row.get("inner"):
-        return optimizer_row(ctx, t.get(args, str(row.data["inner"])))
-    if row is None or row.section != "optimizers":
-        why = t.not_known(ctx.table, "optimizers", value, "the optimizer")
-        raise NotMigrated("K2T400", why)
-    return row, args
-
-
-def note_embedding(ctx: Context, model: Model, chain: Chain) -> None:
-    """Keras 3 on TensorFlow squares the gradients of a token that occurs twice one by one."""
-    assert model.compile is not None
-    row, _ = optimizer_row(ctx, t.get(model.compile.args, "optimizer"))
-    fixed = [t.data(t.get(one.args, "trainable")) is False for _, _, one in chain.paths]
-    embeds = any(p[2].row == "Embedding" for p, f in zip(chain.paths, fixed, strict=True) if not f)
-    if embeds and ctx.dialect == "keras3" and row.name in SQUARES:
-        ctx.note(
-            "K2T406",
-            "warning",
-            f"{row.name}: Keras 3 on TensorFlow squares the gradient of each occurrence of a token "
-            "in an Embedding, torch that of their sum (23 % of a step's loss in one script)",
-        )
 
 
 def lower_optimizer(ctx: Context, value: Value) -> Optimizer:
@@ -265,12 +223,12 @@ def construct(
     signature = row.signature(ctx.dialect)
     check_arguments(row, args, signature)
     momentum = t.get(args, "momentum")
-    if row.name == "RMSprop":
-        plain = (t.is_none(momentum) or t.same_value(momentum, 0.0)) and (
-            "centered" not in args or not t.flag(args, "centered")
-        )
-        if not plain:
-            helper = "RMSpropFull" if helper else ""
+    moves = not (t.is_none(momentum) or t.same_value(momentum, 0.0))
+    centered = "centered" in args and t.flag(args, "centered")
+    if row.name == "RMSprop" and (moves or centered):
+        helper = "RMSpropFull" if helper else ""
+    if row.name == "RMSpropLegacy" and moves:
+        helper = "RMSpropFull"
     if row.name == "Adagrad" and ctx.dialect != "keras2":
         start = value_for(signature, args, "initial_accumulator_value")
         usual = t.same_value(value_for(signature, args, "epsilon"), 1e-7)
@@ -304,9 +262,9 @@ def construct(
     if decays and (row.name == "Adam" or row.get("own_decay")):
         keywords.append(f"weight_decay={values['weight_decay']}")
         keywords += [str(row.data["own_decay"])] if row.get("own_decay") else []
-    if row.name == "RMSprop" and helper == "RMSpropFull":
-        keywords += [f"momentum={values['momentum']}"] if momentum != Const(None) else []
-        keywords += ["centered=True"] if "centered" in args and t.flag(args, "centered") else []
+    if row.name.startswith("RMSprop") and (moves or centered):
+        keywords += [f"momentum={values['momentum']}"] if moves else []
+        keywords += ["centered=True"] if centered else []
     return f"{torch}({params}, {', '.join(keywords)})"
 
 
@@ -342,7 +300,7 @@ def check_arguments(row: Row, args: Mapping[str, Arg], signature: tuple[Param, .
     templates = " ".join(template for _, template in row.data["args"])
     carried = {p.name for p in signature if "{" + p.name + "}" in templates} | IGNORED | {"decay"}
     carried |= {*CLIPS, "weight_decay", *row.get("ignored", ())}
-    if row.name == "RMSprop":
+    if row.name.startswith("RMSprop"):
         carried |= {"momentum", "centered"}
     for name, arg in args.items():
         if arg.span is None or name in carried or t.is_none(arg.value):

@@ -156,6 +156,8 @@ def regularizer(ctx: Context, value: Value, rows: tuple[str, str] | None = None)
     row = None
     if isinstance(value, Const) and isinstance(value.value, str):
         row = ctx.table.string("regularizers", value.value)
+        own = row.for_dialect(ctx.dialect, "spellings", {}) if row is not None else {}
+        args = {k: Arg(Const(v)) for k, v in own.get(value.value, {}).items()}
     elif isinstance(value, Obj):
         row, args = ctx.table.rows["regularizers"].get(value.row), value.args
     if row is None:

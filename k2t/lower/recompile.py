@@ -13,7 +13,8 @@ from k2t.ir.values import Arg, Expr, Obj, Sym, Value
 from k2t.lower import text as t
 from k2t.lower.masks import HEADS
 from k2t.lower.ops import Context
-from k2t.lower.optimizers import check_average, lower_optimizer, optimizer_row, value_for
+from k2t.lower.optimizer_rows import optimizer_row
+from k2t.lower.optimizers import check_average, lower_optimizer, value_for
 from k2t.lower.parts import layers_of
 from k2t.lower.recurrent import inner_layer
 

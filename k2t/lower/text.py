@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from k2t.ir.finding import NotMigrated
+from k2t.ir.source import Source
 from k2t.ir.values import Arg, Const, Ref, Tuple, Value, as_int
 from k2t.table import Table
 
@@ -26,6 +28,14 @@ def text(value: Value) -> str:
         inner = ", ".join(text(v) for v in value.items)
         return f"({inner},)" if len(value.items) == 1 else f"({inner})"
     raise NotMigrated("K2T903", "a value is not known here, so it cannot be carried over")
+
+
+def spelled(source: Source | None, arg: Arg | None) -> str:
+    """The keyword that an argument is given by, "" by position."""
+    if source is None or arg is None or arg.span is None:
+        return ""
+    found = re.search(r"(\w+)\s*=\s*$", source.text[: arg.span.start])
+    return found[1] if found else ""
 
 
 def literal(value: object) -> str:

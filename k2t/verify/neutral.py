@@ -18,6 +18,7 @@ NUMBERLESS = {
     "K2T162": "the port runs the model in inference mode, as Keras 3 does: for the reader",
     "K2T163": "the port does not heed training= either, as Keras 3 does not: for the reader",
     "K2T302": "the emitted loss is what Keras on TensorFlow computes; it is said for the reader",
+    "K2T407": "the verification hands lr= on, as up to TensorFlow 2.10",
     "K2T614": "rows by chance in both: drawn anew for each epoch, or going on with those left over",
     "K2T707": "event files; nothing of it is trained on",
     "K2T708": "what never acts changes nothing",

@@ -101,14 +101,28 @@ CALLBACKS = [
         {"filepath": "w{epoch}.weights.h5", **PATIENT, "save_best_only": True, "mode": "max"},
         "",
     ),
+    (
+        "ModelCheckpoint",
+        {"filepath": "w{epoch}.weights.h5", "save_best_only": True, "initial_value_threshold": 0.4},
+        "",
+    ),
 ]
+BATCHES = [
+    {"filepath": "w{epoch}.weights.h5", "save_freq": 3},
+    {"filepath": "w{epoch}-{batch}.weights.h5", "save_freq": 3},
+    {"filepath": "w{epoch}-{batch}.weights.h5", "save_freq": 9},
+    {"filepath": "w{epoch}.weights.h5", "period": 2},
+    {"filepath": "w{epoch:02d}.weights.h5", "period": 3},
+]
+"""Of ModelCheckpoint: what it saves in two fits, of five epochs and of three with four batches."""
+SEQUENCES = 36
 
 
 def sequences(number):
-    """Twelve sequences of a metric for the callback of that number, two of them with a NaN."""
+    """Sequences of a metric for the callback of that number, a sixth of them with a NaN."""
     rng = np.random.default_rng(number)
     made = []
-    for i in range(12):
+    for i in range(SEQUENCES):
         falling = 0.5 - 0.02 * np.arange(14)
         values = {
             0: rng.random(14),
@@ -116,8 +130,8 @@ def sequences(number):
             2: np.cumsum(rng.normal(size=14)) / 4,
             3: rng.integers(0, 5, size=14) / 4,
         }[i % 4].astype("float32")
-        if i > 9:
-            values[rng.integers(2, 8)] = np.nan
+        if i % 12 > 9:
+            values[rng.integers(4, 10)] = np.nan  # of a first one see rules/dialects.toml
         made.append(values)
     return made
 

@@ -10,7 +10,7 @@ import tempfile
 from types import SimpleNamespace
 
 import numpy as np
-from helper_cases import CALLBACKS, sequences
+from helper_cases import BATCHES, CALLBACKS, sequences
 
 keras = importlib.import_module(sys.argv[2])
 saved = {}
@@ -58,6 +58,20 @@ with tempfile.TemporaryDirectory() as folder:
             saved[f"{number}/{i}/epochs"] = epochs
             saved[f"{number}/{i}/weight"] = weight
             saved[f"{number}/{i}/files"] = np.array(files, dtype="U40")
+    for number, arguments in enumerate(BATCHES):
+        os.mkdir(folder_of := f"{number}")
+        arguments["filepath"] = os.path.join(folder_of, arguments["filepath"])
+        try:
+            callback = keras.callbacks.ModelCheckpoint(save_weights_only=True, **arguments)
+        except TypeError:  # Keras 3 has no period
+            continue
+        inputs = keras.Input((1,))
+        layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+        model = keras.Model(inputs, layer(inputs))
+        model.compile(keras.optimizers.SGD(0.0), "mae")
+        for epochs in (5, 3):
+            model.fit(np.ones((8, 1)), np.ones((8, 1)), 2, epochs, 0, callbacks=[callback])
+        saved[f"batches/{number}"] = np.array(os.listdir(folder_of), dtype="U40")
     logger = keras.callbacks.CSVLogger("log.csv")
     follow(logger, [0.5, 0.25])
     with open("log.csv", newline="") as file:

@@ -2,7 +2,8 @@
 
 Usage: python keras_optimizers.py OUT.npz GRADIENTS.npy. Gradients are (steps, n); every case starts
 from zero weights. Keys are NAME:SCALE (gradients times SCALE) and NAME:SCALE:drop (rate divided by
-ten from step 30 on). tf_keras's legacy classes are those with `decay`.
+ten from step 30 on). tf_keras's legacy classes are
+those of tf.keras up to TensorFlow 2.10.
 """
 
 import sys
@@ -45,6 +46,12 @@ CASES = {
     "SGD decay": lambda: legacy.SGD(0.05, momentum=0.9, decay=1e-2),
     "SGD decay nesterov": lambda: legacy.SGD(0.05, momentum=0.9, decay=1e-2, nesterov=True),
     "Adam decay": lambda: legacy.Adam(decay=1e-2),
+    "RMSprop legacy": lambda: legacy.RMSprop(),
+    "RMSprop legacy momentum": lambda: legacy.RMSprop(momentum=0.9),
+    "RMSprop legacy centered": lambda: legacy.RMSprop(centered=True),
+    "Adagrad legacy": lambda: legacy.Adagrad(0.1),
+    "Nadam legacy": lambda: legacy.Nadam(),
+    "Lion tf_keras": lambda: tf_keras.optimizers.Lion(),
 }
 
 saved = {}

@@ -1,13 +1,14 @@
 """The emitted callbacks act at the epochs of Keras's, on random sequences of the metric."""
 
 import os
+from collections import Counter
 from types import SimpleNamespace
 
 import lightning as L
 import numpy as np
 import pytest
 import torch
-from helper_cases import CALLBACKS, sequences
+from helper_cases import BATCHES, CALLBACKS, SEQUENCES, sequences
 from helper_child import run_keras
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.trainer.states import TrainerFn
@@ -32,7 +33,8 @@ def ours(name, arguments, kind):
         arguments.pop("restore_best_weights", None)
         cls = EarlyStopping if kind == "EarlyStopping" else callbacks.RestoringEarlyStopping
         return cls(**arguments, check_finite=False)
-    return getattr(callbacks, kind + name)(**arguments)
+    full = "Full" if "initial_value_threshold" in arguments else ""
+    return getattr(callbacks, kind + name + full)(**arguments)
 
 
 def follow(callback, values):
@@ -83,13 +85,31 @@ def test_callback(recorded, number, tmp_path, monkeypatch):
 def test_the_sequences_make_callbacks_act(recorded):
     """Else the comparison would say nothing."""
     for number, (name, _, _) in enumerate(CALLBACKS):
-        at = [f"{number}/{i}" for i in range(12)]
+        at = [f"{number}/{i}" for i in range(SEQUENCES)]
         if name == "EarlyStopping":
             assert len({int(recorded[f"{a}/epochs"]) for a in at}) > 1
         elif name == "ReduceLROnPlateau":
             assert len({float(recorded[f"{a}/rates"][-1]) for a in at}) > 1
         elif "save_best_only" in CALLBACKS[number][1]:
             assert len({len(recorded[f"{a}/files"]) for a in at}) > 1
+
+
+def test_each_callback_has_a_hundred_sequences():
+    counts = Counter(name for name, _, _ in CALLBACKS)
+    assert min(counts.values()) * SEQUENCES > 100
+
+
+@pytest.mark.parametrize("number", range(len(BATCHES)))
+def test_checkpoints_of_batches(recorded, number, tmp_path, monkeypatch):
+    """What is saved in two fits of one object, which goes on to count."""
+    if f"batches/{number}" not in recorded:
+        return  # Keras 3 takes no period
+    monkeypatch.chdir(tmp_path)
+    callback = callbacks.ModelCheckpointFull(**BATCHES[number])
+    model = Line((1.0,) * 4)
+    for epochs in (5, 3):
+        trained(model, callback, epochs=epochs, batches=4)
+    assert sorted(os.listdir()) == sorted(recorded[f"batches/{number}"])
 
 
 def test_csv_logger(recorded, tmp_path):
@@ -124,12 +144,12 @@ class Line(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.5)
 
 
-def trained(model, *given):
+def trained(model, *given, epochs=3, batches=2):
     trainer = L.Trainer(
-        max_epochs=3, callbacks=[*given], logger=False, enable_checkpointing=False,
+        max_epochs=epochs, callbacks=[*given], logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, accelerator="cpu",
     )  # fmt: skip
-    trainer.fit(model, torch.utils.data.DataLoader(range(2), batch_size=1))
+    trainer.fit(model, torch.utils.data.DataLoader(range(batches), batch_size=1))
     return model
 
 

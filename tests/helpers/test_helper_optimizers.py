@@ -65,6 +65,25 @@ KERAS_3 = [
     ("Adam", lambda p: optim.Adam(p, 1e-3, eps=1e-7), 2e-5),
     ("AdamW", lambda p: optim.AdamW(p, 1e-3, eps=1e-7, weight_decay=4e-3), 2e-5),
     ("Adam decay", lambda p: optim.Adam(p, 1e-3, eps=1e-7), 2e-6),
+    # tf.keras up to TensorFlow 2.10
+    ("RMSprop legacy", lambda p: optim.RMSprop(p, 1e-3, alpha=0.9, eps=1e-7), 2e-5),
+    (
+        "RMSprop legacy momentum",
+        lambda p: optimizers.RMSpropFull(p, 1e-3, alpha=0.9, eps=1e-7, momentum=0.9),
+        1e-6,
+    ),
+    (
+        "RMSprop legacy centered",
+        lambda p: optim.RMSprop(p, 1e-3, alpha=0.9, eps=1e-7, centered=True),
+        2e-5,
+    ),
+    (
+        "Adagrad legacy",
+        lambda p: optim.Adagrad(p, 0.1, initial_accumulator_value=0.1, eps=1e-7),
+        1e-6,
+    ),
+    ("Nadam legacy", lambda p: optim.NAdam(p, 1e-3, eps=1e-7), 1e-5),
+    ("Lion tf_keras", lambda p: optimizers.Lion(p, 1e-4), 1e-6),
 ]
 KERAS_224 = [
     ("SGD", lambda p: optimizers.SGD(p, 0.05, momentum=0.9), 1e-6),
@@ -80,6 +99,8 @@ PLAIN = [
     ("SGD", lambda p: optim.SGD(p, 0.05, momentum=0.9), 0.1),
     ("SGD decay", lambda p: optim.SGD(p, 0.05, momentum=0.9), 0.01),
     ("RMSprop", lambda p: optim.RMSprop(p, 1e-3, alpha=0.9, eps=1e-7), 0.1),
+    ("RMSprop legacy", lambda p: optimizers.RMSprop(p, 1e-3, alpha=0.9, eps=1e-7), 0.1),
+    ("Nadam legacy", lambda p: optim.NAdam(p, 1e-3, eps=1e-7, momentum_decay=1.0), 1e-3),
     ("Adagrad zero", lambda p: optim.Adagrad(p, 0.1, eps=1e-7), 0.1),
     ("Adamax epsilon", lambda p: optim.Adamax(p, 0.01, eps=1e-3), 0.01),
 ]
@@ -112,7 +133,7 @@ def path(optimizer, p, gradients, drop=False, decay=False):
             group["lr"] /= 10
             if schedule is not None:
                 schedule.base_lrs = [lr / 10 for lr in schedule.base_lrs]
-        if isinstance(optimizer, (optim.Adam, optim.AdamW)):
+        if type(optimizer) in (optim.Adam, optim.AdamW):
             group["eps"] = 1e-7 / (1 - 0.999 ** (i + 1)) ** 0.5
         p.grad = torch.tensor(gradient)
         optimizer.step()

@@ -186,6 +186,59 @@ class ModelCheckpoint(L.Callback):
             print(f"\nEpoch {epoch}: saved model to {path}")
 
 
+class ModelCheckpointFull(L.Callback):
+    """Saves the state dict after each ``period`` epochs, or each ``save_freq`` batches.
+
+    The path may hold ``{epoch}``, counted from 1, and the names of what is logged; where batches
+    count, ``{batch}`` instead of these.
+    """
+
+    def __init__(
+        self,
+        filepath,
+        monitor="val_loss",
+        verbose=0,
+        save_best_only=False,
+        mode="min",
+        initial_value_threshold=None,
+        save_freq="epoch",
+        period=1,
+    ):
+        self.filepath, self.monitor, self.verbose = str(filepath), monitor, verbose
+        self.save_best_only, self.sign = save_best_only, 1 if mode == "min" else -1
+        start = initial_value_threshold
+        self.best = None if start is None else self.sign * start
+        self.batches = None if save_freq == "epoch" else save_freq
+        self.period, self.seen = period, 0
+
+    def on_train_batch_end(self, trainer, model, outputs, batch, batch_idx):
+        if self.batches and self.is_time(self.batches):
+            self.save(trainer, model, {"batch": batch_idx + 1})
+
+    def on_train_epoch_end(self, trainer, model):
+        if self.batches or not self.is_time(self.period):
+            return
+        logs = {name: value.item() for name, value in trainer.callback_metrics.items()}
+        if self.save_best_only:
+            value = self.sign * logs[self.monitor]
+            if self.best is not None and not value < self.best:
+                return
+            self.best = value
+        self.save(trainer, model, logs)
+
+    def is_time(self, every):
+        self.seen = (self.seen + 1) % every
+        return self.seen == 0
+
+    def save(self, trainer, model, named):
+        epoch = trainer.current_epoch + 1
+        path = self.filepath.format(epoch=epoch, **named)
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        torch.save(model.state_dict(), path)
+        if self.verbose:
+            print(f"\nEpoch {epoch}: saved model to {path}")
+
+
 class CSVLogger(L.Callback):
     """Writes the values of each epoch to a file, a row an epoch, the columns in order of names."""
 

@@ -49,7 +49,7 @@ def load_engine(name: str) -> Any:
         sys.meta_path.insert(0, _Alias("keras", "tf_keras"))
         sys.modules["keras"] = importlib.import_module("tf_keras")
         name_old_modules(sys.modules["keras"])
-        accept_lr(sys.modules["keras"].optimizers)
+        accept_lr(sys.modules["keras"].optimizers, always=name == "keras2")
         sys.modules["keras"].Sequential.predict_classes = predict_classes
         if name == "keras2":
             float_targets()
@@ -79,9 +79,16 @@ def name_old_modules(keras: Any) -> None:
             setattr(place, module, place)
 
 
-def accept_lr(optimizers: Any) -> None:
+def accept_lr(optimizers: Any, always: bool = False) -> None:
     """Optimizers as when the scripts were written: `lr=`, which tf-keras 2.21 ignores, `decay=`,
-    which it refuses, and the lower-case names of standalone Keras (`optimizers.rmsprop`)."""
+    which it refuses, and the lower-case names of standalone Keras (`optimizers.rmsprop`).
+
+    Up to TensorFlow 2.10 RMSprop and Nadam had other formulas, which a call with these arguments
+    gets; always: each call does.
+    """
+    for name in ("RMSprop", "Nadam"):
+        cls = getattr(optimizers, name)
+        cls.__new__ = _in_its_time(cls, getattr(optimizers.legacy, name), always)
     for name, cls in list(vars(optimizers).items()):
         if isinstance(cls, type) and issubclass(cls, optimizers.Optimizer):
             cls.__init__ = _with_lr(  # type: ignore[misc]
@@ -90,6 +97,15 @@ def accept_lr(optimizers: Any) -> None:
             )
             if not hasattr(optimizers, name.lower()):
                 setattr(optimizers, name.lower(), cls)
+
+
+def _in_its_time(cls: Any, legacy: Any, always: bool) -> Any:
+    def made(kind: Any, *args: Any, **kwargs: Any) -> Any:
+        if kind is cls and (always or {"lr", "decay", "schedule_decay"} & kwargs.keys()):
+            return legacy(*args, **kwargs)
+        return object.__new__(kind)
+
+    return made
 
 
 def float_targets() -> None:

@@ -56,6 +56,8 @@ class Tracer:
             optimizer.apply = self.seen_apply(optimizer.apply)
         elif hasattr(optimizer, "apply_gradients"):
             optimizer.apply_gradients = self.seen_pairs(optimizer.apply_gradients)
+            old = self.keras.optimizers.legacy.Optimizer
+            old.apply_gradients = self.seen_pairs(old.apply_gradients)
 
     # --------------------------------------------------------------------- inside the first step
 
