@@ -230,3 +230,95 @@ def test_a_mask_inside_a_class(changed: dict[str, object], written: str) -> None
 def test_a_mask_inside_a_class_that_is_refused(changed: dict[str, object], code: str) -> None:
     _, codes = in_class(**changed)
     assert {*codes} == {code, "K2T903"}  # which is said of what needs the model
+
+
+@pytest.mark.parametrize(
+    ("script", "written"),
+    [
+        ("layers.Attention()([plain, embedded])", "attn_mask=mask.unsqueeze(1) * 1e9 - 1e9"),
+        ("layers.Attention()([embedded, plain])", "embedded, plain, plain, query_mask=mask)"),
+        (
+            "layers.Attention()([embedded, plain], [None, keras.ops.greater(inputs, 2)])",
+            "embedded, plain, plain, value_mask=inputs > 2)",
+        ),
+        (
+            "layers.AdditiveAttention()([plain, embedded], use_causal_mask=True)",
+            "value_mask=mask, use_causal_mask=True)",
+        ),
+    ],
+)
+def test_attention_of_one_head_is_told_its_masks(script: str, written: str) -> None:
+    plain = "plain = layers.Embedding(50, 8)(inputs)\n"
+    text, codes = migrated(f"{plain}last = layers.GlobalMaxPooling1D()({script})")
+    assert codes == []
+    assert written in in_one_line(text)
+
+
+def in_one_line(text: str) -> str:
+    """Without the breaks that black puts into long calls."""
+    return " ".join(text.split()).replace("( ", "(").replace(" )", ")").replace(",)", ")")
+
+
+def test_what_goes_on_behind_attention_is_the_mask_of_its_queries() -> None:
+    plain = "plain = layers.Embedding(50, 8)(inputs)\n"
+    last = "last = layers.GlobalAveragePooling1D()(layers.Attention()([{}, {}]))"
+    text, codes = migrated(plain + last.format("embedded", "plain"))
+    assert codes == []
+    assert "mask.sum(1" in text
+    text, codes = migrated(plain + last.format("plain", "embedded"))
+    assert codes == []
+    assert ".mean(1)" in text
+    said = "layers.Attention()([plain, plain], mask=[keras.ops.greater(inputs, 2), None])"
+    text, codes = migrated(f"{plain}last = layers.GRU(4)({said})")
+    assert codes == []
+    assert "self.gru, self.attention(" in in_one_line(text)
+    assert "mask = sequence.bool()" in text
+
+
+def test_attention_behind_a_mask_that_keras_3_has_taken_off_is_refused() -> None:
+    single = "last = layers.GlobalMaxPooling1D()(layers.Attention()([h, h]))"
+    assert "K2T114" in migrated(ATTENDED + single)[1]
+
+
+@pytest.mark.parametrize(
+    ("call", "written"),
+    [
+        (
+            "x, y = self.first(inputs), self.other(inputs + 1)\n"
+            "        z = self.attend([x, y])\n"
+            "        return self.dense(self.gru(z) + self.pool(z))",
+            "self.attend(x, y, y, query_mask=mask, value_mask=mask_2)",
+        ),
+        (
+            "x = self.first(inputs) + self.other(inputs)\n"
+            "        y, scores = self.attend([x, x], mask=[None, inputs > 1],"
+            " return_attention_scores=True)\n"
+            "        return self.dense(self.pool(y) + self.gru(x))",
+            "self.attend(x, x, x, value_mask=inputs > 1, return_attention_scores=True)",
+        ),
+    ],
+)
+def test_attention_in_a_class_is_told_its_masks(call: str, written: str) -> None:
+    more = PLAIN["first"] + "\n        self.other = layers.Embedding(50, 8, mask_zero=True)\n"
+    more += "        self.attend = layers.AdditiveAttention()\n"
+    more += "        self.pool = layers.GlobalMaxPooling1D()"
+    text, codes = in_class(call=call, first=more)
+    assert codes == []
+    assert written in in_one_line(text)
+
+
+def test_a_mask_that_a_call_says_goes_no_further_in_a_class() -> None:
+    more = PLAIN["first"] + "\n        self.attend = layers.AdditiveAttention()"
+    call = "x = self.first(inputs)\n        y = self.attend([x, x], mask=[inputs > 1, None])\n"
+    _, codes = in_class(call=call + "        return self.dense(self.gru(y))", first=more)
+    assert "K2T114" in codes
+
+
+def test_recurrent_layers_of_several_forms_have_their_classes() -> None:
+    text, _ = migrated(
+        "plain = layers.Embedding(50, 8)(inputs)\n"
+        "plain = layers.LSTM(4, activation='relu', return_sequences=True)(plain)\n"
+        "last = layers.LSTM(4, recurrent_dropout=0.1)(plain)"
+    )
+    assert "class LSTM(nn.LSTM)" in text
+    assert "class LSTMFull(nn.LSTM)" in text

@@ -28,18 +28,25 @@ def apply(
 ) -> Value:
     """The output, and the scores if they are asked for.
 
-    Told may be whether it is causal, and with several heads a mask (batch, queries, keys).
+    Told may be whether it is causal, with several heads a mask (batch, queries, keys), else one
+    of the queries and one of the values: (batch, queries), (batch, values).
     """
     rest = dict(keywords)
+    masks: dict[str, Tensor] = {}
     if layer.row not in HEADS:
+        said = of_steps(interp, rest.pop("mask", values[1] if len(values) > 1 else NONE))
+        if said is None or len(values) > 2:
+            return interp.unsupported(f"{layer.row} called with another mask", node, frame)
+        masks = said
         values = interp.items(rest.pop("inputs", values[0] if values else UNKNOWN)) or []
     given = dict(zip(ORDER, values, strict=False))
     given |= {name: rest.pop(name) for name in ORDER if name in rest}
     causal = rest.pop("use_causal_mask", Const(False))
+    if causal == Const(False):
+        causal = layer.args.get("causal", Arg(causal)).value  # as TensorFlow 2.9 and before has it
     scores = rest.pop("return_attention_scores", Const(False))
     mask = rest.pop("attention_mask", NONE) if layer.row in HEADS else NONE
-    answers = (Const(True), Const(False)) if layer.row in HEADS else (Const(False),)
-    known = causal in (Const(True), Const(False)) and scores in answers
+    known = causal in (Const(True), Const(False)) and scores in (Const(True), Const(False))
     known = known and (mask == NONE or of_pairs(interp, mask))
     if rest or len(values) > 3 or not known:
         what = ", ".join(map(str, rest)) or "another mask, or scores"
@@ -57,16 +64,20 @@ def apply(
         extra["value_features"] = Arg(widths[1] if isinstance(widths[1], Const | Sym) else NONE)
     layer = replace(layer, args={**layer.args, **extra})
     shape = output(layer, shapes[0], shapes[-1])
-    inputs = [v for v in (*tensors, mask) if isinstance(v, Tensor)]
+    inputs = [v for v in (*tensors, mask, *masks.values()) if isinstance(v, Tensor)]
     if mask != NONE:
         layer = replace(layer, args={**layer.args, "attention_mask": Arg(Const(True))})
+    if masks:
+        layer = replace(layer, args={**layer.args, "masks": Arg(Const(" ".join(masks)))})
     if scores != Const(True):
         return graph.new_node(interp, layer, inputs, graph.like(made, shape), node, frame)
     layer = replace(
         layer, args={**layer.args, "scores": Arg(Const(True)), "outputs": Arg(Const(2))}
     )
-    heads = layer.args["num_query_heads" if layer.row == HEADS[1] else "num_heads"].value
-    seen = (shape_terms.dim(heads), *((s[0] if s else None) for s in (shapes[0], shapes[1])))
+    seen: Shape = tuple((s[0] if s else None) for s in (shapes[0], shapes[1]))
+    if layer.row in HEADS:
+        heads = layer.args["num_query_heads" if layer.row == HEADS[1] else "num_heads"].value
+        seen = (shape_terms.dim(heads), *seen)
     if any(m.whole for m in made):  # in a class, whose code takes the outputs apart
         first = graph.new_node(interp, layer, inputs, graph.like(made, shape), node, frame)
         outs = [graph.like(made, seen)]
@@ -87,6 +98,21 @@ def of_pairs(interp: Interpreter, mask: Value) -> bool:
     return shape is not None and len(shape) == 3
 
 
+MASKS = ("query_mask", "value_mask")
+
+
+def of_steps(interp: Interpreter, mask: Value) -> dict[str, Tensor] | None:
+    """The masks ``[queries, values]`` by their names; None: they are something else."""
+    if mask == NONE:
+        return {}
+    given = list(interp.items(mask) or [UNKNOWN])[:3]
+    found = {name: v for name, v in zip(MASKS, given, strict=False) if isinstance(v, Tensor)}
+    full = {n: graph.full_shape(interp.graph[v.node]) for n, v in found.items()}
+    odd = [v for v in given[:2] if v != NONE and not isinstance(v, Tensor)]
+    flat = all(shape is not None and len(shape) == 2 for shape in full.values())
+    return found if len(given) > 1 and not odd and flat else None
+
+
 T = TypeVar("T")
 
 
@@ -104,8 +130,9 @@ def given(row: str, node: ast.Call) -> list[ast.expr]:
     Raises:
         Tangled: they are not written there.
     """
-    told = {k.arg for k in node.keywords} & {"attention_mask", "return_attention_scores"}
-    if told:
+    told = {k.arg for k in node.keywords}
+    told &= {"attention_mask", "mask", "return_attention_scores"}
+    if told or (row not in HEADS and len(node.args) > 1):
         raise Tangled("attention with a mask or scores")
     parts = list(node.args)
     if row not in HEADS:

@@ -336,7 +336,8 @@ def layer_call(interp: Interpreter, layout: Layout, event: Event) -> dict[str, A
     node, spans = event.node, interp.spans
     assert isinstance(node, ast.Call)
     given: list[tuple[str | None, ast.expr]] = [(None, a) for a in node.args]
-    given += [(k.arg, k.value) for k in node.keywords if k.arg not in DROPPED]
+    dropped = DROPPED - {"mask"} if "masks" in event["made"].layer.args else DROPPED
+    given += [(k.arg, k.value) for k in node.keywords if k.arg not in dropped]
     tensors = [(k, n) for k, n in given if ast.unparse(n) != "training"]
     return {
         "seen": (Classes(interp, layout).node(event, []),),

@@ -6,17 +6,19 @@ MultiHeadAttention is an emitted module, because torch's has no size of its own 
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from k2t.ir.finding import NotMigrated
+from k2t.ir.nodes import Node
 from k2t.ir.source import Span
 from k2t.ir.values import Obj, Shape
 from k2t.lower import text as t
-from k2t.lower.masks import HEADS, is_told
+from k2t.lower.masks import HEADS, SINGLE, is_told, said
 from k2t.lower.ops import Context, Op, ParamInit
 from k2t.lower.shaping import in_product
 from k2t.table import Row
 
-ATTENTION = (*HEADS, "Attention", "AdditiveAttention")
+ATTENTION = (*HEADS, *SINGLE)
 """Rows of layers that are called with a tensor for the queries and others for the rest."""
 
 KEYWORDS = (
@@ -72,36 +74,73 @@ def attention(
 
 
 def single(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | None) -> list[Op]:
-    """Attention of one head: an expression, unless it has a weight.
+    """Attention of one head: an expression, unless it has a weight or is asked for more.
 
     Raises:
-        NotMigrated: scores that are no products; sizes that are not known.
+        NotMigrated: scores of no kind that Keras has; sizes that are not known.
     """
-    if row.get("products") and t.data(t.get(layer.args, "score_mode")) != "dot":
+    products = bool(row.get("products"))
+    mode = t.data(t.get(layer.args, "score_mode")) if products else "dot"
+    if mode not in ("dot", "concat"):
         raise NotMigrated("K2T106", f"{row.name}(score_mode=...) is not carried over", layer.span)
     dropout = t.text(t.get(layer.args, "dropout"))
-    causal = t.flag(layer.args, "causal")
-    scaled = t.flag(layer.args, "use_scale")
-    if row.get("products") and not scaled:
-        options = [
-            *(
-                []
-                if dropout in ("0", "0.0")
-                else [f"dropout_p={in_product(dropout)} * self.training"]
-            ),
-            *(["is_causal=True"] if causal else []),
-            "scale=1.0",
-        ]
-        call = f"F.scaled_dot_product_attention({{x}}, {', '.join(options)})"
-        return [Op(call=call, layout="last", out="last")]
-    given = [] if row.get("products") else [width if scaled else "None"]
+    causal, scaled = t.flag(layer.args, "causal"), t.flag(layer.args, "use_scale")
+    masks = str(t.data(t.get(layer.args, "masked"))).split() if is_told(layer) else []
+    full = mode == "concat" or "masks" in layer.args or "scores" in layer.args
+    full = full or (masks != [] if scaled or causal or not products else "query_mask" in masks)
+    if products and not scaled and not full:
+        return [product(dropout, causal, masks)]
+    given = [] if products else [width if scaled else "None"]
     if None in given:
         raise NotMigrated("K2T106", f"{row.name} of a width that is not known", layer.span)
     given += [] if dropout in ("0", "0.0") else [f"dropout={dropout}"]
-    ctx.helpers[row.name] = None
-    call = "{m}({x}, use_causal_mask=True)" if causal else "{m}({x})"
+    given += ["scaled=False"] if products and not scaled else []
+    given += ["concat=True"] if mode == "concat" else []
+    ctx.helpers[f"{row.name}Full" if full else row.name] = None
+    told = ["{x}", *(f"{name}={{{name}}}" for name in masks)]
+    told += ["use_causal_mask=True"] if causal else []
+    told += ["return_attention_scores=True"] if "scores" in layer.args else []
     module = f"{row.name}({', '.join(str(g) for g in given)})"
+    call = f"{{m}}({', '.join(told)})"
     return [Op(module=module, call=call, layout="last", out="last", stem="attention")]
+
+
+def product(dropout: str, causal: bool, masks: Sequence[str]) -> Op:
+    """Attention without a weight, by torch's kernel."""
+    drops = [f"dropout_p={in_product(dropout)} * self.training"]
+    options = [] if dropout in ("0", "0.0") else drops
+    options += ["is_causal=True"] if causal else []
+    why = "Keras hides steps behind -1e9, not infinity" if masks else ""
+    options += ["attn_mask={value_mask}.unsqueeze(1) * 1e9 - 1e9"] if masks else []
+    call = f"F.scaled_dot_product_attention({{x}}, {', '.join([*options, 'scale=1.0'])})"
+    return Op(call=call, layout="last", out="last", comment=why)
+
+
+def named_masks(node: Node, texts: Sequence[str]) -> list[str]:
+    """What a layer of a graph is called with: the tensors, and the masks by their names."""
+    assert node.layer is not None
+    names = ["attention_mask"] if "attention_mask" in node.layer.args else said(node)
+    plain = len(texts) - len(names)
+    named = [f"{name}={text}" for name, text in zip(names, texts[plain:], strict=True)]
+    return [*texts[:plain], *named]
+
+
+def in_class(layer: Obj, given: Sequence[tuple[str | None, str]], span: Span) -> str:
+    """What a layer of one head is called with in a class of the script.
+
+    Raises:
+        NotMigrated: the tensors or masks are not written in the call.
+    """
+    by_name = {key or ("inputs", "mask")[i]: text for i, (key, text) in enumerate(given[:2])}
+    by_name |= {key: text for key, text in given if key is not None}
+    texts = in_order(by_name["inputs"], span)
+    if "masks" in layer.args:
+        masks = elements(by_name["mask"])
+        if len(masks) < 2:
+            raise NotMigrated("K2T106", "masks in a list that is made elsewhere", span)
+        pairs = zip(("query_mask", "value_mask"), masks, strict=False)
+        texts += [f"{name}={text}" for name, text in pairs if text != "None"]
+    return ", ".join(texts)
 
 
 def in_order(text: str, span: Span) -> list[str]:
@@ -110,8 +149,14 @@ def in_order(text: str, span: Span) -> list[str]:
     Raises:
         NotMigrated: the list is not written there.
     """
-    tree = ast.parse(text, mode="eval").body
-    if not isinstance(tree, ast.List | ast.Tuple) or not 2 <= len(tree.elts) <= 3:
+    parts = elements(text)
+    if not 2 <= len(parts) <= 3:
         raise NotMigrated("K2T106", "attention to a list of tensors made elsewhere", span)
-    parts = [ast.get_source_segment(text, part) or "" for part in tree.elts]
     return [parts[0], parts[-1], parts[1]]
+
+
+def elements(text: str) -> list[str]:
+    """The elements of a list or tuple that is written out; none of anything else."""
+    tree = ast.parse(text.strip(), mode="eval").body
+    parts = tree.elts if isinstance(tree, ast.List | ast.Tuple) else []
+    return [ast.get_source_segment(text.strip(), part) or "" for part in parts]

@@ -151,21 +151,23 @@ def make_masks(edits: Edits, cls: CustomLayer) -> None:
     Raises:
         NotMigrated: that one stands in a condition or a loop, or is given different tensors.
     """
-    lines: dict[tuple[Span, str], None] = {}
+    lines: dict[str, tuple[Span, str]] = {}
     for use in edits.program.uses:
         seen = use.data.get("seen", ()) if use.kind == "layer_call" else ()
-        made = {edits.ctx.starts.get(node.id, "") for node in seen} - {""}
+        made = "".join({edits.ctx.starts.get(node.id, "") for node in seen})
         if not made or use.call not in cls.span or cls.call is None:
             continue
+        name = made.partition(" = ")[0]
         column = edits.program.source.column_of
         if column(use.stmt.start) != column(cls.call.first.start):
             why = f"{cls.name} makes a mask in a condition or a loop"
             raise NotMigrated("K2T114", why, use.call)
         ids = bracketed(text_of(edits, use.data["given"][0][1]))
-        lines[use.stmt, made.pop().replace("{x}", ids)] = None
-    if len(lines) > 1:
-        raise NotMigrated("K2T114", f"{cls.name} makes several masks", cls.span)
-    edits.inserted += [(stmt, (text,)) for stmt, text in lines]
+        line = (use.stmt, made.replace("{x}", ids))
+        if lines.setdefault(name, line) != line:
+            why = f"{cls.name} makes several masks in one statement"
+            raise NotMigrated("K2T114", why, cls.span)
+    edits.inserted += [(stmt, (text,)) for stmt, text in lines.values()]
 
 
 def edit_site(edits: Edits, site: Site) -> None:

@@ -13,7 +13,7 @@ from k2t.ir.torch import Entry, Group, Line, Part, Raw
 from k2t.ir.values import Obj, as_int
 from k2t.lower import masking, masks, naming, packing, several, tensors
 from k2t.lower import text as t
-from k2t.lower.attention import ATTENTION
+from k2t.lower.attention import ATTENTION, named_masks
 from k2t.lower.brackets import bracketed, filled, reads_again, repeated
 from k2t.lower.dots import dot
 from k2t.lower.groups import Chain, fill, join_notes, to_last
@@ -248,7 +248,8 @@ class Graph:
             width = dim_text(shape[-1]) if shape else None
             if self.hidden and shape is not None:
                 shape = (None,) * len(shape)  # as in a class that serves many sizes
-            layer = masks.told(layer) if masking.given(self, node) else layer
+            given = masking.given(self, node)
+            layer = masks.told(layer, given) if given else layer
             with located(layer.span):
                 found.append(lower(self.ctx, several.without_state(layer), shape, width))
                 if found[-1] != found[0]:
@@ -308,9 +309,7 @@ class Graph:
             first = flow.layout == "first" and (flow.rank or 0) > 1
             texts.append(self.converted(flow.text, flow.rank, "last")[0] if first else flow.text)
         if layer.row in ATTENTION:
-            if "attention_mask" in layer.args:
-                texts[-1] = f"attention_mask={texts[-1]}"
-            return Flow(", ".join(texts), "last", None)
+            return Flow(", ".join(named_masks(node, texts)), "last", None)
         if layer.row == "Custom":
             ends = tuple(i.id for i in self.model.inputs)
             whole = node.inputs == ends and handed_on(self.model)

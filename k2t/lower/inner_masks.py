@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import chain, count
 
 from k2t.ir.custom import CustomLayer
 from k2t.ir.finding import NotMigrated
+from k2t.ir.source import Span
 from k2t.lower import masks
 from k2t.lower.ops import Context
 
@@ -20,7 +23,7 @@ def find(ctx: Context, cls: CustomLayer) -> None:
     """
     nodes = sorted((n for site in cls.sites for n in site.seen), key=lambda n: n.id)
     starts = [node for node in nodes if masks.start(node.layer)]
-    if not starts:
+    if not starts and not any(map(masks.said, nodes)):
         return
     found = masks.followed(ctx, nodes)
     if any(result in found for result in cls.results):
@@ -29,15 +32,25 @@ def find(ctx: Context, cls: CustomLayer) -> None:
     odd = next((n for n in users if n.layer is not None and n.layer.row in masks.HEADS), None)
     if odd is not None and odd.layer is not None:
         raise masks.refused(odd.layer)
-    name = free_name(ctx, cls)
-    places = {(node.layer.span, node.stmt) for node in starts if node.layer is not None}
-    if users and len(places) > 1:
-        raise NotMigrated("K2T114", f"{cls.name} makes several masks", cls.span)
-    ctx.told |= {node.id: name for node in users}
-    made = f"{name} = {masks.start(starts[0].layer)}" if users else ""
-    ctx.starts |= {node.id: made for node in starts}
+    wanted = {mask for node in users for mask, _ in masks.used(ctx, node, found)}
+    names: dict[masks.Mask, str] = {}
+    places: dict[tuple[Span, Span], str] = {}
+    for node in starts:
+        if (mask := found[node.id]) in wanted and node.layer is not None:
+            place = node.layer.span, node.stmt
+            if place not in places:
+                places[place] = names.get(mask) or free_name(ctx, cls, [*places.values()])
+            names[mask] = places[place]
+    if not wanted <= names.keys():
+        why = f"a mask that a call in {cls.name} says goes on behind it"
+        raise NotMigrated("K2T114", why, cls.span)
+    ctx.told |= {node.id: masks.handed(ctx, node, found, names) for node in users}
+    for node in starts:
+        name = names.get(found[node.id])
+        ctx.starts[node.id] = f"{name} = {masks.start(node.layer)}" if name else ""
 
 
-def free_name(ctx: Context, cls: CustomLayer) -> str:
-    words = set(re.findall(r"\w+", ctx.source_text(cls.span)))
-    return next((name for name in NAMES if name not in words), "mask_of_steps")
+def free_name(ctx: Context, cls: CustomLayer, taken: Sequence[str]) -> str:
+    words = {*re.findall(r"\w+", ctx.source_text(cls.span)), *taken}
+    names = chain(() if taken else NAMES, (f"mask_{number}" for number in count(2)))
+    return next(name for name in names if name not in words)

@@ -12,7 +12,7 @@ from k2t.ir.program import Leaf, Use
 from k2t.ir.source import Span
 from k2t.ir.values import Arg, Const, Obj, Sym, as_int
 from k2t.lower import text as t
-from k2t.lower.attention import ATTENTION, in_order
+from k2t.lower.attention import ATTENTION, in_class
 from k2t.lower.brackets import bracketed, draws_or_learns, ends_in, filled, reads_again
 from k2t.lower.chain import lower_site, widths
 from k2t.lower.masks import HEADS, informed, start
@@ -193,9 +193,9 @@ def one_call(ctx: Context, use: Use, node: Node, given: Sequence[tuple[str | Non
         single = row.data["states"] == 1 and states.startswith("[")
         text = f"{text}, {t.elements(states)[0] if single else states}"
     if row.name in ATTENTION:
-        text = ", ".join(in_order(text, layer.span))
-    mask = {"mask": ctx.told[node.id]} if node.id in ctx.told else {}
-    return called(ops, text, {"m": str(use.data["callee"]), **mask}, rank, layer.span)
+        text = in_class(layer, given, layer.span)
+    known = {"m": str(use.data["callee"]), **ctx.told.get(node.id, {})}
+    return called(ops, text, known, rank, layer.span)
 
 
 def called(

@@ -33,7 +33,8 @@ def find(graph: Graph, nodes: Sequence[Node]) -> None:
 
 def tell(graph: Graph, node: Node) -> None:
     """The line that makes a mask, in front of the layer that Keras makes it in."""
-    mask = graph.masks.get(node.id) if masks.start(node.layer) else None
+    made = masks.start(node.layer) or masks.said(node)
+    mask = graph.masks.get(node.id) if made else None
     name = graph.tests.get(mask) if mask is not None else None
     if mask is None or name is None or any(x.text.startswith(f"{name} = ") for x in graph.lines):
         return
@@ -49,9 +50,7 @@ def tell(graph: Graph, node: Node) -> None:
 
 def given(graph: Graph, node: Node) -> dict[str, str]:
     """The mask that a layer uses, by the name its texts have for it."""
-    pairs = masks.used(graph.ctx, node, graph.masks)
-    texts = [graph.tests[mask] + (f".unsqueeze({axis})" if axis else "") for mask, axis in pairs]
-    return {"mask": " & ".join(texts)} if texts else {}
+    return masks.handed(graph.ctx, node, graph.masks, graph.tests)
 
 
 def of_output(graph: Graph) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from k2t.ir.finding import NotMigrated
@@ -16,6 +16,7 @@ RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional")
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
 
 HEADS = ("MultiHeadAttention", "GroupQueryAttention")
+SINGLE = ("Attention", "AdditiveAttention")
 
 PASSES_MASK = {
     "Dropout",
@@ -102,26 +103,30 @@ def followed(ctx: Context, nodes: Sequence[Node]) -> dict[int, Mask]:
         mask = Mask(node.inputs[0], test) if test else after(ctx, node, given)
         if mask is not None:
             found[node.id] = mask
-    if ctx.dialect == "keras3" and len(several := attended(nodes, found)) > 1:
-        layer = several[1].layer
-        why = f"a second {layer.row if layer is not None else ''} behind a mask: Keras 3 takes the "
-        why += "masks off what the first one reads"
-        raise NotMigrated("K2T114", why, layer.span if layer is not None else None)
+    several = attended(nodes, found)
+    if ctx.dialect == "keras3" and len(several) > 1:
+        why = f"{several[1].row} behind a mask and another layer of several heads: Keras 3 takes "
+        raise NotMigrated("K2T114", why + "the masks off what that one reads", several[1].span)
     return found
 
 
-def attended(nodes: Sequence[Node], found: Mapping[int, Mask]) -> list[Node]:
-    """The layers of several heads that read tensors with masks."""
-    return [
-        node
-        for node in nodes
-        if node.layer is not None and node.layer.row in HEADS and found.keys() & {*node.inputs}
-    ]
+def attended(nodes: Sequence[Node], found: Mapping[int, Mask]) -> list[Obj]:
+    """The first layer of several heads that reads tensors with masks, and all attention behind."""
+    heads: list[Obj] = []
+    for node in nodes:
+        layer = node.layer
+        if layer is None or "masks" in layer.args or not found.keys() & {*node.inputs}:
+            continue
+        if layer.row in HEADS or (heads and layer.row in SINGLE):
+            heads.append(layer)
+    return heads
 
 
 def after(ctx: Context, node: Node, given: Sequence[Mask | None]) -> Mask | None:
     """The mask that a layer hands on."""
     layer, masks = node.layer, {mask for mask in given if mask is not None}
+    if layer is not None and layer.row in SINGLE:
+        return of_queries(node, given[0])
     if not masks:
         return None
     if layer is None:  # operators and operations lose it; outputs of a layer with several do not
@@ -149,6 +154,21 @@ def after(ctx: Context, node: Node, given: Sequence[Mask | None]) -> Mask | None
     raise refused(layer)
 
 
+def of_queries(node: Node, mask: Mask | None) -> Mask | None:
+    """The mask behind attention of one head: that of its queries, if need be as its call says."""
+    names = said(node)
+    if not names:
+        return mask
+    place = len(node.inputs) - len(names)  # they are its last inputs
+    return Mask(node.inputs[place], "{x}.bool()") if "query_mask" in names else None
+
+
+def said(node: Node) -> list[str]:
+    """The masks that a call of attention of one head says: ``query_mask`` and ``value_mask``."""
+    names = t.data(t.get(node.layer.args, "masks")) if node.layer is not None else None
+    return names.split() if isinstance(names, str) else []
+
+
 def along_features(node: Node) -> bool:
     axis, shape = as_int(t.get(node.layer.args, "axis")) if node.layer else None, node.in_shapes[0]
     return axis == -1 or (shape is not None and axis == len(shape))
@@ -173,6 +193,9 @@ def used(ctx: Context, node: Node, found: Mapping[int, Mask]) -> tuple[tuple[Mas
         masks = [None if zero else found.get(node.id)]
     elif layer.row in HEADS:
         axes = [2, 1, 1]  # (batch, queries, 1), (batch, 1, keys)
+    elif layer.row in SINGLE:
+        masks = [masks[0], masks[2]] if not said(node) else []
+        axes = [0, 0]
     elif layer.row in RECURRENT and ctx.dialect == "keras3" and len(masks) > 1:
         return ()  # Keras 3 hands no mask to a layer that is given its first states
     elif layer.row not in (*RECURRENT, "GlobalAveragePooling1D"):
@@ -181,16 +204,28 @@ def used(ctx: Context, node: Node, found: Mapping[int, Mask]) -> tuple[tuple[Mas
     return tuple(dict.fromkeys(pairs))
 
 
-def told(layer: Obj) -> Obj:
-    """A layer that is told that it gets a mask."""
-    return replace(layer, args={**layer.args, "masked": Arg(Const(True))})
+def handed(
+    ctx: Context, node: Node, found: Mapping[int, Mask], names: Mapping[Mask, str]
+) -> dict[str, str]:
+    """The masks that a layer is handed, by the names its texts have for them."""
+    pairs = used(ctx, node, found)
+    if pairs and node.layer is not None and node.layer.row in SINGLE:
+        masks = {"query_mask": found.get(node.inputs[0]), "value_mask": found.get(node.inputs[2])}
+        return {name: names[mask] for name, mask in masks.items() if mask is not None}
+    texts = [names[mask] + (f".unsqueeze({axis})" if axis else "") for mask, axis in pairs]
+    return {"mask": " & ".join(texts)} if texts else {}
+
+
+def told(layer: Obj, names: Iterable[str] = ("mask",)) -> Obj:
+    """A layer that is told which masks it gets."""
+    return replace(layer, args={**layer.args, "masked": Arg(Const(" ".join(names)))})
 
 
 def informed(ctx: Context, node: Node) -> Node:
     """An application whose layer knows that it is handed a mask."""
     if node.id not in ctx.told or node.layer is None:
         return node
-    return replace(node, layer=told(node.layer))
+    return replace(node, layer=told(node.layer, ctx.told[node.id]))
 
 
 def is_told(layer: Obj) -> bool:

@@ -80,7 +80,7 @@ class Context:
     ``outside`` the modules that are models of the script as they are, ``bound`` the names that
     the script binds; ``imagenet``: networks of torchvision start from its weights; ``endings``: the
     activation that a model leaves to its loss, by model; ``handed``: functions and objects of the
-    script that layers are made with; ``told``: the mask that a layer called in a class is handed,
+    script that layers are made with; ``told``: the masks that a layer called in a class is handed,
     ``starts``: the statement that makes it, before the call of the Embedding.
     """
 
@@ -108,7 +108,7 @@ class Context:
     imagenet: bool = False
     endings: dict[int, str] = field(default_factory=dict)
     handed: Mapping[int, Handed] = field(default_factory=dict)
-    told: dict[int, str] = field(default_factory=dict)
+    told: dict[int, dict[str, str]] = field(default_factory=dict)
     starts: dict[int, str] = field(default_factory=dict)
 
     def source_text(self, span: Span) -> str:

@@ -21,6 +21,8 @@ RENAMED = {
     "RMSpropFull": "RMSprop",
     "SGDFull": "SGD",
     "AUCFull": "AUC",
+    "AttentionFull": "Attention",
+    "AdditiveAttentionFull": "AdditiveAttention",
     "RestoringEarlyStoppingOnce": "RestoringEarlyStopping",
     "LearningRateSchedulerFull": "LearningRateScheduler",
     "HistoryFull": "History",
@@ -71,7 +73,7 @@ def import_lines() -> dict[str, str]:
 def with_needs(names: list[str]) -> list[str]:
     """The helpers named and those they call, callees first."""
     known = definitions()
-    names = [name for name in names if f"{name}Full" not in names]
+    names = [n for n in names if RENAMED.get(f"{n}Full") != n or f"{n}Full" not in names]
     replaced = {RENAMED[name] for name in names if name in RENAMED} - set(names)
     ordered: list[str] = []
 

@@ -22,6 +22,24 @@ MASKED = (
     ("2, 4", "(y, y, x)"),
     ("2, 4", "(x, x, return_attention_scores=True)"),
 )
+COUNTS = "keras.ops.not_equal(i, 1)"
+MASKED_SINGLE = (
+    ("Attention", "", "([x, x])"),
+    ("Attention", "", "([y, x])"),
+    ("Attention", "", "([x, y])"),
+    ("Attention", "", "([x, j, y])"),
+    ("Attention", "", "([z, x], use_causal_mask=True)"),
+    ("Attention", "use_scale=True", "([x, j])"),
+    ("Attention", "score_mode='concat'", "([x, x], use_causal_mask=True)"),
+    ("Attention", "dropout=0.0", f"([x, j], mask=[None, {COUNTS}])"),
+    ("Attention", "score_mode='concat'", f"([y, x, j], mask=[{COUNTS}, i > 0])"),
+    ("Attention", "", "([x, j], return_attention_scores=True)"),
+    ("AdditiveAttention", "", "([x, x])"),
+    ("AdditiveAttention", "use_scale=False", "([y, x, j])"),
+    ("AdditiveAttention", "", "([x, j], use_causal_mask=True)"),
+    ("AdditiveAttention", "", f"([y, x], mask=[{COUNTS}, None])"),
+    ("AdditiveAttention", "", "([x, j], return_attention_scores=True)"),
+)
 
 
 def attention_cases() -> Iterator[Case]:
@@ -82,13 +100,32 @@ def single_head_cases() -> Iterator[Case]:
         ("AdditiveAttention", "", "([x, y])", (4, 6)),
         ("AdditiveAttention", "use_scale=False", "([x, layers.Dense(3)(y), y])", (4, 6)),
         ("AdditiveAttention", "dropout=0.0", "([x, x, y], use_causal_mask=True)", (5, 6)),
+        ("Attention", "score_mode='concat'", "([x, y])", (4, 6)),
+        ("Attention", "True, score_mode='concat'", "([x, layers.Dense(3)(y), y])", (4, 6)),
+        ("Attention", "score_mode='concat'", "([x, x], use_causal_mask=True)", (4, 6)),
+        ("Attention", "True", "([x, y], return_attention_scores=True)", (4, 6)),
+        ("AdditiveAttention", "", "([x, x, y], return_attention_scores=True)", (5, 6)),
     ]
     for kind, arguments, called, other in samples:
         script = inputs_of((5, 6), other) + (
             "x, y = layers.Dense(6)(i0), i1\n"
             f"out = layers.{kind}({arguments}){called}\n"
+            f"{FLAT if 'scores' in called else ''}"
             "out = layers.Concatenate()([layers.Flatten()(out), layers.Flatten()(y)])\n"
             "model = keras.Model([i0, i1], out)\n"
         )
         name = f"layers/{kind}: {arguments} {called}"
         yield Case(name, f"layers/{kind}", script, ((5, 6), other))
+    for kind, arguments, called in MASKED_SINGLE:
+        for length in (6, 3):
+            lines = (
+                "y = layers.Embedding(4, 5)(i)\nz = layers.Dense(5)(x)\n"
+                "j = layers.Embedding(4, 5, mask_zero=True)(keras.ops.flip(i, 1))\n"
+                f"z = layers.{kind}({arguments}){called}\n"
+            )
+            lines += (
+                "x = layers.Concatenate()([layers.Flatten()(z[0]), layers.Flatten()(z[1])])\n"
+                if "scores" in called
+                else "x = layers.GRU(3)(z)\n"
+            )
+            yield graph(kind, f"{arguments} {called}", lines, length)

@@ -156,6 +156,52 @@ class Attention(nn.Module):
         )
 
 
+class AttentionFull(nn.Module):
+    """Keras's Attention over (batch, time, features) with all it can be asked for.
+
+    Scores are products of queries and keys, or with `concat` sums of tanh(query + key); either has
+    its weight. query_mask and value_mask (batch, time) are true where a step counts; a query that
+    sees no value gets the mean of all, and a query that is left out gets zeros.
+    """
+
+    def __init__(self, dropout=0.0, scaled=True, concat=False):
+        super().__init__()
+        self.dropout = dropout
+        self.scale = nn.Parameter(torch.ones(())) if scaled else 1.0
+        self.concat_scale = nn.Parameter(torch.ones(())) if concat else None
+
+    def scores(self, query, key):
+        if self.concat_scale is None:
+            return query @ key.mT * self.scale
+        both = query.unsqueeze(2) + key.unsqueeze(1)
+        return self.concat_scale * (self.scale * both).tanh().sum(-1)
+
+    def forward(
+        self,
+        query,
+        key,
+        value,
+        query_mask=None,
+        value_mask=None,
+        use_causal_mask=False,
+        return_attention_scores=False,
+    ):
+        weights = masked_softmax(self.scores(query, key), value_mask, use_causal_mask)
+        x = F.dropout(weights, self.dropout, self.training) @ value
+        x = x if query_mask is None else x * query_mask.bool().unsqueeze(2)
+        return (x, weights) if return_attention_scores else x
+
+
+def masked_softmax(scores, value_mask=None, use_causal_mask=False):
+    """Weights (batch, queries, values) of scores; what a query does not see has a score of -1e9."""
+    hidden = torch.zeros_like(scores, dtype=torch.bool)
+    if value_mask is not None:
+        hidden = hidden | ~value_mask.bool().unsqueeze(1)
+    if use_causal_mask:
+        hidden = hidden | torch.ones_like(hidden).triu(1)
+    return (scores - 1e9 * hidden).softmax(-1)
+
+
 class AdditiveAttention(nn.Module):
     """Keras's AdditiveAttention over (batch, time, features): Bahdanau's scores.
 
@@ -178,3 +224,38 @@ class AdditiveAttention(nn.Module):
             future = torch.ones_like(scores[0], dtype=torch.bool).triu(1)
             scores = scores.masked_fill(future, -torch.inf)
         return F.dropout(scores.softmax(-1), self.dropout, self.training) @ value
+
+
+class AdditiveAttentionFull(nn.Module):
+    """Keras's AdditiveAttention over (batch, time, features): Bahdanau's scores, with masks.
+
+    features: the size of the weight the scores are summed with; None: they are summed plainly.
+    query_mask and value_mask (batch, time) are true where a step counts; a query that sees no value
+    gets the mean of all, and a query that is left out gets zeros.
+    """
+
+    def __init__(self, features=None, dropout=0.0):
+        super().__init__()
+        self.dropout = dropout
+        self.scale = None
+        if features is not None:
+            # Glorot uniform, as Keras counts the fans of a vector
+            limit = (3 / features) ** 0.5
+            self.scale = nn.Parameter(torch.empty(features).uniform_(-limit, limit))
+
+    def forward(
+        self,
+        query,
+        key,
+        value,
+        query_mask=None,
+        value_mask=None,
+        use_causal_mask=False,
+        return_attention_scores=False,
+    ):
+        scores = (query.unsqueeze(2) + key.unsqueeze(1)).tanh()
+        scores = scores.sum(-1) if self.scale is None else scores @ self.scale
+        weights = masked_softmax(scores, value_mask, use_causal_mask)
+        x = F.dropout(weights, self.dropout, self.training) @ value
+        x = x if query_mask is None else x * query_mask.bool().unsqueeze(2)
+        return (x, weights) if return_attention_scores else x
