@@ -250,15 +250,21 @@ def comes_to(interp: Interpreter, model: int) -> dict[str, Any]:
 
 
 def optimizer_state(interp: Interpreter, model: int) -> str:
-    """With what a model comes to a fit: with its first optimizer, "on" with it, or "afresh"."""
+    """With what a model comes to a fit: with its first optimizer, "on" with it, or "afresh".
+
+    "loaded": from a file that was read after its last compile or fit, if it is that instance.
+    """
     here = branches(interp.tree, interp.stmt)
     past = [
         e
         for e in interp.events
-        if e.kind in ("fit", "compile")
-        and e["model"] == model
+        if e.kind in ("fit", "compile", "load_model")
+        and e.data.get("model") == model
         and not exclude(branches(interp.tree, e.stmt), here)
     ]
+    if past and past[-1].kind == "load_model":
+        return "loaded"
+    past = [e for e in past if e.kind != "load_model"]
     compiled = [e for e in past if e.kind == "compile"]
     if not past or past[-1].kind == "fit":
         return "on" if past else "first"

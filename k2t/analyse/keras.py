@@ -26,6 +26,7 @@ from k2t.analyse import (
     names,
     nesting,
     operations,
+    saved,
     scored,
     scorers,
     weights,
@@ -233,6 +234,8 @@ class Keras:
         return self.special(path, node, frame)
 
     def special(self, path: str, node: ast.Call, frame: Frame) -> Value:
+        if path in ("keras.models.load_model", "keras.saving.load_model"):
+            return saved.load_model(self.interp, node, frame)
         values = arguments.evaluated(self.interp, node, frame)
         if (found := handed.looked_up(self.interp, path, values, node, frame)) is not None:
             return found
@@ -243,12 +246,6 @@ class Keras:
         if path in DROPPED and isinstance(stmt, ast.Expr) and stmt.value is node:
             self.interp.event("drop", node, frame, path=path)
             return NONE
-        if path in ("keras.models.load_model", "keras.saving.load_model"):
-            known_model = len({id(m.node) for m in self.interp.models.values()}) == 1
-            self.interp.event("load_model", node, frame, args=values)
-            if known_model:
-                return ModelRef(next(iter(self.interp.models)))
-            return Unknown(path)
         return self.interp.unsupported(path, node, frame)
 
     def construct(self, row: Row, path: str, node: ast.Call, frame: Frame) -> Obj:

@@ -75,7 +75,9 @@ def goes_on(use: Use) -> bool:
     """Whether a model comes to a fit with the optimizer of an earlier one."""
     states = use.data.get("states", ())
     loops = bool(use.data.get("repeated")) and len(use.models) == 1
-    return "on" in states or (loops and not {"afresh", "first in its round"} & set(states))
+    return bool({"on", "loaded"} & set(states)) or (
+        loops and not {"afresh", "first in its round"} & set(states)
+    )
 
 
 def refreshes(use: Use) -> bool:

@@ -112,13 +112,28 @@ def compiles(edits: Edits, use: Use, draft: Draft) -> bool:
 
 def note_repeated(edits: Edits, use: Use) -> None:
     """Fitted a model goes on with its optimizer: configure_optimizers hands it back."""
-    if goes_on(use):
+    if "loaded" in use.data["states"] and is_loaded(edits, use):
+        compile_ = edits.draft(use).model.compile
+        if compile_ is not None and compile_.again:
+            why = "a loaded model is fitted, and its class is compiled in several ways"
+            raise NotMigrated("K2T804", why, use.call)
+        message = "the optimizer starts afresh: the file holds weights, Keras's its state as well"
+        edits.note("K2T804", Severity.WARNING, message, use.call)
+    elif goes_on(use):
         edits.note(
             "K2T720",
             Severity.INFO,
             "the model is fitted again: it goes on with its optimizer (momentum, step count)",
             use.call,
         )
+
+
+def is_loaded(edits: Edits, use: Use) -> bool:
+    """Whether the variable that is fitted is one that ``load_model`` is assigned to."""
+    source = edits.program.source
+    loads = [u for u in edits.program.uses if u.kind == "load_model" and u.target is not None]
+    receiver = source.slice(use.receiver) if use.receiver is not None else None
+    return any(source.slice(u.target) == receiver for u in loads if u.target is not None)
 
 
 def with_fresh_logs(edits: Edits, use: Use, history: str | None) -> str | None:

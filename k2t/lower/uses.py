@@ -5,7 +5,7 @@ from __future__ import annotations
 from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Use
 from k2t.ir.source import Code, Span, code
-from k2t.ir.torch import Edit, Snippet
+from k2t.ir.torch import Edit
 from k2t.ir.values import Arg, Array
 from k2t.lower import looped, scorers
 from k2t.lower import text as t
@@ -32,6 +32,7 @@ from k2t.lower.images import flow, generator, generator_fit
 from k2t.lower.inplace import in_place, operation
 from k2t.lower.model import Draft
 from k2t.lower.precision import policy, precision
+from k2t.lower.saving import load_model, load_weights, save_weights
 from k2t.lower.trainers import called_back, trainer_for
 from k2t.lower.weights import get_state, get_weights, set_state, set_weights
 
@@ -220,53 +221,6 @@ def summary(edits: Edits, use: Use) -> None:
         edits.edits.append(Edit(use.call, code("print(", use.receiver, ")")))
     else:
         edits.edits.append(Edit(use.call, code("print(ModelSummary(", use.receiver, "))")))
-
-
-def save_weights(edits: Edits, use: Use) -> None:
-    edits.draft(use)
-    check_rest(use, {"filepath", "overwrite", "save_format", "include_optimizer"})
-    path = need(use, "filepath")
-    assert path.span is not None
-    assert use.receiver is not None
-    edits.note(
-        "K2T800", Severity.INFO, "the file is a torch state dict now, whatever its suffix", use.call
-    )
-    edits.edits.append(
-        Edit(use.call, code("torch.save(", use.receiver, ".state_dict(), ", path.span, ")"))
-    )
-
-
-def load_weights(edits: Edits, use: Use) -> None:
-    edits.draft(use)
-    check_rest(use, {"filepath"})
-    path = need(use, "filepath")
-    assert path.span is not None
-    assert use.receiver is not None
-    edits.note(
-        "K2T801",
-        Severity.WARNING,
-        "reads what this script saves with torch; a Keras weights file does not fit",
-        use.call,
-    )
-    edits.edits.append(
-        Edit(use.call, code(use.receiver, ".load_state_dict(torch.load(", path.span, "))"))
-    )
-
-
-def load_model(edits: Edits, use: Use) -> None:
-    """``load_model``: a new instance with the saved weights, of the script's only class."""
-    if len(edits.classes) != 1 or use.target is None or (not use.alone and use.how != "name"):
-        raise NotMigrated("K2T802", "which class load_model brings back is not known", use.call)
-    made = next(iter(edits.classes.values()))
-    if made.parameters:
-        raise NotMigrated(
-            "K2T802", "load_model of a class with parameters is not carried over", use.call
-        )
-    source = edits.program.source
-    inner = Span(source.text.index("(", use.call.start) + 1, use.call.end - 1)
-    name = source.slice(use.target)
-    text: Code = code(f"{name} = {made.name}()\n{name}.load_state_dict(torch.load(", inner, "))")
-    edits.edits.append(Edit(use.stmt, Snippet("code", {"code": text})))
 
 
 def metrics_names(edits: Edits, use: Use) -> None:
