@@ -121,3 +121,75 @@ def test_checkpoints_keep_what_they_say(dialect, callback, wanted):
     text, codes = migrated(dialect, callback=callback)
     assert f"callbacks=[{wanted}]" in text
     assert codes == {"K2T800"}
+
+
+RECURRENT = """
+import keras
+import numpy as np
+from keras import layers
+from keras.callbacks import *
+
+x = np.random.rand(64, 6, 3).astype("float32")
+y = np.random.randint(0, 2, (64, 1))
+model = keras.Sequential()
+model.add({layer})
+model.add(layers.Dense(1, activation="sigmoid"))
+model.compile("sgd", {loss}, metrics=["accuracy"])
+h = model.fit(x, y, validation_split=0.5{fit})
+print(h.history["{key}"])
+"""
+
+
+def recurrent(dialect: str, layer="layers.Flatten()", loss='"mse"', fit="", key="loss"):
+    script = RECURRENT.format(layer=layer, loss=loss, fit=fit, key=key)
+    done = migrate(script.encode(), "train.py", dialect=dialect)
+    return done.text or "", {f.code for f in done.findings if f.severity.value != "info"}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "options", "codes"),
+    [
+        ("keras2", {"layer": "layers.LSTM(4)"}, {"K2T732"}),
+        ("keras2", {"layer": "layers.Bidirectional(layers.GRU(4))"}, {"K2T732"}),
+        ("keras2", {"layer": "layers.LSTM(4, recurrent_activation='sigmoid')"}, set()),
+        ("keras2", {"layer": "layers.CuDNNLSTM(4)"}, set()),
+        ("tf_keras", {"layer": "layers.LSTM(4)"}, set()),
+        ("keras2", {"loss": '"hinge"'}, {"K2T732"}),
+        ("tf_keras", {"loss": '"squared_hinge"'}, set()),
+        ("keras2", {"fit": ", sample_weight=np.arange(64)"}, {"K2T732"}),
+        ("keras3", {"fit": ", sample_weight=np.arange(64)"}, set()),
+        ("keras2", {"fit": ", class_weight={0: 0.0, 1: 2}"}, {"K2T732"}),
+        ("keras2", {"fit": ", class_weight={0: 0.5, 1: 2}"}, set()),
+        ("keras2", {"fit": ", callbacks=[ReduceLROnPlateau(epsilon=0.1)]"}, set()),
+        ("keras3", {"fit": ", callbacks=[ReduceLROnPlateau(epsilon=0.1)]"}, {"K2T706", "K2T903"}),
+    ],
+)
+def test_what_versions_of_a_dialect_take_differently_is_said(dialect, options, codes):
+    assert recurrent(dialect, **options)[1] == codes
+
+
+@pytest.mark.parametrize(
+    ("dialect", "key", "log"),
+    [
+        ("keras2", "acc", "acc"),
+        ("keras2", "loss", "acc"),
+        ("keras2", "val_accuracy", "accuracy"),
+        ("keras2", "accuracy", "accuracy"),
+        ("tf_keras", "accuracy", "accuracy"),
+        ("keras3", "accuracy", "accuracy"),
+    ],
+)
+def test_an_accuracy_is_called_as_the_script_reads_it(dialect, key, log):
+    text, codes = recurrent(dialect, key=key)
+    assert f'f"{{prefix}}{log}"' in text
+    assert codes == set()
+
+
+def test_bilinear_sizes_of_keras_2_are_refused():
+    layer = "layers.UpSampling2D(2, interpolation='bilinear')"
+    script = RECURRENT.replace("(64, 6, 3)", "(64, 6, 6, 3)").replace(
+        "layers.Dense", "layers.Conv2D"
+    )
+    script = script.format(layer=layer, loss='"mse"', fit="", key="loss")
+    done = migrate(script.replace("(1, act", "(1, 1, act").encode(), "train.py", dialect="keras2")
+    assert "K2T108" in {f.code for f in done.findings}

@@ -75,6 +75,8 @@ def callback(edits: Edits, use: Use) -> None:
         name, added, gone = early_stopping(edits, use, reused(fits))
         order += [] if gone else [p.name for p in row.params[len(order) :]]
     check(edits, row, use, order, gone)
+    if t.spelled(edits.program.source, use.args.get("min_delta")) == "epsilon":
+        check_epsilon(edits, use)
     watched = [f for f, _, _ in fits] if monitors(row, use) else []
     if watched and (missing := never(edits, row, use, watched)):
         return drop(edits, use, "K2T708", missing)
@@ -93,6 +95,17 @@ def callback(edits: Edits, use: Use) -> None:
         )
     rewrite(edits, use, row, emitted(edits, use, name), added, gone)
     return None
+
+
+def check_epsilon(edits: Edits, use: Use) -> None:
+    """Refuse the old name of ``min_delta`` where it is ignored.
+
+    Raises:
+        NotMigrated: in Keras 3.
+    """
+    if edits.program.dialect == "keras3":
+        why = "ReduceLROnPlateau(epsilon=...): Keras 3 ignores it; write min_delta="
+        raise NotMigrated(CODE, why, use.args["min_delta"].span)
 
 
 def changes_rate(edits: Edits, fits: list[tuple[Use, Run, Obj]]) -> bool:

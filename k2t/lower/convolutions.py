@@ -227,6 +227,9 @@ def upsample(
     text_ = str(numbers[0]) if numbers and len(set(numbers)) == 1 else t.text(size)
     if mode == "nearest":
         return [Op(module=f"nn.Upsample(scale_factor={text_})", layout="first", stem="upsample")]
+    if mode == "bilinear" and ctx.dialect == "keras2":
+        why = f"{row.name}(interpolation='bilinear'): Keras 2 counts from the corner of a pixel"
+        raise NotMigrated("K2T108", why)
     if mode == "bilinear":
         return [
             Op(

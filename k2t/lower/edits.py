@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -143,13 +144,23 @@ def weight_parts(edits: Edits, use: Use, y: Arg | None) -> Code | None:
     """class_weight and sample_weight both become one weight a sample, a third array."""
     sample, by_class = use.args.get("sample_weight"), use.args.get("class_weight")
     if sample is not None and not t.is_none(sample.value) and sample.span is not None:
+        note_zeros(edits, "sample_weight", sample.span)
         return cast(edits, sample.value, sample.span, True)
     if by_class is None or t.is_none(by_class.value) or by_class.span is None:
         return None
     if y is None or y.span is None:
         raise NotMigrated("K2T605", "class_weight needs the targets as an array", use.call)
     edits.training["class_weights"] = edits.name("class_weights")
+    if re.search(r":\s*0(\.0*)?\s*[,}]", edits.program.source.slice(by_class.span)):
+        note_zeros(edits, "class_weight", by_class.span)
     return code(edits.name("class_weights"), "(", by_class.span, ", ", y.span, ")")
+
+
+def note_zeros(edits: Edits, name: str, span: Span) -> None:
+    """What versions of Keras 2 make of weights of 0."""
+    if edits.program.dialect == "keras2":
+        why = "up to Keras 2.2 a batch's loss is divided by the number of weights that are not 0"
+        edits.note("K2T732", Severity.WARNING, f"{name}: {why}, since 2.3 by that of rows", span)
 
 
 def with_weights(made: Code, weights: Code | None) -> Code:

@@ -64,6 +64,7 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
     if "@kept" in layer.args:
         return [given(layer)]
     check_carried(row, layer)
+    ctx.changed(row, layer.args)
     inner = t.get(layer.args, "layer")
     if row.get("shape") == "bidirectional" and isinstance(inner, Obj):
         return both_ways(ctx, row, layer, inner, shape, width)
@@ -114,6 +115,7 @@ def both_ways(
     """
     inside = ctx.row(inner)
     check_carried(inside, inner)
+    ctx.changed(inside, inner.args)
     watched = [t.get(one.args, "activity_regularizer") for one in (layer, inner)]
     if not all(t.is_none(value) for value in watched):
         raise NotMigrated("K2T300", "activity_regularizer around or in a Bidirectional", layer.span)

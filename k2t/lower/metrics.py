@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -174,16 +175,21 @@ def check_target(row: Row, wanted: str, loss: Loss) -> None:
         raise NotMigrated("K2T504", f"{row.name} beside a loss of other targets")
 
 
+OF_KERAS_23 = re.compile(r"""["']val_accuracy["']|\.history\[["']accuracy["']\]""")
+"""What a script of standalone Keras reads if it was written for 2.3: before, the key is "acc"."""
+
+
 def name_of(ctx: Context, row: Row, args: Mapping[str, Arg], value: Value) -> str:
     """The metric's name in the logs: Keras 3 calls one that is given as a string by the string."""
     given = t.data(t.get(args, "name")) if "name" in args else None
     if not isinstance(value, Const):
         return str(given) if isinstance(given, str) else str(row.get("log", row.name))
     log = str(value.value)
+    old = ctx.dialect == "keras2" and not (ctx.source and OF_KERAS_23.search(ctx.source.text))
     if log in ("accuracy", "acc"):
-        return "acc" if ctx.dialect == "keras2" else log
+        return "acc" if old else log
     made = ctx.dialect == "tf_keras" and log == row.name  # a class there, of its own name
-    return str(row.get("log", log)) if made or ctx.dialect == "keras2" else log
+    return str(row.get("log", log)) if made or old else log
 
 
 def check_arguments(row: Row, args: Mapping[str, Arg]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from k2t.ir.finding import Finding, NotMigrated
 from k2t.ir.program import Handed, Scored
 from k2t.ir.source import Source, Span
-from k2t.ir.values import Const, Dim, NameUse, Obj, Shape
+from k2t.ir.values import Arg, Const, Dim, NameUse, Obj, Shape
 from k2t.lower import text as t
 from k2t.table import Row, Table
 
@@ -117,6 +117,13 @@ class Context:
 
     def row(self, layer: Obj) -> Row:
         return self.table.rows["layers"][layer.row]
+
+    def changed(self, row: Row, args: Mapping[str, Arg]) -> None:
+        """Say what versions of one dialect take otherwise, where the script does not settle it."""
+        for name, what in row.for_dialect(self.dialect, "changed", {}).items():
+            said = "@spelling" in args or (name in args and args[name].span is not None)
+            if not said:
+                self.note("K2T732", "warning", f"{row.name}: {what}")
 
     def note(self, code: str, severity: str, message: str) -> None:
         if (code, severity, message) not in self.notes:

@@ -88,6 +88,7 @@ def lower_loss(ctx: Context, value: Value, output: Output, y: Array | None = Non
         why = t.not_known(ctx.table, "losses", value, "the loss")
         raise NotMigrated("K2T301", why)
     check_loss_arguments(row, args)
+    ctx.changed(row, args)
     logits = flag_of(args, "from_logits")
     tail = row.get("tail")
     folded = None

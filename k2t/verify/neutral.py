@@ -26,6 +26,7 @@ NUMBERLESS = {
     "K2T723": "which batches a validation takes; where others, the verdict says so",
     "K2T724": "one device on both sides",
     "K2T726": "a state for runs that are interrupted",
+    "K2T732": "what an older version of the same Keras did",
     "K2T801": "a file that the script has written itself is read alike; one of Keras is not read",
 }
 
