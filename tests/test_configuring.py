@@ -158,3 +158,45 @@ def test_a_strategy_is_one_device(made, codes):
 def test_strategies_that_are_refused(more):
     _, errors = migrated(more)
     assert "K2T900" in errors
+
+
+IN_A_CLASS = """
+class Own(keras.layers.Layer):
+    @tf.function
+    def call(self, x):
+        with tf.name_scope("own"):
+            # the rest of it
+            return tf.nn.relu(x)
+
+
+@tf.function(jit_compile=True, input_signature=[tf.TensorSpec((None, 1)), tf.TensorSpec((None, 1))])
+def loss(y_true, y_pred):
+    return tf.reduce_mean(tf.square(y_true - y_pred), axis=-1)
+
+
+model = keras.Sequential([Own(input_shape=(8,)), keras.layers.Dense(1)])
+model.compile("sgd", loss)
+model.fit(np.zeros((64, 8)), np.zeros((64, 1)))
+"""
+
+
+def test_names_and_graphs_go_where_a_layer_and_a_loss_are_made() -> None:
+    done = migrate((HEAD + IN_A_CLASS).encode(), "train.py")
+    assert [f.message for f in done.findings if f.severity.value == "error"] == []
+    text = done.text or ""
+    assert "tf." not in text
+    assert "    def forward(self, x):\n        # the rest of it\n        return F.relu(x)\n" in text
+    assert "\n\ndef loss(y_true, y_pred):\n" in text
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'with tf.name_scope("a") as scope:\n    print(scope)\n',
+        "step = tf.function(print)\n",
+        "keras.backend.set_learning_phase(1)\n",
+        "print(tf.executing_eagerly())\n",
+    ],
+)
+def test_what_is_read_of_it_or_changes_what_layers_do_is_refused(lines: str) -> None:
+    assert migrated(lines)[1] == ["K2T900"]

@@ -30,7 +30,7 @@ UNASKED = {
     "build_from_config",
 }
 """Methods that Keras calls to describe and save a layer."""
-DECORATORS = ("register_keras_serializable", "tf.function")
+DECORATORS = ("register_keras_serializable",)
 FLAGS = {"built", "supports_masking", "input_spec"}
 DROPPED = {"training", "mask"}
 STEPS = {"train_step", "test_step", "predict_step", "compile", "fit", "metrics"}

@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from k2t.analyse.decorated import compiles, path_of
 from k2t.analyse.interpreter import Interpreter
-from k2t.analyse.names import canonical
 from k2t.analyse.precision import policies
 from k2t.analyse.state import statements
 from k2t.analyse.statements import Layout
 from k2t.analyse.strategies import strategies
 from k2t.ir.program import Use
 from k2t.ir.source import Span
-from k2t.ir.values import Ref
 
 CONFIGURES = (
     "tensorflow.config.",
@@ -53,8 +52,14 @@ DEFAULTS = {
 }
 """Settings that may be said where they are what they are anyway."""
 
-PLACES = ("tensorflow.device",)
-"""Contexts that say where something is computed: Lightning sees to that."""
+PLACES = (
+    "tensorflow.device",
+    "tensorflow.name_scope",
+    "tensorflow.init_scope",
+    "keras.backend.name_scope",
+    "keras.name_scope",
+)
+"""Contexts that say where something is computed, which Lightning sees to, or what it is called."""
 
 VARIABLES = (
     "TF_CPP_",
@@ -88,6 +93,9 @@ def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:
         if isinstance(stmt, ast.With) and found.is_place(stmt):
             yield found.use("unwrapped", stmt, stmt, kept=found.body(stmt))
     for node in ast.walk(interp.tree):
+        for decorator in getattr(node, "decorator_list", ()):
+            if compiles(interp, decorator):
+                yield found.use("undecorated", decorator, decorator)
         if isinstance(node, ast.expr) and id(node) not in inside:
             yield from found.asked(node)
 
@@ -102,16 +110,7 @@ class Configuring:
 
     def path(self, node: ast.AST) -> str | None:
         """The canonical name that an expression is."""
-        parts: list[str] = []
-        while isinstance(node, ast.Attribute):
-            parts.insert(0, node.attr)
-            node = node.value
-        loaded = self.interp.loads.get(id(node))
-        if loaded is None or not isinstance(loaded[2], Ref):
-            return None
-        return canonical(".".join([loaded[2].path, *parts])).replace(
-            "tensorflow.compat.v1.", "tensorflow."
-        )
+        return path_of(self.interp, node)
 
     def configures(self, node: ast.AST) -> bool:
         """Whether an expression is a call that configures, or a chain of calls from one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from k2t.analyse import arrays, calls, expressions, imports
+from k2t.analyse import arrays, calls, decorated, expressions, imports
 from k2t.analyse.state import (
     Content,
     Custom,
@@ -231,7 +231,7 @@ class Interpreter:
 
     def define(self, stmt: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> None:
         for decorator in stmt.decorator_list:
-            self.eval(decorator, frame)
+            decorated.evaluate(self, decorator, frame)
         for default in [*stmt.args.defaults, *stmt.args.kw_defaults]:
             if default is not None:
                 self.eval(default, frame)

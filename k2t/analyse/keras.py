@@ -32,6 +32,7 @@ from k2t.analyse import (
     weights,
     wrapped,
 )
+from k2t.analyse.configuring import PLACES
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.methods import CONSTANTS, DROPPED, KINDS, METHODS, OLD_ARGUMENTS, UNREAD
 from k2t.analyse.state import Frame, versions_of
@@ -221,8 +222,7 @@ class Keras:
             return operations.activation(self.interp, row, path, node, frame)
         if row is not None and row.section == "ops":
             return operations.call(self.interp, row, path, node, frame)
-        answer = asked.call(self.interp, path, node, frame)
-        if answer is not None:
+        if (answer := asked.call(self.interp, path, node, frame)) is not None:
             return answer
         if row is not None and row.section == "losses" and path.rpartition(".")[2].islower():
             return operations.loss_of(self.interp, row, path, node, frame)
@@ -243,6 +243,8 @@ class Keras:
             self.interp.event("seed", node, frame, seed=self.interp.span(node.args[0]))
             return NONE
         stmt = self.interp.stmt
+        if path in PLACES and isinstance(stmt, ast.With):
+            return NONE
         if path in DROPPED and isinstance(stmt, ast.Expr) and stmt.value is node:
             self.interp.event("drop", node, frame, path=path)
             return NONE
@@ -315,8 +317,7 @@ class Keras:
         if isinstance(owner, Obj) and attr in ("output", "name"):
             self.interp.unsupported(f"{owner.row}.{attr}", node, frame)
             return nesting.layer_member(self.interp, owner, attr)
-        what = custom.title(self.interp, owner)
-        return self.interp.unsupported(f"{what}.{attr}", node, frame)
+        return self.interp.unsupported(f"{custom.title(self.interp, owner)}.{attr}", node, frame)
 
     def either(self, one: Value, other: Value) -> Value | None:
         return added.either(self.interp, one, other) or custom.either(self.interp, one, other)

@@ -6,7 +6,6 @@ DROPPED = (
     "keras.utils.plot_model",
     "keras.backend.clear_session",
     "keras.utils.clear_session",
-    "keras.backend.set_learning_phase",
     "keras.config.disable_traceback_filtering",
     "keras.config.enable_traceback_filtering",
     "keras.config.disable_interactive_logging",

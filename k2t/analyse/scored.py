@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from k2t.analyse import calls, nesting, scorers
+from k2t.analyse import calls, decorated, nesting, scorers
 from k2t.analyse.state import Event, Frame, GraphNode, ModelState, versions_of
 from k2t.analyse.tensor_shapes import BATCH
 from k2t.ir.program import Scored
@@ -79,7 +79,7 @@ def followed(
         problem = "what it gives is not known"
     elif interp.guesses > guesses:
         problem = "its conditions or loops are not known"
-    elif is_generator(definition):
+    elif is_generator(interp, definition):
         problem = "it is no plain function"
     elif changed is not None:
         problem = f"{changed} is changed in place, in torch that of the caller too"
@@ -111,10 +111,10 @@ def settle(interp: Interpreter, events: int, invocations: int) -> None:
     del interp.invocations[invocations:]
 
 
-def is_generator(definition: ast.AST) -> bool:
+def is_generator(interp: Interpreter, definition: ast.AST) -> bool:
     """Whether a function is decorated or yields."""
-    decorated = bool(getattr(definition, "decorator_list", ()))
-    return decorated or any(isinstance(n, ast.Yield | ast.Await) for n in ast.walk(definition))
+    stays = bool(decorated.decorators(interp, definition))
+    return stays or any(isinstance(n, ast.Yield | ast.Await) for n in ast.walk(definition))
 
 
 def changed_in_place(events: list[Event]) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from k2t.analyse import arguments, calls, custom, handed, operations, scored
+from k2t.analyse import arguments, calls, custom, decorated, handed, operations, scored
 from k2t.analyse.sources import is_docstring
 from k2t.analyse.state import Frame, ModelState
 from k2t.ir.program import Scored
@@ -252,7 +252,9 @@ def problem_of(
     for item in cls.body:
         if is_docstring(item):
             continue
-        if not isinstance(item, ast.FunctionDef) or (item.decorator_list and item.name not in GONE):
+        if not isinstance(item, ast.FunctionDef) or (
+            decorated.decorators(interp, item) and item.name not in GONE
+        ):
             return "it has more than methods"
     return reset_of(cls, set(inner_of(interp, value)))
 

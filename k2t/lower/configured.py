@@ -6,6 +6,7 @@ import ast
 
 from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Use
+from k2t.ir.source import Span
 from k2t.ir.torch import Edit
 from k2t.lower.edits import Edits
 
@@ -13,6 +14,11 @@ from k2t.lower.edits import Edits
 def unwrapped(edits: Edits, use: Use) -> None:
     """``with tf.device(...)``: its body."""
     edits.edits.append(Edit(use.call, (use.data["kept"],), dedent=True))
+
+
+def undecorated(edits: Edits, use: Use) -> None:
+    """``@tf.function``: torch computes at once."""
+    edits.removed.append(Span(use.call.start - 1, use.call.end))
 
 
 def strategy(edits: Edits, use: Use) -> None:

@@ -13,7 +13,7 @@ from k2t.lower.batches import counts
 from k2t.lower.batchwise import ending
 from k2t.lower.callbacks import callback
 from k2t.lower.classes import looked_up, weight
-from k2t.lower.configured import devices, replicas, strategy, unwrapped, version
+from k2t.lower.configured import devices, replicas, strategy, undecorated, unwrapped, version
 from k2t.lower.edits import (
     Edits,
     batch_option,
@@ -267,6 +267,7 @@ HANDLERS = {
     "drop": drop,
     "constant": constant,
     "unwrapped": unwrapped,
+    "undecorated": undecorated,
     "version": version,
     "devices": devices,
     "strategy": strategy,
