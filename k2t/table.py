@@ -79,10 +79,14 @@ class Table:
         yield from self.by_path
         yield from (name for name in self.refused if isinstance(name, str))
 
+    def reason(self, path: str) -> str | None:
+        """Why a canonical Keras name is refused, if a row says so: by its name or its beginning."""
+        starts = (why for start, why in self.under if path.startswith(start))
+        return self.refused.get(path) or next(starts, None)
+
     def left(self, path: str) -> str:
         """What is said of a canonical Keras name that is left, with the reason if a row has one."""
-        starts = (why for start, why in self.under if path.startswith(start))
-        reason = self.refused.get(path) or next(starts, None)
+        reason = self.reason(path)
         return f"{path} is not migrated" + (f": {reason}" if reason else "")
 
 

@@ -108,17 +108,17 @@ def sizes_of(interp: Interpreter, value: Value) -> Shape | None:
     return (Const(len(inner)), *inner[0])
 
 
-def linspace(
+def numbers(
     interp: Interpreter, row: Row, args: dict[str, Arg], node: ast.Call, frame: Frame
 ) -> Value:
-    """Evenly spaced numbers, in a class."""
-    ends = [operations.settled(interp, args[n].value) for n in ("start", "stop", "num")]
+    """Evenly spaced numbers and the like, in a class."""
+    given = {n: operations.settled(interp, a.value) for n, a in args.items()}
     name = at_hand_name(interp, frame)
-    if name is None or not all(isinstance(v, Const | Sym) for v in ends):
+    if name is None or not all(isinstance(v, Const | Sym) for v in given.values()):
         return interp.unsupported(row.keras[0], node, frame)
     args = {**args, "like": Arg(Const(name))}
-    count = ends[2] if isinstance(ends[2], Const) else None
-    return at_hand(interp, row, args, (count,), node, frame)
+    count = given[row.data["count"]]
+    return at_hand(interp, row, args, (count if isinstance(count, Const) else None,), node, frame)
 
 
 def counted(
@@ -202,7 +202,3 @@ def converted(number: float, dtype: Value) -> Value:
 def as_number(value: Value) -> float | None:
     plain = isinstance(value, Const) and isinstance(value.value, int | float)
     return value.value if plain and not isinstance(value.value, bool) else None  # type: ignore[union-attr, return-value]
-
-
-MADE = {"constant": constant, "linspace": linspace}
-"""Rows whose tensors are made of numbers that are arguments."""

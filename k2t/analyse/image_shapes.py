@@ -91,7 +91,7 @@ def blocks(
 
 
 def convolved(given: Given) -> Shape:
-    image, kernel = given.shapes
+    image, kernel, *pointwise = given.shapes
     rank = len(image) - 2
     strides, dilation = (windows(given, n, rank) for n in ("strides", "dilation_rate"))
     widths = [as_int(d) for d in kernel[:-2]]
@@ -100,7 +100,7 @@ def convolved(given: Given) -> Shape:
     wide = [(w - 1) * d + 1 for w, d in zip(widths, dilation, strict=True) if w is not None]
     padding = given.args["padding"]
     places = zip(image[1:-1], wide, strides, strict=True)
-    out = kernel[-1]
+    out = pointwise[0][-1] if pointwise else kernel[-1]
     if given.row.name == "depthwise_conv":
         channels, times = as_int(kernel[-2]), as_int(kernel[-1])
         out = None if channels is None or times is None else Const(channels * times)
@@ -116,9 +116,68 @@ def pooled(given: Given) -> Shape:
     return (given.first[0], *(steps(d, w, s, padding) for d, w, s in places), given.first[-1])
 
 
+def adapted(given: Given) -> Shape:
+    size, rank = given.args["output_size"], len(given.first) - 2
+    sizes = size.items if isinstance(size, Tuple) else (size,) * rank
+    if len(sizes) != rank:
+        raise Unclear("output_size is not known")
+    return (given.first[0], *map(dim, sizes), given.first[-1])
+
+
+def pair(value: Value, name: str) -> tuple[int, int]:
+    """A number for height and width, or one for each."""
+    items = value.items if isinstance(value, Tuple) else (value, value)
+    found = [as_int(i) for i in items]
+    if len(found) != 2 or found[0] is None or found[1] is None:
+        raise Unclear(f"{name} is not known")
+    return found[0], found[1]
+
+
+def unfolded(given: Given) -> Shape:
+    """Blocks of images that have their channels first, each with its pixels in one axis."""
+    kernel, dilation, padding, stride = (
+        pair(given.args[n], n) for n in ("kernel_size", "dilation", "padding", "stride")
+    )
+    numbers = [as_int(d) for d in given.first[1:]]
+    if len(numbers) != 3 or numbers[0] is None:
+        return (given.first[0], None, None)
+    many = 1
+    for size, k, d, p, s in zip(numbers[1:], kernel, dilation, padding, stride, strict=True):
+        if size is None:
+            return (given.first[0], Const(numbers[0] * math.prod(kernel)), None)
+        many *= (size + 2 * p - d * (k - 1) - 1) // s + 1
+    return (given.first[0], Const(numbers[0] * math.prod(kernel)), Const(many))
+
+
+def folded(given: Given) -> Shape:
+    size, kernel = (pair(given.args[n], n) for n in ("output_size", "kernel_size"))
+    channels = as_int(given.first[1])
+    each = None if channels is None else Const(channels // math.prod(kernel))
+    return (given.first[0], each, *map(Const, size))
+
+
+def trimmed(given: Given) -> Shape:
+    """Images that are cut or padded at their edges."""
+    word = "cropping" if given.row.name == "crop_images" else "padding"
+    sign, dims = -1 if word == "cropping" else 1, []
+    for size, target, *ends in zip(
+        given.first[-3:-1], ("height", "width"), ("top", "left"), ("bottom", "right"), strict=True
+    ):
+        wanted, numbers = (
+            as_int(given.args[f"target_{target}"]),
+            [given.args[f"{e}_{word}"] for e in ends],
+        )
+        whole, (one, two) = as_int(size), map(as_int, numbers)
+        if wanted is None and whole is not None and one is not None and two is not None:
+            wanted = whole + sign * (one + two)
+        dims.append(None if wanted is None else Const(wanted))
+    return (*given.first[:-3], *dims, given.first[-1])
+
+
 RULES: dict[str, Callable[[Given], Shape]] = {
     rule.__name__: rule
     for rule in (
         resized, scaled, patches, central, boxed, depth_to_space, space_to_depth, convolved, pooled,
+        adapted, unfolded, folded, trimmed,
     )
 }  # fmt: skip

@@ -54,7 +54,20 @@ MOVED = {
     "tensorflow.random.set_seed": "keras.utils.set_random_seed",
     "tensorflow.compat.v1.set_random_seed": "keras.utils.set_random_seed",
     "tensorflow.set_random_seed": "keras.utils.set_random_seed",
+    "tensorflow.random_normal_initializer": "keras.initializers.RandomNormal",
+    "tensorflow.random_uniform_initializer": "keras.initializers.RandomUniform",
+    "tensorflow.constant_initializer": "keras.initializers.Constant",
+    "tensorflow.zeros_initializer": "keras.initializers.Zeros",
+    "tensorflow.ones_initializer": "keras.initializers.Ones",
 }
+
+OUTSIDE = ("initializers", "losses", "metrics", "optimizers")
+"""Modules of Keras that TensorFlow has at its top as well. What is written small there meant
+something else in TensorFlow 1, but for these initializers."""
+AS_BEFORE = {
+    "zeros", "ones", "constant", "glorot_uniform", "glorot_normal", "he_normal", "he_uniform",
+    "lecun_normal", "lecun_uniform", "orthogonal", "identity", "schedules",
+}  # fmt: skip
 
 
 def is_foreign(path: str) -> bool:
@@ -71,6 +84,9 @@ def canonical(path: str) -> str:
             path = "keras." + path[len(prefix) :]
             break
     parts = path.split(".")
+    outside = parts[0] == "tensorflow" and len(parts) > 2 and parts[1] in OUTSIDE
+    if outside and (parts[-1][0].isupper() or parts[-1] in AS_BEFORE):
+        parts[0] = "keras"
     if parts[:2] == ["keras", "objectives"]:
         parts[1] = "losses"
     if parts[:2] == ["keras", "engine"] and len(parts) > 2:

@@ -217,6 +217,17 @@ def hstack(given: Given) -> Shape:
     return tensor_shapes.concatenate(replace(given, args=args))
 
 
+def vstack(given: Given) -> Shape:
+    return tensor_shapes.concatenate(replace(given, args={**given.args, "axis": Const(0)}))
+
+
+def dstack(given: Given) -> Shape:
+    """Behind one another, with a third axis if there are two."""
+    if len(given.first) == 2:
+        return (*given.first, Const(len(given.shapes)))
+    return tensor_shapes.concatenate(replace(given, args={**given.args, "axis": Const(2)}))
+
+
 def batch_dot(given: Given) -> Shape:
     ranks = [len(s) for s in given.shapes]
     axes = given.args["axes"]
@@ -236,6 +247,33 @@ def looked_up(given: Given) -> Shape:
     return (*given.shapes[1], given.first[-1])
 
 
+def attended(given: Given) -> Shape:
+    """(n, steps, heads, width) of the queries, with the width of the values."""
+    return (*given.first[:-1], given.shapes[2][-1])
+
+
+def multi_hot(given: Given) -> Shape:
+    return (given.first[0], *given.first[2:], dim(given.args["num_classes"]))
+
+
+def scattered(given: Given) -> Shape:
+    value = given.args["shape"]
+    return tuple(map(dim, value.items)) if isinstance(value, Tuple) else (None,)
+
+
+def second_no_last(given: Given) -> Shape:
+    return given.shapes[1][:-1]
+
+
+def windows(given: Given) -> Shape:
+    """So many steps from each so many-th on."""
+    length, stride = (as_int(given.args[n]) for n in ("sequence_length", "sequence_stride"))
+    size, many = as_int(given.first[-1]), None
+    if size is not None and length is not None and stride:
+        many = Const((size - length) // stride + 1)
+    return (*given.first[:-1], many, dim(given.args["sequence_length"]))
+
+
 def segments(given: Given) -> Shape:
     count = given.args["num_segments"]
     return (count if isinstance(count, Const) else None, *given.first[1:])
@@ -252,6 +290,11 @@ def half_spectrum(given: Given) -> Shape:
     return (*given.first[:-1], None if size is None else Const(size // 2 + 1))
 
 
+def unhalved(given: Given) -> Shape:
+    size = as_int(given.first[-1])
+    return (*given.first[:-1], None if size is None else Const(2 * size - 2))
+
+
 def categorical(given: Given) -> Shape:
     count = given.args["num_samples"]
     return (given.first[0], count if isinstance(count, Const) else None)
@@ -263,8 +306,8 @@ OWN: dict[str, Callable[[Given], Shape]] = {
         diff, moveaxis, matrix_transposed, rot90, image_turned, repeated_vector, pad, pad_inside,
         gather, sliced, product_of_all, traced, last_diagonal, as_diagonal, no_last,
         no_matrix, samples, number, one_channel, three_channels, two_last, doubled, crossed,
-        broadcast_to, masked, hstack, batch_dot, looked_up, segments,
-        halved, half_spectrum, categorical,
+        broadcast_to, masked, hstack, vstack, dstack, batch_dot, attended, multi_hot, scattered,
+        second_no_last, windows, looked_up, segments, halved, half_spectrum, unhalved, categorical,
     )
 }  # fmt: skip
 RULES = {**tensor_shapes.RULES, **image_shapes.RULES, **OWN}

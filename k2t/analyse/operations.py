@@ -76,11 +76,13 @@ def call(interp: Interpreter, row: Row, path: str, node: ast.Call, frame: Frame)
             noted(interp, ops["number"], args, node, frame)
             return Sym(type="float")
         args["x"] = scorers.unseen(interp, args["x"], frame)
-    if row.name in drawn.MADE:
-        return drawn.MADE[row.name](interp, row, args, node, frame)
+    if row.name == "constant":
+        return drawn.constant(interp, row, args, node, frame)
+    if row.get("count"):
+        return drawn.numbers(interp, row, args, node, frame)
     if row.name == "arange":
         return drawn.counted(interp, row, args, node, frame)
-    if row.name == "eye":
+    if row.name in ("eye", "tri"):
         return drawn.unit_matrix(interp, row, args, node, frame)
     return applied(interp, row, args, node, frame, path)
 

@@ -113,11 +113,66 @@ def slogdet(args: Args, known: Shapes) -> list[Shape | None]:
     return [None, None] if shape is None else [shape[:-2], shape[:-2]]
 
 
+def array_split(args: Args, known: Shapes) -> list[Shape | None]:
+    """Parts by their number, the first ones one longer where they are not equal."""
+    count, shape = as_int(args["num_or_size_splits"]), known[0]
+    if count is None:
+        raise Unclear("the number of parts is not known")
+    if shape is None:
+        return [None] * count
+    (place,) = axes_of(args["axis"], len(shape))
+    whole = as_int(shape[place])
+    if whole is None:
+        return [with_axis(shape, Const(place), None)] * count
+    each, more = divmod(whole, count)
+    return [with_axis(shape, Const(place), Const(each + (i < more))) for i in range(count)]
+
+
+def svd(args: Args, known: Shapes) -> list[Shape | None]:
+    shape = known[0]
+    if shape is None:
+        return [None] * 3
+    *front, high, wide = shape
+    sizes, full = (as_int(high), as_int(wide)), args["full_matrices"] == Const(True)
+    least = None if None in sizes else Const(min(s for s in sizes if s is not None))
+    return [(*front, high, high if full else least), (*front, least),
+            (*front, wide if full else least, wide)]  # fmt: skip
+
+
+def meshgrid(args: Args, known: Shapes) -> list[Shape | None]:
+    """Every vector along an axis of its own; the first two change places."""
+    sizes: list[Dim] = [shape[0] if shape else None for shape in known]
+    if args["indexing"] != Const("ij"):
+        sizes[:2] = sizes[1::-1]
+    return [tuple(sizes)] * len(known)
+
+
+def stft(args: Args, known: Shapes) -> list[Shape | None]:
+    """Frames, each centred where it is, and half a spectrum of each."""
+    length, stride = (as_int(args[n]) for n in ("fft_length", "sequence_stride"))
+    if known[0] is None or length is None or not stride:
+        return [None, None]
+    size = as_int(known[0][-1])
+    frames = None if size is None else Const(1 + (size + length // 2 * 2 - length) // stride)
+    return [(*known[0][:-1], frames, Const(length // 2 + 1))] * 2
+
+
+def half_pair(args: Args, known: Shapes) -> list[Shape | None]:
+    """Real and imaginary parts of half a spectrum."""
+    if known[0] is None:
+        return [None, None]
+    size = as_int(known[0][-1])
+    return [(*known[0][:-1], None if size is None else Const(size // 2 + 1))] * 2
+
+
 def twice(args: Args, known: Shapes) -> list[Shape | None]:
     return [known[0], known[0]]
 
 
 SEVERAL: dict[str, Callable[[Args, Shapes], list[Shape | None]]] = {
     rule.__name__: rule
-    for rule in (split, split_at, unstack, moments, top_k, qr, eigh, slogdet, twice)
-}
+    for rule in (
+        split, split_at, array_split, unstack, moments, top_k, qr, eigh, slogdet, svd, meshgrid,
+        half_pair, stft, twice,
+    )
+}  # fmt: skip

@@ -149,7 +149,7 @@ def check_callbacks(edits: Edits, use: Use) -> None:
     arg = use.args.get("callbacks")
     if arg is not None and arg.span is not None and None in runs(use):
         for left in edits.program.leftovers:
-            if left.span in arg.span and left.path in edits.ctx.table.refused:
+            if left.span in arg.span and edits.ctx.table.reason(left.path):
                 raise NotMigrated("K2T900", edits.ctx.table.left(left.path), left.span)
         raise NotMigrated("K2T703", "fit(callbacks=...): not all of them are known", arg.span)
 

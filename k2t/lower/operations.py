@@ -258,6 +258,102 @@ def bent(row: Row, operands: Operands, values: Values) -> str:
     return text if t.is_none(most) else f"{text}.clamp(max={t.text(most)})"
 
 
+def contained(row: Row, operands: Operands, values: Values) -> str:
+    """Which of the numbers are among others."""
+    x, among = operands["x1"], operands["x2"]
+    if among.startswith("["):
+        among = f"torch.tensor({among}, device={bracketed(x)}.device)"
+    said = [n for n in ("assume_unique", "invert") if not t.same_value(values[n], False)]
+    more = "".join(f", {n}={t.text(values[n])}" for n in said)
+    return f"torch.isin({x}, {among}{more})"
+
+
+def all_close(row: Row, operands: Operands, values: Values) -> str:
+    near = {"rtol": 1e-5, "atol": 1e-8}
+    said = [f", {n}={t.text(values[n])}" for n in near if not t.same_value(values[n], near[n])]
+    return f"torch.isclose({operands['x1']}, {operands['x2']}{''.join(said)}).all()"
+
+
+def spread(row: Row, operands: Operands, values: Values) -> str:
+    """The largest number less the smallest."""
+    more = [] if t.is_none(values["axis"]) else [f"dim={listed(values['axis'])}"]
+    more += ["keepdim=True"] if t.same_value(values["keepdims"], True) else []
+    over = ", ".join(more)
+    return filled(f"{{x}}.amax({over}) - {{x}}.amin({over})", operands)
+
+
+def attended(row: Row, operands: Operands, values: Values) -> str:
+    """torch has the heads before the steps. Where nothing may be attended to, Keras takes the mean,
+    which a mask of True and False does not."""
+    query, key, value = (
+        f"{bracketed(operands[name])}.transpose(1, 2)" for name in ("query", "key", "value")
+    )
+    given = [operands[n] for n in ("mask", "bias") if operands[n] != "None"]
+    causal = t.same_value(values["is_causal"], True)
+    if len(given) + causal > 1:
+        raise refused(row, "a mask, a bias and is_causal together")
+    more = ", is_causal=True" if causal else ""
+    if operands["mask"] != "None":
+        least = f"torch.finfo({bracketed(operands['query'])}.dtype).min"
+        more = f", torch.where({operands['mask']}, 0.0, {least})"
+    elif given:
+        more = f", {given[0]}"
+    more += "" if t.is_none(values["scale"]) else f", scale={t.text(values['scale'])}"
+    sizes = values["sizes"]
+    assert isinstance(sizes, Tuple)
+    heads = [as_int(s.items[2]) if isinstance(s, Tuple) else None for s in sizes.items[:2]]
+    more += ", enable_gqa=True" if None not in heads and heads[0] != heads[1] else ""
+    return f"F.scaled_dot_product_attention({query}, {key}, {value}{more}).transpose(1, 2)"
+
+
+def normalised_last(row: Row, operands: Operands, values: Values) -> str:
+    """``batch_normalization`` over the last axis."""
+    ranks, axis = t.data(values["ranks"]), as_int(values["axis"])
+    last = -1 if not isinstance(ranks, tuple) or ranks[0] is None else ranks[0] - 1
+    if axis not in (-1, last):
+        raise refused(row, f"axis={axis}")
+    return normalised(row, operands, values)
+
+
+def layer_normalised(row: Row, operands: Operands, values: Values) -> str:
+    return normalised_by("F.layer_norm", {"weight": "gamma", "bias": "beta"}, operands, values)
+
+
+def rms_normalised(row: Row, operands: Operands, values: Values) -> str:
+    return normalised_by("F.rms_norm", {"weight": "scale"}, operands, values)
+
+
+def normalised_by(
+    function: str, names: Mapping[str, str], operands: Operands, values: Values
+) -> str:
+    """Over the last axis; Keras's epsilon is 1e-7 where none is said."""
+    given = [f"{k}={operands[v]}" for k, v in names.items() if operands[v] != "None"]
+    epsilon = values["epsilon"]
+    given.append(f"eps={'1e-7' if t.is_none(epsilon) else t.text(epsilon)}")
+    x, sizes = operands["x"], values["sizes"]
+    assert isinstance(sizes, Tuple)
+    last = as_int(sizes.items[0].items[-1]) if isinstance(sizes.items[0], Tuple) else None
+    width = (
+        f"({last},)" if last is not None and not x.isidentifier() else f"{bracketed(x)}.shape[-1:]"
+    )
+    return f"{function}({x}, {width}, {', '.join(given)})"
+
+
+def averaged(row: Row, operands: Operands, values: Values) -> str:
+    """The sum of losses by the number of samples."""
+    count = values["global_batch_size"]
+    by = "len({x})" if t.is_none(count) else operand_text(t.text(count))
+    return filled(f"{{x}}.sum() / {by}", operands)
+
+
+def triangular(row: Row, operands: Operands, values: Values) -> str:
+    ranks = t.data(values["ranks"])
+    if not isinstance(ranks, tuple) or None in ranks or len({*ranks}) != 1:
+        raise refused(row, "b of fewer axes, or of a number that is not known")
+    upper = t.same_value(values["lower"], False)
+    return f"torch.linalg.solve_triangular({operands['x1']}, {operands['x2']}, upper={upper})"
+
+
 WRITTEN: dict[str, Callable[[Row, Operands, Values], str]] = {
     "padded": padded,
     "padded_inside": padded_inside,
@@ -273,5 +369,14 @@ WRITTEN: dict[str, Callable[[Row, Operands, Values], str]] = {
     "batch_dot": batch_dot,
     "turned": turned,
     "bent": bent,
+    "contained": contained,
+    "all_close": all_close,
+    "spread": spread,
+    "attended": attended,
+    "normalised_last": normalised_last,
+    "layer_normalised": layer_normalised,
+    "rms_normalised": rms_normalised,
+    "averaged": averaged,
+    "triangular": triangular,
 }
 """By the name that a row gives as ``lower``."""

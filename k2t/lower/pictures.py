@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k2t.ir.values import Tuple, Value, as_int
+from k2t.ir.values import Const, Tuple, Value, as_int
 from k2t.lower import text as t
 from k2t.lower.brackets import bracketed, ends_in
 from k2t.lower.operations import (
@@ -162,6 +162,29 @@ def fitted(row: Row, operands: Operands, values: Values) -> str:
     return f"F.pad({operands['images']}, (0, 0, {', '.join(map(str, ends))}))"
 
 
+def trimmed(row: Row, operands: Operands, values: Values) -> str:
+    """Cut or padded at the edges, by two of: how much in front, how much behind, what is wanted."""
+    word = "cropping" if row.name == "crop_images" else "padding"
+    ends: list[int] = []
+    edges = (("top", "bottom", "height"), ("left", "right", "width"))
+    for size, (front, back, target) in zip(known_sizes(row, values), edges, strict=True):
+        names = [f"{front}_{word}", f"{back}_{word}", f"target_{target}"]
+        before, after, wanted = (
+            None if t.is_none(values[n]) else whole_number(row, values, n) for n in names
+        )
+        if (before, after, wanted).count(None) != 1:
+            raise refused(row, f"other than two of {', '.join(names)}")
+        change = abs(wanted - size) if wanted is not None else 0
+        before = change - after if before is None and after is not None else before
+        after = change - before if after is None and before is not None else after
+        ends = [before or 0, after or 0, *ends]
+    if word == "padding":
+        return f"F.pad({operands['images']}, (0, 0, {', '.join(map(str, ends))}))"
+    high, wide = known_sizes(row, values)
+    left, right, top, bottom = ends
+    return cut(operands["images"], (top, left), (high - top - bottom, wide - left - right))
+
+
 def padding_of(row: Row, values: Values) -> str:
     padding = str(t.data(values["padding"])).lower()
     if padding not in ("same", "valid"):
@@ -236,7 +259,11 @@ def pooled(row: Row, operands: Operands, values: Values) -> str:
     window = inner(row, values["pool_size"], "pool_size", rank)
     strides = values["strides"]
     steps = window if t.is_none(strides) else inner(row, strides, "strides", rank)
-    x, kind = channels_first(operands["x"], rank + 1), row.name.partition("_")[0]
+    kinds = {"max": "max", "avg": "average", "None": row.name.partition("_")[0]}
+    kind = kinds.get(value_key(values.get("pool_mode", Const(None))))
+    if kind is None:
+        raise refused(row, "pool_mode=..., which is not known")
+    x = channels_first(operands["x"], rank + 1)
     if padding_of(row, values) == "same":
         ends = ends_of(row, sizes, window, steps)
         if any(ends) and kind == "average":
@@ -246,6 +273,23 @@ def pooled(row: Row, operands: Operands, values: Values) -> str:
     word = {"max": "max", "average": "avg"}[kind]
     more = f", {one_or_all(steps)}" if steps != window else ""
     return f"F.{word}_pool{rank}d({x}, {one_or_all(window)}{more}){TO_LAST[rank + 1]}"
+
+
+def separable(row: Row, operands: Operands, values: Values) -> str:
+    """Each channel by kernels of its own, then all of them by a kernel of one pixel."""
+    spread = depthwise(row, operands, values)
+    weight = bracketed(operands["pointwise_kernel"]) + KERNEL[2]
+    return f"F.conv2d({channels_first(spread, 3)}, {weight}){TO_LAST[3]}"
+
+
+def adapted(row: Row, operands: Operands, values: Values) -> str:
+    """Pools whose windows go by the size that is wanted."""
+    rank = len(sizes_of(row, values)) - 2
+    if rank not in KERNEL:
+        raise refused(row, "a tensor of another number of axes")
+    word = "avg" if row.name == "adaptive_average_pool" else "max"
+    first, size = channels_first(operands["inputs"], rank + 1), listed(values["output_size"])
+    return f"F.adaptive_{word}_pool{rank}d({first}, {size}){TO_LAST[rank + 1]}"
 
 
 def neighbours(row: Row, operands: Operands, values: Values) -> str:
@@ -262,5 +306,6 @@ def neighbours(row: Row, operands: Operands, values: Values) -> str:
 WRITTEN = {
     "resized": resized, "scaled": scaled, "patches": patches, "cropped": cropped, "boxed": boxed,
     "fitted": fitted, "convolved": convolved, "depthwise": depthwise, "pooled": pooled,
-    "lrn": neighbours,
+    "lrn": neighbours, "separable": separable, "adapted": adapted,
+    "trimmed": trimmed,
 }  # fmt: skip

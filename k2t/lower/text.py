@@ -105,7 +105,7 @@ def not_known(table: Table, section: str, value: Value, what: str) -> str:
         reason = table.refused.get((section, value.value))
         return f"{what} {value.value!r} is not " + (f"migrated: {reason}" if reason else "known")
     path = value.path if isinstance(value, Ref) else str(getattr(value, "why", None))
-    return table.left(path) if path in table.refused else f"{what} is not known"
+    return table.left(path) if table.reason(path) else f"{what} is not known"
 
 
 def string(args: Mapping[str, Arg], name: str) -> str | None:

@@ -16,6 +16,32 @@ def categorical_crossentropy(target, output):
     return -(target * output.log()).sum(-1)
 
 
+def sparse_categorical_crossentropy(target, logits):
+    """Of logits (..., classes), or logarithms of probabilities that need not have a sum of 1."""
+    target = target.squeeze(-1) if target.dim() == logits.dim() else target
+    return -logits.log_softmax(-1).gather(-1, target.long().unsqueeze(-1)).squeeze(-1)
+
+
+def nanvar(x, dim=None, keepdim=False):
+    """The variance of the numbers that are not NaN, which have no part in the gradient."""
+    known = ~x.isnan()
+    x, count = x.masked_fill(~known, 0), known.sum(dim, keepdim=True)
+    wrong = torch.where(known, x - x.sum(dim, keepdim=True) / count, 0)
+    return wrong.square().sum(dim, keepdim) / known.sum(dim, keepdim)
+
+
+def nanstd(x, dim=None, keepdim=False):
+    """The standard deviation of the numbers that are not NaN."""
+    return nanvar(x, dim, keepdim).sqrt()
+
+
+def nanargmax(x, dim=None, keepdim=False):
+    """Where the largest number is that is not NaN; -1 where all are."""
+    unknown = x.isnan()
+    places = x.masked_fill(unknown, -torch.inf).argmax(dim, keepdim)
+    return places.masked_fill(unknown.all() if dim is None else unknown.all(dim, keepdim), -1)
+
+
 def depth_to_space(x, size):
     """Blocks of size x size pixels out of channels: (n, h, w, c) to (n, h * size, w * size, -1)."""
     n, h, w, _ = x.shape
