@@ -25,6 +25,7 @@ SAME = {
     ("tensorflow.one_hot", "axis"): -1,
     ("tensorflow.nn.convolution", "strides"): 1,
     ("tensorflow.random.uniform", "maxval"): 1.0,
+    ("tensorflow.random_uniform", "maxval"): 1.0,
     ("keras.ops.arange", "step"): 1,
     ("keras.backend.arange", "dtype"): None,
 }
