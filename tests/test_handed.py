@@ -133,7 +133,7 @@ def test_all_that_is_one_weight_in_keras_is_penalised_and_held(given, lines):
 @pytest.mark.parametrize(
     ("inside", "reason"),
     [
-        ("stateful=True", "LSTM(stateful=...)"),
+        ("stateful=True", "a stateful layer inside Bidirectional"),
         ("no_such=1", "LSTM(no_such=...)"),
         ("activity_regularizer='l2'", "around or in a Bidirectional"),
         ("trainable=False", "trainable=False of a Bidirectional"),

@@ -51,6 +51,7 @@ USES = (
     "load_weights",
     "load_model",
     "count_params",
+    "reset_states",
     "metrics_names",
     "call",
     "part_call",

@@ -51,6 +51,7 @@ METHODS = {
     "save_weights": "filepath overwrite save_format",
     "load_weights": "filepath skip_mismatch by_name",
     "count_params": "",
+    "reset_states": "",
 }
 """Methods of a model that are migrated, with their positional parameters."""
 

@@ -14,18 +14,26 @@ from k2t.ir.program import Use
 from k2t.ir.values import NONE, UNKNOWN, Arg, Array, Const, Obj, Value
 
 METHODS = {"get_weights": "", "set_weights": "weights"}
+RESETS = ("reset_states", "reset_state")
+"""Methods of a recurrent layer that is stateful; ``reset_states`` is a model's, too."""
 
 
 def call(interp: Interpreter, layer: Obj, name: str, node: ast.Call, frame: Frame) -> Value:
     """``layer.get_weights()``: a list of kernel and bias; ``layer.set_weights(arrays)``."""
-    args = arguments.given(interp, node, frame, METHODS[name].split(), {})
+    args = arguments.given(interp, node, frame, METHODS.get(name, "").split(), {})
     holder = next(holders(interp, layer, frame), None)
-    interp.event(name, node, frame, layer=layer, holder=holder, args=args)
-    if name == "set_weights":
+    kind = "reset_layer" if name in RESETS else name
+    interp.event(kind, node, frame, layer=layer, holder=holder, args=args)
+    if name != "get_weights":
         return NONE
     biased = layer.args.get("use_bias", Arg(Const(True))).value
     count = 1 if biased == Const(False) else 2
     return interp.new_list((Array(None, "float32"),) * count)
+
+
+def known(layer: Obj, name: str) -> bool:
+    """Whether a layer has such a method that is carried over."""
+    return name in METHODS or (name in RESETS and "stateful" in layer.args)
 
 
 def of_model(
@@ -140,7 +148,7 @@ def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:
     """One use for each call, with every layer that it was for."""
     places: dict[int, list[Event]] = {}
     for event in interp.events:
-        if event.kind in METHODS:
+        if event.kind in (*METHODS, "reset_layer"):
             places.setdefault(id(event.node), []).append(event)
     for seen in places.values():
         first = seen[0]

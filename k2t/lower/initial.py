@@ -334,6 +334,7 @@ def penalty_lines(
             and (len(places) > 1 or not places[0][0].startswith("self.") or "[" in places[0][0])
             and len(everyone) == len(places)
             and " + " not in text
+            and "." not in torch
         ):
             factor, rest = factored(text)
             name = NAMES.get(torch, "weights")

@@ -77,11 +77,14 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
     name = row.get("lower")
     ops = CODE[name](ctx, row, layer, shape, width) if name else [from_row(row, layer, width)]
     main = next((i for i, op in enumerate(ops) if op.widens), 0)
+    prefix = "rnn." if WRAPPER.match(ops[main].module or "") else ""
+    held = penalties(ctx, row, layer), constraints(ctx, row, layer)
+    own = [tuple((prefix + name, text) for name, text in pairs) for pairs in held]
     ops[main] = replace(
         ops[main],
         params=ops[main].params or param_inits(ctx, row, layer),
-        penalties=penalties(ctx, row, layer) or ops[main].penalties,
-        constraints=constraints(ctx, row, layer) or ops[main].constraints,
+        penalties=own[0] or ops[main].penalties,
+        constraints=own[1] or ops[main].constraints,
         rank=row.get("rank"),
     )
     if row.name == "BatchNormalization" and "training" in layer.args:

@@ -41,10 +41,13 @@ def packed_chain(pieces: list[AnyPiece], chain: Chain) -> Chain | None:
     return None
 
 
+NOT_LAST = ("return_sequences", "return_state", "go_backwards", "stateful")
+
+
 def packable(layer: Obj) -> bool:
     """Whether a recurrent layer gives its last output only, and reads forwards."""
     args = inner_layer(layer).args
-    return not any(t.flag(args, n) for n in ("return_sequences", "return_state", "go_backwards"))
+    return not any(t.flag(args, n) for n in NOT_LAST)
 
 
 def followed(

@@ -117,6 +117,10 @@ def rnn(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | No
         return [with_states(ctx, row, layer, width)]
     refuse_state(layer)
     module, native = cell(ctx, row, layer, width)
+    kept = keeps_states(layer)
+    if kept is not None:
+        ctx.helpers["Stateful"] = None
+        module = f"Stateful({module}{kept})"
     sequences = t.flag(layer.args, "return_sequences")
     ending = "[0]" if sequences else "[0][:, -1]"
     op = Op(
@@ -126,9 +130,24 @@ def rnn(ctx: Context, row: Row, layer: Obj, shape: Shape | None, width: str | No
         out="last",
         stem=stem(row.name),
         widens=True,
-        mask=native,
+        mask=native and kept is None,
     )
     return [*time_constant_dropout(layer, native), op] if native else [op]
+
+
+def keeps_states(layer: Obj) -> str | None:
+    """Whether a layer is stateful: how it says so; None: it is not.
+
+    Raises:
+        NotMigrated: it is told a mask as well.
+    """
+    value = t.get(layer.args, "stateful")
+    said = t.text(value)
+    if said == "False":
+        return None
+    if is_told(layer):
+        raise NotMigrated("K2T190", f"a stateful {layer.row} behind a mask", layer.span)
+    return "" if said == "True" else f", {said}"
 
 
 def applied(ctx: Context, layer: Obj, native: bool, states: str = "") -> str:
@@ -164,6 +183,8 @@ def with_states(ctx: Context, row: Row, layer: Obj, width: str | None) -> Op:
         NotMigrated: torch's kernel does not compute it.
     """
     module, native = cell(ctx, row, layer, width)
+    if t.flag(layer.args, "stateful"):
+        raise NotMigrated("K2T190", f"the states of a stateful {row.name}", layer.span)
     plain = t.same_value(t.get(layer.args, "dropout"), 0.0)
     if not native or not plain or t.flag(layer.args, "go_backwards"):
         why = f"the states of a {row.name} with dropout, go_backwards or its own activations"
@@ -198,8 +219,8 @@ def refuse_state(layer: Obj) -> None:
         raise NotMigrated("K2T128", f"{layer.row}(return_state=True) is not carried over here")
 
 
-WRAPPER = re.compile(r"^(Masked)?Bidirectional\(")
-"""The emitted classes that hold a layer for each direction."""
+WRAPPER = re.compile(r"^((Masked)?Bidirectional|Stateful)\(")
+"""The emitted classes that hold a layer for each direction, or one and its states."""
 
 MERGES = {
     "concat": "torch.cat([{a}, {b}], {dim})",
@@ -222,6 +243,8 @@ def bidirectional(
         raise NotMigrated("K2T126", f"Bidirectional(merge_mode={mode!r}) is not carried over")
     if t.flag(inner.args, "go_backwards"):
         raise NotMigrated("K2T126", "go_backwards inside Bidirectional is not carried over")
+    if t.flag(inner.args, "stateful"):
+        raise NotMigrated("K2T190", "a stateful layer inside Bidirectional", layer.span)
     sequences = t.flag(inner.args, "return_sequences")
     if is_told(layer):
         if sequences and ctx.dialect == "keras2":

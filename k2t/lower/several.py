@@ -107,6 +107,8 @@ def applied(graph: Graph, node: Node, comments: tuple[str, ...]) -> tuple[str, s
         first, _ = graph.converted(text, 2, "first")
         text, _ = graph.converted(f"self.{attribute}({first})", 2, "last")
     graph.make(base, layer, ops[-1], known, comments)
+    if t.flag(inner_layer(layer).args, "stateful"):
+        raise NotMigrated("K2T190", f"the states of a stateful {layer.row}", layer.span)
     given = states_text(graph, node, layer, ops[-1].module or "")
     if told and given and graph.ctx.dialect == "keras2":
         why = "a mask and first states: Keras 2.2 gives these for steps that are left out at first"

@@ -7,7 +7,7 @@ from k2t.ir.program import Use
 from k2t.ir.source import Code, Span, code
 from k2t.ir.torch import Edit
 from k2t.ir.values import Arg, Array
-from k2t.lower import looped, scorers
+from k2t.lower import looped, scorers, stateful
 from k2t.lower import text as t
 from k2t.lower.batches import counts
 from k2t.lower.batchwise import ending
@@ -44,6 +44,7 @@ def lower_use(edits: Edits, use: Use) -> None:
         NotMigrated: the use stays as it is.
     """
     handler = HANDLERS.get(use.kind)
+    stateful.check(edits, use)
     if handler is not None:
         handler(edits, use)
 
@@ -262,6 +263,8 @@ HANDLERS = {
     "load_model": load_model,
     "count_params": count_params,
     "metrics_names": metrics_names,
+    "reset_states": stateful.reset_states,
+    "reset_layer": stateful.reset_layer,
     "util": util,
     "seed": seed,
     "drop": drop,

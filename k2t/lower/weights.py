@@ -73,7 +73,7 @@ def module(edits: Edits, use: Use) -> str:
             raise NotMigrated(
                 "K2T803", "weights of a layer that is in no model yet, or none at hand", use.call
             )
-        if layer.row not in KINDS:
+        if layer.row not in KINDS and use.kind != "reset_layer":
             raise NotMigrated("K2T803", f"{layer.row}: its weights are not handed out", use.call)
         model, variable = holder
         draft = edits.drafts.get(model)

@@ -106,10 +106,12 @@ def layer_cases() -> list[Case]:
         row = "ThresholdedReLU" if "Threshold" in layer else row
         cases += spelled(f"layers/{row}", layer, shape, dialect="keras2")
     from .attended import attention_cases, single_head_cases
+    from .carried import stateful_cases
     from .cells import cell_cases
     from .masked import mask_cases
 
     cases += [*mask_cases(), *cell_cases(), *attention_cases(), *single_head_cases()]
+    cases += stateful_cases()
     return [*cases, *merge_cases(), *merges_of_merges(), *state_cases(), *dot_cases()]
 
 

@@ -302,3 +302,38 @@ class SimpleRNNWithState(nn.RNN):
     def forward(self, x, state=None):
         outputs, h = super().forward(x, None if state is None else state.unsqueeze(0))
         return outputs if self.return_sequences else h[0], h[0]
+
+
+class Stateful(nn.Module):
+    """A recurrent layer that goes on from batch to batch, as with Keras's stateful=True.
+
+    Row i of a batch starts with the states in which row i of the batch before has ended: in
+    training, validation and prediction, until reset_states(). No gradient goes back that far.
+    """
+
+    def __init__(self, rnn, stateful=True):
+        super().__init__()
+        self.rnn = rnn
+        self.stateful = stateful
+        self.register_buffer("states", None, persistent=False)
+
+    def reset_states(self):
+        self.states = None
+
+    def forward(self, x):
+        if not self.stateful:
+            return self.rnn(x)
+        before = None
+        if self.states is not None:  # (1 or 2, 1, batch, units): h, or h and c
+            before = self.states.clone()  # validation makes them in inference mode
+            before = before[0] if len(before) == 1 else tuple(before)
+        outputs, after = self.rnn(x, before)
+        self.states = torch.stack(after if isinstance(after, tuple) else (after,)).detach()
+        return outputs, after
+
+
+def reset_states(model):
+    """The stateful layers of a model start the next batch with zeros."""
+    for module in model.modules():
+        if isinstance(module, Stateful):
+            module.reset_states()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from k2t.verify.probes.child import Array, leaves, plain
-from k2t.verify.probes.keras_weights import read_model
+from k2t.verify.probes.keras_weights import read_model, sublayers
 from k2t.verify.recording import Facts, Point, Trace
 
 CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
@@ -47,6 +47,7 @@ class Tracer:
         self.batch: tuple[Any, Any, Any] | None = None
         self.gradients: dict[int, Array] = {}
         self.start: list[Array] = []
+        self.first_states: list[Array] = []
 
     def install(self) -> None:
         layer = self.keras.layers.Layer
@@ -65,6 +66,7 @@ class Tracer:
         """Forgets the last model; called when the weights of this one exist."""
         self.batch, self.gradients, self.start = None, {}, model.get_weights()
         self.batches = []
+        self.first_states = [np.array(state) for state in states_of(model)]
 
     def see_batch(self, data: Any) -> None:
         """Adds to the step being traced that it hands out its batch."""
@@ -144,8 +146,10 @@ class Tracer:
             return trace
         inputs, targets, trace.weights = self.batch
         trace.inputs, trace.targets = leaves(inputs), leaves(targets)
-        end = model.get_weights()
+        end, states = model.get_weights(), states_of(model)
+        last_states = [np.array(state) for state in states]
         model.set_weights(self.start)
+        put(states, self.first_states)
         self.calls, self.activated, self.watching = [], [], True
         try:
             output = model(inputs, training=False)
@@ -155,6 +159,7 @@ class Tracer:
         finally:
             self.watching = False
             model.set_weights(end)
+            put(states, last_states)
         trace.output = {name: np.array(value) for name, value in leaves(output).items()}
         trace.logits = {
             name: self.before(output_leaf, trace.output[name])
@@ -194,6 +199,18 @@ class Tracer:
                 entry, given = entry + last, None
             found.append(Point(layer.name, kind, entry, given, output))
         return found
+
+
+def states_of(model: Any) -> list[Any]:
+    """The variables in which stateful layers keep their states, which are no weights."""
+    stateful = [layer for layer in sublayers(model) if getattr(layer, "stateful", False)]
+    states = (state for layer in stateful for state in getattr(layer, "states", None) or ())
+    return [state for state in states if hasattr(state, "assign")]
+
+
+def put(variables: list[Any], values: list[Array]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def first(value: Any) -> Any:

@@ -31,6 +31,8 @@ def make_trace(trace: Trace, model: Any, batch: Any, names: list[str]) -> None:
     batch = copy(batch)
     state = torch.get_rng_state()
     modes = {name: module.training for name, module in model.named_modules()}
+    # states that stateful layers have from the batch before: forward puts others in their places
+    buffers = [(module, dict(module._buffers)) for module in model.modules()]
     model.eval()
     seen: dict[str, list[Any]] = {"": []}
     try:
@@ -39,6 +41,7 @@ def make_trace(trace: Trace, model: Any, batch: Any, names: list[str]) -> None:
                 model.training_step(batch, 0)
             forward = seen[""][0] if seen[""] else None
             trace.logits = arrays(forward)
+            put_back(buffers)
             trace.output = arrays(predicted(model, batch, forward))
     except Exception as error:
         trace.problem = f"{type(error).__name__}: {error}"
@@ -47,7 +50,13 @@ def make_trace(trace: Trace, model: Any, batch: Any, names: list[str]) -> None:
             module.training = modes[name]
             if hasattr(module, "_computed") and hasattr(module, "reset"):
                 module.reset()  # a metric object: nothing has been counted yet
+        put_back(buffers)
         torch.set_rng_state(state)
+
+
+def put_back(buffers: list[tuple[nn.Module, dict[str, Any]]]) -> None:
+    for module, before in buffers:
+        module._buffers.update(before)
 
 
 def predicted(model: Any, batch: Any, forward: Any) -> Any:
