@@ -77,7 +77,7 @@ USES = (
 
 def analyse(script: Script, table: Table, dialect: str | None = None) -> Program:
     """What the script trains, how, and on what; nothing of it is run."""
-    chosen = dialect or dialects.infer(script.tree)
+    chosen = dialect or dialects.infer(script.tree, table)
     interp = Interpreter(script.source, script.tree, table, chosen)
     Keras(interp)
     interp.run()

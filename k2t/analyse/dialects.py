@@ -4,53 +4,18 @@ from __future__ import annotations
 
 import ast
 
+from k2t.table import Table
+
 DIALECTS = ("keras2", "tf_keras", "keras3")
 
-KERAS3_ONLY = {"ops", "random", "saving", "tree", "distribution", "config", "quantizers"}
-KERAS2_MODULES = {
-    "keras.layers.core",
-    "keras.layers.convolutional",
-    "keras.layers.recurrent",
-    "keras.layers.embeddings",
-    "keras.layers.normalization",
-    "keras.layers.noise",
-    "keras.layers.merge",
-    "keras.layers.pooling",
-    "keras.layers.wrappers",
-    "keras.layers.advanced_activations",
-    "keras.preprocessing.text",
-    "keras.utils.np_utils",
-    "keras.utils.vis_utils",
-    "keras.objectives",
-    "keras.engine",
-    "keras.engine.topology",
-    "keras.backend.tensorflow_backend",
-    "keras.wrappers.scikit_learn",
-}
-KERAS2_NAMES = {
-    "Convolution1D",
-    "Convolution2D",
-    "CuDNNLSTM",
-    "CuDNNGRU",
-    "fit_generator",
-    "evaluate_generator",
-    "predict_generator",
-    "predict_classes",
-    "to_json",
-    "np_utils",
-}
-KERAS2_ARGUMENTS = {
-    "lr",
-    "decay",
-    "nb_epoch",
-    "nb_filter",
-    "border_mode",
-    "output_dim",
-    "input_length",
-}
+
+def told(table: Table, dialect: str, kind: str) -> frozenset[str]:
+    """The spellings of a kind by which a dialect is known (``tells`` in rules/dialects.toml)."""
+    tells = (row.data["tells"].get(dialect, {}) for row in table.section("dialects").values())
+    return frozenset(word for one in tells for word in one.get(kind, ()))
 
 
-def infer(tree: ast.Module) -> str:
+def infer(tree: ast.Module, table: Table) -> str:
     """The dialect by the script's imports and spellings.
 
     ``tensorflow.keras`` means tf.keras 2.x unless Keras 3 names are used; standalone ``keras``
@@ -58,6 +23,10 @@ def infer(tree: ast.Module) -> str:
     imported from ``__future__`` (a script of the Python 2 years).
     """
     tf, old, new = False, False, False
+    old_modules, old_names, old_arguments = (
+        told(table, "keras2", kind) for kind in ("modules", "names", "arguments")
+    )
+    new_modules, new_attributes = (told(table, "keras3", k) for k in ("modules", "attributes"))
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=aliases):
@@ -68,23 +37,23 @@ def infer(tree: ast.Module) -> str:
                     old = True
             case ast.Attribute(attr=attr, value=value):
                 modules = []
-                if attr in KERAS2_NAMES:
+                if attr in old_names:
                     old = True
-                if attr in KERAS3_ONLY and isinstance(value, ast.Name) and value.id == "keras":
+                if attr in new_attributes and isinstance(value, ast.Name) and value.id == "keras":
                     new = True
             case ast.Name(id=name):
                 modules = []
-                old = old or name in KERAS2_NAMES
+                old = old or name in old_names
             case ast.keyword(arg=str(arg)):
                 modules = []
-                old = old or arg in KERAS2_ARGUMENTS
+                old = old or arg in old_arguments
             case _:
                 continue
         for module in modules:
             tf = tf or module.startswith(("tensorflow.keras", "tensorflow.python.keras"))
             tf = tf or module == "tensorflow"
-            old = old or module in KERAS2_MODULES
-            new = new or module in ("keras.ops", "keras.random", "keras.saving")
+            old = old or module in old_modules
+            new = new or module in new_modules
     if new:
         return "keras3"
     standalone = imports_standalone(tree)

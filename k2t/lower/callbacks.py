@@ -9,7 +9,7 @@ from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Program, Run, Use
 from k2t.ir.source import Code, Span
 from k2t.ir.torch import Edit
-from k2t.ir.values import Obj
+from k2t.ir.values import Arg, Const, Obj
 from k2t.lower import text as t
 from k2t.lower.asked import validates
 from k2t.lower.callback_calls import rewrite
@@ -61,6 +61,8 @@ def callback(edits: Edits, use: Use) -> None:
         raise NotMigrated(CODE, f"no fit is seen that is given this {row.name}", use.call)
     if row.get("lower") == "drop":
         return drop(edits, use, row.data["code"], f"{row.name} is left out: {row.data['why']}")
+    if t.data(use.args.get("restore_best_weights", Arg(Const(False))).value) is not False:
+        edits.ctx.changed(row, {})
     name: str | None = row.get("helper")
     added: dict[str, str] = {}
     gone = set(row.get("dropped", ()))

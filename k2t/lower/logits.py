@@ -24,6 +24,17 @@ def note_inner(ctx: Context, inner: str, tail: str, logits: bool, row: Row) -> N
     )
 
 
+def note_clipping(ctx: Context, row: Row) -> None:
+    """Keras 2 does not look for logits."""
+    if ctx.dialect == "keras2":
+        ctx.note(
+            "K2T302",
+            "warning",
+            f"{row.name} is computed on logits, as by later versions; Keras 2 clips probabilities "
+            "at 1e-7, so what is beyond that adds 16.1 to the loss and trains nothing",
+        )
+
+
 def note_padding(ctx: Context) -> None:
     """TensorFlow's gradient is softmax - target, which is only right where a row sums to one."""
     if ctx.dialect == "keras2":

@@ -69,6 +69,7 @@ def in_its_time(ctx: Context, row: Row, args: Mapping[str, Arg]) -> tuple[Row, M
         ctx.note("K2T407", "warning", f"{row.name}: {why} and trains at the default rate")
     if "old" in row.data and (lr or {"decay", "schedule_decay"} & said.keys()):
         return ctx.table.rows["optimizers"][row.data["old"]], said
+    ctx.changed(row, {})
     return row, args
 
 

@@ -9,7 +9,7 @@ from k2t.ir.finding import NotMigrated
 from k2t.ir.torch import Raw
 from k2t.ir.values import Arg, Array, Const, Function, Instance, Obj, Ref, Shape, Value, as_int
 from k2t.lower import text as t
-from k2t.lower.logits import note_inner, note_padding
+from k2t.lower.logits import note_clipping, note_inner, note_padding
 from k2t.lower.ops import Context
 from k2t.table import Row
 
@@ -122,6 +122,7 @@ def lower_loss(ctx: Context, value: Value, output: Output, y: Array | None = Non
         if recovered or output.tail == tail:
             # Keras finds the logits of any softmax or sigmoid, and applies the loss's own to them
             folded, prediction = output.tail, "logits"
+            note_clipping(ctx, row)
         elif logits:
             prediction = "logits"
         elif row.get("only_logits"):
