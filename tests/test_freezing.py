@@ -152,3 +152,44 @@ def test_what_is_read_of_it_is_an_error(read: str) -> None:
     text, codes = migrated(f"print({read})" + TRAIN)
     assert set(codes) == {"K2T900"}
     assert "raise NotImplementedError" in text
+
+
+LOOP = """\
+import keras
+import numpy as np
+from keras import layers
+
+x, y = np.zeros((10, 12), "float32"), np.zeros((10, 3), "float32")
+
+
+def build(units, depth):
+    inputs = keras.Input((12,))
+    h = inputs
+    for _ in range(depth):
+        h = layers.Dense(units)(h)
+    return keras.Model(inputs, layers.Dense(3, name="head")(h))
+
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("freeze", "wanted"),
+    [
+        ("for layer in model.layers[:-1]:\n    layer.trainable = False", "model.denses."),
+        ("model.get_layer('head').trainable = False", "model.head."),
+        ("for layer in model.layers:\n    layer.trainable = False", "model."),
+        ("model.layers[1].trainable = False", None),
+    ],
+)
+@pytest.mark.parametrize("first", ["", "build(4, 1)\n"])
+def test_layers_that_a_loop_makes(freeze: str, wanted: str | None, first: str) -> None:
+    """Frozen as its last but one, the whole model was once."""
+    script = f"{LOOP}{first}model = build(4, 2)\n{freeze}\n{TRAIN.replace('mse', 'mae')}"
+    done = migrate(script.encode(), "train.py")
+    codes = [f.code for f in done.findings]
+    if wanted is None:
+        assert "K2T721" in codes
+    else:
+        assert codes == []
+        assert f"\n{wanted}requires_grad_(False)\n" in (done.text or "")

@@ -6,20 +6,20 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from k2t.analyse.added import beyond_a_model
 from k2t.analyse.functions import Structures, parameters
+from k2t.analyse.graphs import graphs
 from k2t.analyse.inputs import fed_array, input_shape, sequential_input
 from k2t.analyse.interpreter import Interpreter
-from k2t.analyse.lambdas import check_closures, result_of
+from k2t.analyse.lambdas import result_of
 from k2t.analyse.loops import movable, round_names, stored, targets
 from k2t.analyse.scope import ClassScope, value_text
 from k2t.analyse.sites import in_order
-from k2t.analyse.sources import all_comments, comments_above, comments_between, is_docstring
+from k2t.analyse.sources import comments_above, comments_between, is_docstring
 from k2t.analyse.state import Added, Frame, GraphNode, ModelState, statements
 from k2t.analyse.tails import with_tail
 from k2t.analyse.trace import Tangled, lasting, settled
 from k2t.ir.nodes import Node, Parameter
-from k2t.ir.program import Branch, Home, Item, Leaf, Loop, Model, Plain
+from k2t.ir.program import Branch, Home, Item, Leaf, Loop, Model, Plain, Variant
 from k2t.ir.source import Span
 from k2t.ir.structure import Structure
 from k2t.ir.values import Value
@@ -27,7 +27,10 @@ from k2t.ir.values import Value
 
 @dataclass
 class Builder:
-    """Builds the class of one group of models (all made by the same constructor call)."""
+    """Builds the class of one group of models (all made by the same constructor call).
+
+    ``unrolled``: why the loops of a Sequential are not kept.
+    """
 
     interp: Interpreter
     group: list[ModelState]
@@ -37,6 +40,7 @@ class Builder:
     consumed: Set[int]
     structures: Structures
     scope: ClassScope = field(init=False)
+    unrolled: str | None = None
 
     def __post_init__(self) -> None:
         frames = frozenset(m.frame.id for m in self.group)
@@ -112,9 +116,22 @@ class Builder:
                 raise Tangled  # layers that are made elsewhere, or in another order
             return items
         except Tangled:
-            self.scope.moved.clear()
-            nodes = self.chain(self.first, self.first.added)
-            return tuple(Leaf((node,)) for node in nodes)
+            return self.in_a_row(sites)
+
+    def in_a_row(self, sites: Mapping[Span, list[Node]]) -> tuple[Item, ...]:
+        """The layers one by one, with what the script has them made with now.
+
+        Raises:
+            Tangled: its instances have other layers.
+        """
+        self.scope.moved.clear()
+        chains = [self.chain(model, model.added) for model in self.group]
+        places = [[node.layer.span if node.layer else None for node in one] for one in chains]
+        if any(one != places[0] for one in places):
+            raise Tangled("it has other layers in each call of the function that builds it")
+        if any(places[0].count(place) > 1 for place in places[0]):
+            self.unrolled = "its layers are made in a loop that cannot be kept"
+        return tuple(Leaf(column) for column in zip(*chains, strict=True))
 
     def home_body(self) -> list[ast.stmt]:
         scope = self.home.scope
@@ -218,50 +235,6 @@ class Builder:
 
     # ------------------------------------------------------------------ functional graphs
 
-    def functional_body(self) -> tuple[tuple[Item, ...], tuple[Node, ...], tuple[int, ...]]:
-        graph = self.interp.graph
-        orders = [self.graph_order(model) for model in self.group]
-        places = [[self.place(graph[i]) for i in order] for order in orders]
-        if any(p != places[0] for p in places):
-            raise Tangled
-        items: list[Item] = []
-        done: set[int] = set()
-        for column in zip(*orders, strict=True):
-            made = graph[column[0]]
-            comments: tuple[str, ...] = ()
-            if id(made.stmt) not in done:
-                comments = all_comments(self.interp, made.stmt)
-                done.add(id(made.stmt))
-            items.append(Leaf(tuple(self.graph_node(graph[i]) for i in column), comments))
-        if self.home_class is not None:
-            items = [*self.plain_statements(), *items]
-        inputs = tuple(self.graph_node(graph[i]) for i in self.first.inputs)
-        return tuple(items), inputs, self.first.outputs
-
-    def place(self, made: GraphNode) -> tuple[int, Span | None, str | None]:
-        """What the same node of another instance has in common."""
-        made_by = made.layer or made.operation
-        return id(made.stmt), made_by.span if made_by else None, made.operator
-
-    def graph_order(self, model: ModelState) -> list[int]:
-        """The nodes between a model's inputs and outputs, in the order they were made."""
-        graph = self.interp.graph
-        reachable: set[int] = set()
-        stack = list(model.outputs)
-        while stack:
-            current = stack.pop()
-            if current not in reachable:
-                reachable.add(current)
-                if current not in model.inputs:
-                    stack.extend(graph[current].inputs)
-        order = sorted(reachable - set(model.inputs))
-        if any(not graph[i].inputs for i in order):
-            raise Tangled
-        if any(beyond_a_model(self.interp, i) for i in order):
-            raise Tangled("an operation over the batch, or a loss, is inside it")
-        check_closures(self.interp, order)
-        return order
-
     def plain_statements(self) -> Iterable[Item]:
         trace = self.structures.trace
         tensors, layers = trace.flow_names(self.home_body(), set())
@@ -322,6 +295,8 @@ class Builder:
         body: tuple[Item, ...] = ()
         inputs: tuple[Node, ...] = ()
         outputs: tuple[int, ...] = ()
+        variants: list[Variant] = []
+        values: tuple[Mapping[str, Value], ...] = tuple(self.given(m) for m in self.group)
         span = interp.spans.of(model.node)
         broken = next((m.broken for m in self.group if m.broken), None)
         try:
@@ -331,11 +306,14 @@ class Builder:
                 body = self.sequential_body()
                 inputs = (sequential_input(self.interp, self.scope, self.first),)
             else:
-                body, inputs, outputs = self.functional_body()
+                first, *variants = graphs(self)
+                body, inputs, outputs = first.body, first.inputs, first.outputs
+                values = first.values
         except Tangled as error:
             why = str(error) or "its graph is not known"
             problem = ("K2T901", f"the model is not migrated: {why}", span)
         structure, tangled = self.structure() if problem is None else (None, None)
+        tangled = tangled or self.unrolled
         parameters, arguments = self.signature()
         return Model(
             id=model.id,
@@ -357,7 +335,8 @@ class Builder:
             fed=fed_array(interp, model.fed),
             structure=structure,
             tangled=tangled,
-            values=tuple(self.given(m) for m in self.group),
+            values=values,
+            variants=tuple(variants),
             input_keys=model.input_keys,
             output_keys=model.output_keys,
         )

@@ -148,12 +148,24 @@ class AddedLoss:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """A functional model's graph, and what its builder was called with where it has this graph."""
+
+    body: tuple[Item, ...]
+    inputs: tuple[Node, ...]
+    outputs: tuple[int, ...]
+    values: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+
+
+@dataclass(frozen=True)
 class Model:
     """A model class: what one constructor call of the script builds, however often it runs.
 
     ``owners``: by layer, the model (and its variable) that the script made with it before.
     ``held``: by layer, the variable that holds it and nothing else. ``own``: it is an instance of
     a class of the script, its only layer. ``comments`` stand above its constructor call.
+    ``variants`` are the graphs of instances that have other layers than the first: only classes
+    with the structure of the function can be all of them.
     """
 
     id: int
@@ -188,6 +200,7 @@ class Model:
     added: AddedLoss | None = None
     own: bool = False
     comments: tuple[str, ...] = ()
+    variants: tuple[Variant, ...] = ()
 
 
 @dataclass(frozen=True)

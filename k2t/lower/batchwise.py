@@ -11,8 +11,9 @@ from k2t.ir.program import Model, Program, Use
 from k2t.ir.torch import Batchwise, Line, Optimizer, Step
 from k2t.ir.values import Obj
 from k2t.lower import text as t
+from k2t.lower.ops import SOMEWHERE
 from k2t.lower.optimizers import check_average, own
-from k2t.lower.parts import leaves, parts_of
+from k2t.lower.parts import is_frozen, layers_of, parts_of
 from k2t.lower.weighty import NORM, has_weights, normalises
 
 if TYPE_CHECKING:
@@ -128,14 +129,16 @@ def parameters(ctx: Context, made: Draft, drafts: Mapping[int, Draft]) -> str:
     for path, op, layer in made.made:
         if not has_weights(ctx, made, op, layer):
             continue
-        groups.setdefault(path.partition("[")[0], []).append((path, layer.id not in frozen))
+        trains = not is_frozen(made.model, layer, frozen)
+        groups.setdefault(path.partition("[")[0], []).append((path, trains))
     if all(trains for group in groups.values() for _, trains in group):
         return "self.parameters()"
     trained: list[str] = []
     for base, group in groups.items():
         told = {trains for _, trains in group}
         paths = [base] if told == {True} else [path for path, trains in group if trains]
-        if len(told) > 1 and any("[?]" in path or ":" in path for path in paths):
+        placed = not any("[?]" in path or ":" in path for path in paths)
+        if True in told and (not placed or SOMEWHERE in dict(group)):
             raise NotMigrated("K2T721", "trainable of some layers of a loop", made.model.span)
         trained += paths
     if len(trained) == 1:
@@ -154,7 +157,8 @@ def settled(ctx: Context, made: Draft, drafts: Mapping[int, Draft]) -> tuple[str
     found = [
         (path, layer)
         for path, _, layer in made.made
-        if layer.id in frozen and any(normalises(ctx, one) for one in every(drafts, layer))
+        if is_frozen(made.model, layer, frozen)
+        and any(normalises(ctx, one) for one in every(drafts, layer))
     ]
     if found and ctx.dialect == "keras2":
         why = f"a frozen {NORM}: Keras 2 goes on to normalise by the batch, later ones do not"
@@ -170,19 +174,15 @@ def every(drafts: Mapping[int, Draft], layer: Obj) -> Iterator[Obj]:
     if inner is None:
         yield layer
         return
-    for one in layers(inner.model):
+    for one in layers_of(inner.model):
         yield from every(drafts, one)
 
 
 def inside(drafts: Mapping[int, Draft], number: int) -> set[int]:
     """The layers of a model and of its parts, by id."""
     inner = drafts[number].model
-    found = {layer.id for layer in layers(inner)}
+    found = {layer.id for layer in layers_of(inner)}
     return found.union(*(inside(drafts, part) for part in parts_of(inner)))
-
-
-def layers(model: Model) -> list[Obj]:
-    return [n.layer for leaf in leaves(model.body) for n in leaf.seen if n.layer is not None]
 
 
 def counts(optimizer: Optimizer) -> bool:

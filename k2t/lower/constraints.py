@@ -15,7 +15,7 @@ from k2t.lower.handed import is_handed, known, turned
 from k2t.lower.initial import Made, in_every, own_names, torch_class
 from k2t.lower.ops import Context, fill
 from k2t.lower.parameters import halves, value_or_default
-from k2t.lower.parts import parts_of
+from k2t.lower.parts import is_frozen, parts_of
 from k2t.table import Row
 
 if TYPE_CHECKING:
@@ -105,7 +105,11 @@ def held_lines(
         held = held_lines(drafts[number], drafts, {})
         if held and made.loss is not None and number not in frozen:
             raise NotMigrated(CODE, "a constraint in a model that is part of another")
-    trains = [one for one in made.made if one[2].id not in frozen]
+    trains = [
+        (path, op, layer)
+        for path, op, layer in made.made
+        if not (op.constraints and is_frozen(made.model, layer, frozen))
+    ]
     lines = constraint_lines(trains)
     if lines and made.optimizer is not None and made.optimizer.callbacks:
         raise NotMigrated("K2T404", "use_ema beside constraints, which hold after the average")

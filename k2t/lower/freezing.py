@@ -13,8 +13,8 @@ from k2t.lower.applications import INNER, network_parts
 from k2t.lower.edits import Edits
 from k2t.lower.initial import torch_class
 from k2t.lower.model import Draft
-from k2t.lower.ops import Op
-from k2t.lower.parts import leaves, parts_of
+from k2t.lower.ops import SOMEWHERE, Op
+from k2t.lower.parts import layers_of, parts_of
 from k2t.lower.weighty import NORM, has_weights, normalises
 
 RECURRENT = ("nn.LSTM", "nn.GRU", "nn.RNN")
@@ -110,8 +110,9 @@ def modules(
         told = {said for _, said in group}
         if told == {None}:
             continue
-        if ":" in base:
-            raise NotMigrated("K2T721", "trainable of some layers of a function", use.call)
+        if ":" in base or any(path == SOMEWHERE for path, _ in group):
+            message = "trainable of some layers of a loop or function"
+            raise NotMigrated("K2T721", message, use.call)
         if len(told) == 1:
             yield base, bool(told.pop())
         else:
@@ -122,7 +123,7 @@ def asked(
     draft: Draft, layer: Obj, present: Set[int], wanted: Mapping[int, bool], use: Use
 ) -> bool | None:
     """What is wanted of the layers that a module stands for: a loop makes several at one place."""
-    made = [n.layer for leaf in leaves(draft.model.body) for n in leaf.seen if n.layer is not None]
+    made = layers_of(draft.model)
     said = {wanted.get(m.id) for m in made if m.span == layer.span and m.id in present}
     if len(said) > 1:
         raise NotMigrated("K2T721", "trainable of some of the layers of a loop", use.call)
@@ -204,7 +205,7 @@ def affected(
     for _, op, layer in draft.made:
         inner = edits.drafts.get(layer.id) if layer.row == "Model" else None
         if layer.id in wanted and inner is not None:
-            every = {n.layer.id for leaf in leaves(inner.model.body) for n in leaf.seen if n.layer}
+            every = {one.id for one in layers_of(inner.model)}
             yield from affected(edits, inner, dict.fromkeys(every, wanted[layer.id]))
         elif layer.id in wanted:
             yield op, layer, wanted[layer.id]

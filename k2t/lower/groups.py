@@ -17,7 +17,8 @@ from k2t.lower.pieces import AnyPiece, BlockPiece, Piece
 class Chain:
     """What ``__init__`` makes, the lines of ``forward``, and where each layer's module ended up.
 
-    ``units`` are classes of functions that it uses, ``reference`` the same model layer by layer;
+    ``units`` are classes of functions that it uses, ``references`` the same model layer by
+    layer, for each of its graphs;
     ``passed`` are variables around the model that its constructor has to be given; ``masked`` is
     where the output's steps count, as a test of the model's input.
     """
@@ -26,7 +27,7 @@ class Chain:
     lines: list[Line]
     paths: list[tuple[str, Op, Obj]]
     units: tuple[ModuleClass, ...] = ()
-    reference: Chain | None = None
+    references: tuple[Chain, ...] = ()
     passed: tuple[str, ...] = ()
     masked: str | None = None
 

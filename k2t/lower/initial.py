@@ -283,7 +283,7 @@ def looped(
     classes = {torch_class(op) for _, _, op in own}
     bases = {path.partition("[")[0] for path, _, _ in own}
     keys = {key_of(start) for _, start, _ in own}
-    if len(classes) != 1 or len(bases) != 1 or len(keys) != 1:
+    if len(classes) != 1 or len(bases) != 1 or len(keys) != 1 or "self" in bases:
         raise NotMigrated("K2T201", "initializers that differ inside a loop are not carried over")
     cls, base = classes.pop(), bases.pop()
     beside = [path for path, op in others if torch_class(op) == cls and path.startswith(base)]

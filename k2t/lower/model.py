@@ -48,7 +48,7 @@ from k2t.lower.parts import (
 from k2t.lower.pieces import AnyPiece, Piece, State
 from k2t.lower.recompile import Settings, optimizers, setting_lines
 from k2t.lower.steps import build_step, prediction_text, texts_of
-from k2t.lower.structured import functional_chain
+from k2t.lower.structured import functional_chain, note_unrolled
 from k2t.lower.targets import Loss, Output, check_weights, lower_loss
 
 ENDINGS = ("Dense", "Activation", "Conv1D", "Conv2D", "Conv3D")
@@ -214,6 +214,8 @@ def lower_chain(ctx: Context, model: Model, folded: str | None, own_tail: bool) 
         model = as_graph(model)
     if model.kind == "functional":
         return functional_chain(ctx, model, model.outputs[:1] if folded else (), ending)
+    if model.tangled is not None:
+        note_unrolled(ctx, model.tangled)
     first = model.inputs[0]
     rank = len(first.shape) if first.shape is not None else None
     state = State(rank=rank)

@@ -199,6 +199,10 @@ def snake(name: str) -> str:
     return out
 
 
+SOMEWHERE = "self[?]"
+"""The path of a module that is one of several at a place, of which no more is known."""
+
+
 def member(owner: str, attribute: str) -> str:
     """A module of another one: by its attribute (``conv``), by its place (``[0]``), or itself."""
     return owner + attribute if attribute[:1] in ("", "[") else f"{owner}.{attribute}"

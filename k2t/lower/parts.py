@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k2t.ir.finding import Finding, NotMigrated, Severity
+from k2t.ir.nodes import Node
 from k2t.ir.program import Branch, Item, Leaf, Loop, Model, Use
 from k2t.ir.torch import Entry, Group, Line, ModuleClass, Part
 from k2t.ir.values import Class, Const, ModelRef, Obj, Shape
@@ -52,20 +53,38 @@ def leaves(items: Sequence[Item]) -> Iterator[Leaf]:
                 yield from leaves([*body, *orelse])
 
 
+def nodes_of(model: Model) -> Iterator[Node]:
+    """Each application in a model, in all of its graphs."""
+    for body in (model.body, *(variant.body for variant in model.variants)):
+        for leaf in leaves(body):
+            yield from leaf.seen
+
+
 def layers_of(model: Model) -> list[Obj]:
     """Each application of a layer in a model."""
-    seen = (node for leaf in leaves(model.body) for node in leaf.seen)
-    return [node.layer for node in seen if node.layer is not None]
+    return [node.layer for node in nodes_of(model) if node.layer is not None]
+
+
+def is_frozen(model: Model, layer: Obj, frozen: Collection[int]) -> bool:
+    """Whether the layers are frozen that one place of a model makes, of which this is the first.
+
+    Raises:
+        NotMigrated: some of them are.
+    """
+    ids = {layer.id, *(one.id for one in layers_of(model) if one.span == layer.span)}
+    said = {number in frozen for number in ids}
+    if len(said) > 1:
+        raise NotMigrated("K2T721", "trainable of some of the layers of a loop", layer.span)
+    return said.pop()
 
 
 def parts_of(model: Model) -> dict[int, Obj]:
     """The models used as layers in a model, by number, in order."""
     found: dict[int, Obj] = {}
-    for leaf in leaves(model.body):
-        for node in leaf.seen:
-            inner = node.layer.args.get("model") if node.layer is not None else None
-            if inner is not None and isinstance(inner.value, ModelRef) and node.layer is not None:
-                found.setdefault(inner.value.id, node.layer)
+    for layer in layers_of(model):
+        inner = layer.args.get("model")
+        if inner is not None and isinstance(inner.value, ModelRef):
+            found.setdefault(inner.value.id, layer)
     return found
 
 
@@ -283,7 +302,7 @@ def check_once(ctx: Context, made: Draft, drafts: Mapping[int, Draft]) -> None:
     Raises:
         NotMigrated: there is one.
     """
-    nodes = {n.id: n for leaf in leaves(made.model.body) for n in leaf.seen}
+    nodes = {n.id: n for n in nodes_of(made.model)}
     applied = Counter(n.layer.id for n in nodes.values() if n.layer is not None)
     kept = [(path, layer) for path, op, layer in made.made if keeps(op) or logs(ctx, layer)]
     classes = {path.partition(":")[0] for path, _ in kept if ":" in path}

@@ -25,7 +25,7 @@ from k2t.lower.leftovers import stops_of
 from k2t.lower.library import Library
 from k2t.lower.model import Draft, draft, finish
 from k2t.lower.ops import Context
-from k2t.lower.parts import leaves, without_parts
+from k2t.lower.parts import nodes_of, without_parts
 from k2t.lower.recompile import recompiled
 from k2t.lower.structured import reference_class
 from k2t.lower.unread import without_unread
@@ -79,7 +79,7 @@ def lower_models(
             )
         except NotMigrated as error:
             findings.append(refusal(error, model.span))
-            made_by = [model.span, *(n.stmt for i in leaves(model.body) for n in i.seen)]
+            made_by = [model.span, *(node.stmt for node in nodes_of(model))]
             ctx.behind.update(dict.fromkeys(made_by, findings[-1]))
             continue
         outside = stays_outside(ctx, program, model)
@@ -106,7 +106,7 @@ def lower_models(
                 cls = finish(ctx, made, common, uses, drafts)
                 classes[made.model.id] = without_unread(made, cls, program.source)
         except NotMigrated as error:
-            if made.chain.reference is not None:
+            if made.chain.references:
                 raise Lost(made.model.id, error.message) from None
             findings.append(refusal(error, made.model.span))
             for instance in made.model.instances:
@@ -362,14 +362,20 @@ def proofs(
         Proof(
             made.model.id,
             (*made.chain.units, classes[made.model.id]),
-            reference_class(made.chain.reference, classes[made.model.id]),
-            made.model.values,
+            reference_class(reference, classes[made.model.id]),
+            values,
             program.constants,
             program.finals,
         )
         for made in modules
-        if made.model.id in classes and made.chain.reference is not None
+        if made.model.id in classes and made.chain.references
+        for reference, values in zip(made.chain.references, values_of(made.model), strict=True)
     )
+
+
+def values_of(model: Model) -> list[tuple[Mapping[str, object], ...]]:
+    """What the function that builds a model is called with, for each of its graphs."""
+    return [model.values, *(variant.values for variant in model.variants)]
 
 
 def data_anchor(program: Program, edits: Edits) -> Span | None:

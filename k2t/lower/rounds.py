@@ -60,7 +60,7 @@ def chained(unit: Unit, step: Repeat, rest: set[str]) -> None:
     stem = plural(chain_stem(unit, step.body, name))
     taken = unit.config | stored([step])
     target = stem if stem not in taken else f"{stem}_"
-    layout = unit.env[name].layout
+    layout, known = unit.env[name].layout, len(unit.paths)
     entries(unit, [step], name, lambda link: append(target, link))
     unit.init.insert(len(unit.init) - 1, Raw((f"{target} = []",)))
     after = unit.env[name]
@@ -71,6 +71,9 @@ def chained(unit: Unit, step: Repeat, rest: set[str]) -> None:
     else:
         attribute = unit.token(stem)
         unit.put(f"self.{attribute} = nn.Sequential(*{target})")
+        if not unit.optional:
+            inside = unit.paths[known:]
+            unit.paths[known:] = [(f"self.{attribute}[?]", op, one) for _, op, one in inside]
         callee = f"self.{attribute}"
     unit.say(f"{name} = {callee}({text})", note)
 

@@ -115,7 +115,7 @@ def texts_of(
     step: Step | None, optimizer: Optimizer | None, penalty: Sequence[Line], made: Draft
 ) -> list[str]:
     texts = [line.text for line in penalty]
-    if made.chain.reference is None:
+    if not made.chain.references:
         texts += [line.text for line in made.chain.lines]
     if step is not None:
         texts += [line.text for line in (*step.lines, *step.updates)] + [

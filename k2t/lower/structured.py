@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from k2t.ir.finding import NotMigrated
-from k2t.ir.program import Model
+from k2t.ir.program import Model, Variant
 from k2t.ir.structure import Structure
 from k2t.ir.torch import Line, ModuleClass
 from k2t.lower.graph import Graph
 from k2t.lower.groups import Chain
 from k2t.lower.library import Again, Library, prune, settled, used
 from k2t.lower.liveness import stored
-from k2t.lower.ops import Context, dim_text
+from k2t.lower.ops import SOMEWHERE, Context, dim_text
 from k2t.lower.parts import unpacked
 from k2t.lower.unit import Unit
 from k2t.lower.wires import Lost, NotKept
@@ -28,10 +28,16 @@ def structured(ctx: Context, model: Model, folded: Sequence[int]) -> Chain:
     structure = model.structure
     assert structure is not None
     library: Library = ctx.library
+    graphs = (Variant(model.body, model.inputs, model.outputs), *model.variants)
+    ends = [tuple(one.outputs[model.outputs.index(i)] for i in folded) for one in graphs]
     try:
-        reference = Graph(ctx, model, frozenset(folded), hidden=True).lower()
+        references = tuple(
+            Graph(ctx, of_graph(model, one), frozenset(numbers), hidden=True).lower()
+            for one, numbers in zip(graphs, ends, strict=True)
+        )
     except NotMigrated as error:
         raise Lost(model.id, error.message) from None
+    folded = [number for numbers in ends for number in numbers]
     structure = replace(
         structure, parameters=tuple(model.parameters), shapes=dict(structure.shapes)
     )
@@ -54,9 +60,13 @@ def structured(ctx: Context, model: Model, folded: Sequence[int]) -> Chain:
         owner = library.units[name]
         for path, op, layer in settled(owner)[2]:
             attribute = path.removeprefix("self").removeprefix(".")
-            known = path if path.endswith("[?]") else f"{owner.name}:{attribute}"
+            known = SOMEWHERE if path.endswith("[?]") else f"{owner.name}:{attribute}"
             paths.append((known, op, layer))
-    return Chain([*init], lines, paths, tuple(library.classes(wanted)), reference, passed)
+    return Chain([*init], lines, paths, tuple(library.classes(wanted)), references, passed)
+
+
+def of_graph(model: Model, graph: Variant) -> Model:
+    return replace(model, body=graph.body, inputs=graph.inputs, outputs=graph.outputs)
 
 
 def handed_over(unit: Unit, model: Model) -> tuple[str, ...]:
@@ -100,6 +110,9 @@ def reference_class(chain: Chain, cls: ModuleClass) -> ModuleClass:
 def functional_chain(ctx: Context, model: Model, folded: Sequence[int], ending: str) -> Chain:
     """The graph of a functional model: with the structure the script gives it, else in a row."""
     chain = structured(ctx, model, folded) if keeps_structure(ctx, model) else None
+    if chain is None and model.variants:
+        why = ctx.flat.get(model.id) or model.tangled
+        raise NotMigrated("K2T901", f"the model is not migrated: its layers differ, and {why}")
     if chain is None:
         chain = Graph(ctx, model, frozenset(folded)).lower()
     if ending:
@@ -109,14 +122,18 @@ def functional_chain(ctx: Context, model: Model, folded: Sequence[int], ending: 
     return chain
 
 
+def note_unrolled(ctx: Context, reason: str) -> None:
+    ctx.note(
+        "K2T133",
+        "warning",
+        "the model is written layer by layer, with the sizes the script has now; its functions "
+        f"and loops are not kept: {reason}",
+    )
+
+
 def keeps_structure(ctx: Context, model: Model) -> bool:
     """Whether there is a structure; one that cannot be kept is said to be lost."""
     reason = ctx.flat.get(model.id) or model.tangled
     if reason is not None:
-        ctx.note(
-            "K2T133",
-            "warning",
-            "the model is written layer by layer, with the sizes the script has now; its functions "
-            f"and loops are not kept: {reason}",
-        )
+        note_unrolled(ctx, reason)
     return model.structure is not None and reason is None

@@ -39,7 +39,7 @@ from k2t.lower.initial import own_names
 from k2t.lower.liveness import live
 from k2t.lower.merges import arithmetic, computed, element, layer_of, merged
 from k2t.lower.naming import RESERVED
-from k2t.lower.ops import Context, Op, member, snake
+from k2t.lower.ops import SOMEWHERE, Context, Op, member, snake
 from k2t.lower.wires import Bundle, NotKept, Wire, converted, factor, of_module, words
 
 if TYPE_CHECKING:
@@ -344,7 +344,7 @@ class Unit:
     def path(self, attribute: str, op: Op | None, layer: Obj | None) -> None:
         if op is not None and layer is not None:
             sure = not self.optional and self.place == 0
-            self.paths.append((member("self", attribute) if sure else "self[?]", op, layer))
+            self.paths.append((member("self", attribute) if sure else SOMEWHERE, op, layer))
 
     def invoke(self, flow: Invoke, comments: tuple[str, ...]) -> tuple[str, list[Wire]]:
         text, outs, texts = self.library.call(self, flow)

@@ -26,6 +26,7 @@ DOUBLE = Path(__file__).parent / "probes" / "double.py"
 DOUBLE_LIMITS = Limits(first_ten=1e-8, gradients=1e-8, update=1e-6, floor=1e-6)
 DOUBLE_CONTROLS = (1e-14, 1e-13)
 LARGEST_ROUNDING = 0.1
+UPDATE = "weights after 1 step"
 ROUNDING = Cause(
     "float32 rounds sums in another order", "", "in double precision the programs agree"
 )
@@ -133,9 +134,14 @@ def in_double(
 
 
 def may_be_rounding(verdict: Verdict) -> bool:
-    """It is small where it begins, and nothing differs that rounding does not touch."""
+    """It is small where it begins, and nothing differs that rounding does not touch.
+
+    An optimizer that divides by the size of the gradients makes a whole step of what is left where
+    they cancel (of a bias in front of a BatchNormalization).
+    """
     failed = [stage for stage in verdict.stages if stage.state is State.DIFFERS]
-    small = verdict.divergence is not None and verdict.divergence.size < LARGEST_ROUNDING
+    first = verdict.divergence
+    small = first is not None and (first.size < LARGEST_ROUNDING or first.stage.endswith(UPDATE))
     return small and all(stage.figure and stage.name != "initial values" for stage in failed)
 
 
