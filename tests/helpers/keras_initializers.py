@@ -14,6 +14,7 @@ if sys.argv[2:] == ["2.2.4"]:
     import keras224
 
     keras = keras224.load()
+    np.random.seed(0)  # which the seeds of its operations are drawn from
     numbers = keras.backend.eval
 else:
     import keras

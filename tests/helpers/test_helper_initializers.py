@@ -11,6 +11,7 @@ from helper_child import run_keras
 from torch import nn
 
 from k2t.render.helpers import initializers as helpers
+from tests.samples import RISK, probability
 
 SPELLINGS = [
     nn.init.xavier_uniform_,
@@ -47,24 +48,15 @@ def keras_224(tmp_path_factory):
     return run_keras("keras_initializers.py", "2.2.4", out=out)
 
 
-def distance(a, b):
-    """Kolmogorov-Smirnov: the largest gap between the two cumulative distributions."""
-    a, b = np.sort(a, axis=None), np.sort(b, axis=None)
-    both = np.concatenate([a, b])
-    cumulative = [np.searchsorted(x, both, side="right") / len(x) for x in (a, b)]
-    return np.abs(cumulative[0] - cumulative[1]).max()
-
-
 def check(keras, shape, case, spelling):
-    """Deviation and bounds within what samples of this size allow; no gap in the distribution."""
+    """Deviation and limits within what samples of this size allow, and one distribution."""
     theirs = keras[f"{case[0]} {case[1]} {shape}"]
     weight = torch.empty(shape[-1], shape[-2], *shape[:-2])
     torch.manual_seed(0)
     ours = spelling(weight).numpy()
     assert abs(ours.std() / theirs.std() - 1) < 6 / theirs.size**0.5
     assert abs(ours.mean()) < 6 * theirs.std() / theirs.size**0.5
-    # 2.2: two samples from one distribution differ by more in one of 10,000 pairs
-    assert distance(ours, theirs) < 2.2 * (2 / theirs.size) ** 0.5
+    assert probability(ours, theirs) > RISK
     if case[0] != "RandomNormal" and "untruncated_normal" not in case[1].values():
         assert abs(np.abs(ours).max() / np.abs(theirs).max() - 1) < 0.03
 
@@ -97,5 +89,31 @@ def test_plain_is_not_enough(keras, name, plain):
     theirs = keras[f"{name} {{}} (400, 600)"]
     torch.manual_seed(0)
     ours = plain(torch.empty(600, 400)).numpy()
-    assert distance(ours, theirs) > 5 * (2 / theirs.size) ** 0.5
+    assert probability(ours, theirs) < 1e-12
     assert np.abs(ours).max() > 1.5 * np.abs(theirs).max()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("HeUniform", lambda p: nn.init.kaiming_uniform_(p, mode="fan_out")),
+        ("LecunUniform", nn.init.kaiming_uniform_),  # He's gain
+        ("GlorotUniform", lambda p: nn.init.xavier_uniform_(p, gain=1.01)),
+        # the spread of the normal that is cut, not of what is left
+        ("TruncatedNormal", lambda p: helpers.truncated_normal_(p, std=0.05 * 0.87962566)),
+        ("RandomNormal", lambda p: nn.init.normal_(p, mean=0.001, std=0.05)),
+    ],
+)
+def test_the_test_sees_other_fans_gains_and_means(keras, name, wrong):
+    theirs = keras[f"{name} {{}} (400, 600)"]
+    torch.manual_seed(0)
+    assert probability(wrong(torch.empty(600, 400)).numpy(), theirs) < RISK
+
+
+def test_the_probability_is_that_of_scipy():
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(0)
+    for factor in (1.0, 1.01, 1.1):
+        a, b = rng.normal(size=20000), factor * rng.normal(size=30000)
+        known = stats.ks_2samp(a, b, method="asymp").pvalue
+        assert abs(probability(a, b) - known) < 0.01
