@@ -47,6 +47,9 @@ def migrated(body: str) -> tuple[str, list[str]]:
         "tf.get_logger().setLevel('ERROR')\n",
         "os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'\n",
         "tf.keras.backend.set_floatx('float32')\n",
+        "tf.__version__\n",
+        "assert tf.__version__.startswith('2.')\n",
+        "assert int(tf.__version__.split('.')[0]) >= 2, 'TensorFlow 2'\n",
         "physical = tf.config.list_physical_devices('GPU')\n"
         "if len(physical) > 0:\n    tf.config.experimental.set_memory_growth(physical[0], True)\n",
     ],
@@ -84,7 +87,7 @@ def test_what_has_an_answer(line, wanted):
 @pytest.mark.parametrize(
     "line",
     [
-        "assert tf.__version__ >= '2'",
+        "if tf.__version__ < '2':\n    raise SystemExit",
         "sess = tf.compat.v1.Session()\nprint(sess.run(None))",
         "print(tf.config.list_physical_devices())",
         "tf.keras.backend.set_floatx('float64')",

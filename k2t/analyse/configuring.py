@@ -61,6 +61,10 @@ PLACES = (
 )
 """Contexts that say where something is computed, which Lightning sees to, or what it is called."""
 
+VERSIONS = ("keras.__version__", "tensorflow.__version__", "tensorflow.version.VERSION")
+COMPARED = {"version", "Version", "LooseVersion", "packaging", "parse"}
+"""What versions are compared with."""
+
 VARIABLES = (
     "TF_CPP_",
     "TF_FORCE_",
@@ -136,6 +140,10 @@ class Configuring:
                 self.path(func) in DEFAULTS
             ):
                 return DEFAULTS[self.path(func) or ""] == said
+            case ast.Expr(value=ast.Attribute() as asked):
+                return self.path(asked) in VERSIONS
+            case ast.Assert(test=test):
+                return self.of_versions(test)
             case ast.Expr(value=ast.Call() as call):
                 return self.configures(call) and self.pure(call)
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -156,6 +164,15 @@ class Configuring:
                 told = [s for h in handlers for s in h.body]
                 return self.block([*body, *orelse, *final]) and all(map(self.says, told))
         return False
+
+    def of_versions(self, test: ast.expr) -> bool:
+        """Whether a condition is about the version of TensorFlow or Keras, and nothing else."""
+        told = [
+            n for n in ast.walk(test) if isinstance(n, ast.Attribute) and self.path(n) in VERSIONS
+        ]
+        roots = {id(n) for one in told for n in ast.walk(one)}
+        others = {n.id for n in ast.walk(test) if isinstance(n, ast.Name) and id(n) not in roots}
+        return bool(told) and others <= LOOKS | COMPARED
 
     def block(self, body: list[ast.stmt]) -> bool:
         """Whether statements configure, and else only say so."""
@@ -235,11 +252,7 @@ class Configuring:
         match node:
             case ast.Attribute(attr="__version__" | "VERSION"):
                 path = self.path(node) or ""
-                if path in (
-                    "keras.__version__",
-                    "tensorflow.__version__",
-                    "tensorflow.version.VERSION",
-                ):
+                if path in VERSIONS:
                     yield self.use("version", node, self.layout.statement(node), path=path)
             case ast.Call(func=func, args=args):
                 path = self.path(func) or ""

@@ -106,6 +106,16 @@ def gather(given: Given) -> Shape:
     return (*given.first[:place], *indices[shared:], *given.first[place + 1 :])
 
 
+def gathered_nd(given: Given) -> Shape:
+    """The last axis of the indices is places in so many axes."""
+    if len(given.shapes) < 2:
+        raise Unclear("indices that are no tensor")
+    depth = as_int(given.shapes[1][-1])
+    if depth is None:
+        raise Unclear("how many axes are counted is not known")
+    return (*given.shapes[1][:-1], *given.first[depth:])
+
+
 def listed(indices: Value) -> Shape:
     """The axes that numbers in the script's words make."""
     if isinstance(indices, Tuple):
@@ -304,7 +314,7 @@ OWN: dict[str, Callable[[Given], Shape]] = {
     rule.__name__: rule
     for rule in (
         diff, moveaxis, matrix_transposed, rot90, image_turned, repeated_vector, pad, pad_inside,
-        gather, sliced, product_of_all, traced, last_diagonal, as_diagonal, no_last,
+        gather, gathered_nd, sliced, product_of_all, traced, last_diagonal, as_diagonal, no_last,
         no_matrix, samples, number, one_channel, three_channels, two_last, doubled, crossed,
         broadcast_to, masked, hstack, vstack, dstack, batch_dot, attended, multi_hot, scattered,
         second_no_last, windows, looked_up, segments, halved, half_spectrum, unhalved, categorical,

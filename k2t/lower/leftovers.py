@@ -8,8 +8,9 @@ from k2t.ir.finding import Finding, Severity
 from k2t.ir.program import Leftover, Program, Use
 from k2t.ir.source import Span
 from k2t.ir.torch import Edit, Snippet
+from k2t.lower.brackets import HOLE
 from k2t.lower.edits import Edits
-from k2t.table import Table
+from k2t.table import Row, Table
 
 STRUCTURE = ("keras.Input", "keras.Model", "keras.Sequential", "keras.layers.Layer")
 WAYS = ("input", "inputs", "output", "outputs", "layers")
@@ -88,12 +89,21 @@ def left(table: Table, found: Leftover) -> Finding:
     """What is said of a Keras name that stays; one with a rule stays with what it is part of."""
     row = table.find(found.path)
     if row is not None and row.section == "ops":
-        message = f"{found.path} is not migrated here"
+        message = f"{found.path} is not migrated here{words_of(row)}"
         return Finding("K2T900", Severity.ERROR, message, found.span)
     if row is not None or found.path in STRUCTURE:
         message = f"{found.path} is part of nothing that is migrated"
         return Finding("K2T903", Severity.ERROR, message, found.span)
     return Finding("K2T900", Severity.ERROR, table.left(found.path), found.span)
+
+
+def words_of(row: Row) -> str:
+    """What torch calls an operation that is called on something else than a model's tensors."""
+    call = str(row.get("call") or row.get("asked", ""))
+    if not call or row.get("helper") or "like" in HOLE.findall(call):
+        return ""
+    words = HOLE.sub(lambda hole: hole[1], call)
+    return f", outside of models, layers and losses; on a tensor it is {words}"
 
 
 def is_tensor(path: str) -> bool:
