@@ -60,6 +60,10 @@ def migrated(body: str) -> tuple[str, list[str]]:
         ("model.fit(x, y, initial_epoch=2, epochs=5)",
          "trainer.fit_loop.epoch_progress.current.processed = 2", []),
         ("h = model.fit(x, y, epochs=2)\nprint(h.epoch)", "self.epoch.append", []),
+        ("model.fit(x, y, validation_split=0.5, validation_batch_size=8)", "batch_size=8)", []),
+        ("model.fit(x, y, validation_split=0.5, validation_freq=2, callbacks="
+         "[keras.callbacks.EarlyStopping()])", "class KerasEarlyStopping", []),
+        ("print(model.evaluate(x, y, steps=2))", "make_loader(x, y)", []),
     ],
 )  # fmt: skip
 def test_batches_that_are_counted(line, wanted, codes):
@@ -79,8 +83,11 @@ def test_batches_that_are_counted(line, wanted, codes):
         ("model.fit(x, y, validation_data=(x, y), validation_steps=1.5)", "K2T703"),
         ("model.fit(x, y, validation_split=0.5, validation_freq=[1, 4])", "K2T703"),
         ("model.fit(x, y, validation_split=0.5, validation_freq=2, callbacks="
-         "[keras.callbacks.EarlyStopping()])", "K2T703"),
-        ("print(model.evaluate(x, y, steps=2))", "K2T703"),
+         "[keras.callbacks.ModelCheckpoint('w', save_best_only=True)])", "K2T703"),
+        ("print(model.evaluate(x, y, batch_size=8, steps=2))", "K2T703"),
+        ("print(model.predict(x, batch_size=8, steps=2))", "K2T703"),
+        ("print(model.evaluate(x, y, callbacks=[print]))", "K2T703"),
+        ("print(model.predict(x, callbacks=[keras.callbacks.TerminateOnNaN()]))", "K2T703"),
     ],
 )  # fmt: skip
 def test_what_is_refused(line, code):

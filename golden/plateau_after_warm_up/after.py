@@ -133,6 +133,8 @@ class ReduceLROnPlateau(L.Callback):
         self.best, self.wait, self.rest = None, 0, 0
 
     def on_train_epoch_end(self, trainer, model):
+        if self.monitor not in trainer.callback_metrics:
+            return  # an epoch without a validation
         value = self.sign * trainer.callback_metrics[self.monitor]
         if self.rest > 0:
             self.rest -= 1

@@ -74,7 +74,7 @@ def callback(edits: Edits, use: Use) -> None:
         check_batches(edits, use)
         order += ["initial_value_threshold", "save_freq", "period"]
     elif row.get("lower") == "early_stopping":
-        name, added, gone = early_stopping(edits, use, reused(fits))
+        name, added, gone = early_stopping(edits, use, reused(fits) or seldom_validated(fits))
         order += [] if gone else [p.name for p in row.params[len(order) :]]
     check(edits, row, use, order, gone)
     if t.spelled(edits.program.source, use.args.get("min_delta")) == "epsilon":
@@ -141,6 +141,12 @@ def reused(fits: list[tuple[Use, Run, Obj]]) -> bool:
     ids = [obj.id for _, _, obj in fits]
     again = any(run.iteration and obj.id not in run.fresh for _, run, obj in fits)
     return again or len(set(ids)) < len(ids)
+
+
+def seldom_validated(fits: list[tuple[Use, Run, Obj]]) -> bool:
+    """Whether a fit does not validate in each epoch; Lightning's callback acts in others then."""
+    given = (fit.args.get("validation_freq") for fit, _, _ in fits)
+    return any(arg is not None and not t.same_value(arg.value, 1) for arg in given)
 
 
 # ---------------------------------------------------------------------- fit

@@ -150,17 +150,19 @@ def validation_freq(edits: Edits, use: Use) -> Code | None:
     """After how many epochs there is a validation.
 
     Raises:
-        NotMigrated: after certain ones, or a callback watches what is not there in each epoch.
+        NotMigrated: after certain ones, or a ModelCheckpoint of the best is given.
     """
     arg = use.args.get("validation_freq")
     if arg is None or arg.span is None or t.same_value(arg.value, 1) or not validates(use):
         return None
     if not isinstance(arg.value, Const | Sym) or not isinstance(t.data(arg.value), int | type(...)):
         raise NotMigrated("K2T703", "validation_freq of certain epochs", arg.span)
-    rows = edits.ctx.table.rows["callbacks"]
     given = [obj for run in runs(use) if run is not None for obj in run.callbacks]
-    if any(rows[obj.row].get("monitors") for obj in given):
-        why = "validation_freq beside a callback that watches a metric: not all epochs have it"
+    best = [t.get(obj.args, "save_best_only") for obj in given if obj.row == "ModelCheckpoint"]
+    if not all(t.is_none(one) or t.same_value(one, False) for one in best):
+        why = (
+            "validation_freq beside ModelCheckpoint(save_best_only=True): versions of Keras differ"
+        )
         raise NotMigrated("K2T703", why, arg.span)
     return (arg.span,)
 

@@ -55,7 +55,15 @@ def evaluate(edits: Edits, use: Use) -> None:
         raise NotMigrated("K2T701", "evaluate of a model that is not compiled", use.call)
     if looped.by_batches(edits, use):
         return looped.evaluate(edits, use)
-    carried = {"x", "y", "batch_size", "verbose", "return_dict", "sample_weight"}
+    carried = {
+        "x",
+        "y",
+        "batch_size",
+        "verbose",
+        "return_dict",
+        "sample_weight",
+        *whole(edits, use),
+    }
     check_rest(use, carried | counts(use))
     x = need(use, "x")
     made = data_loader(edits, use, draft, x, use.args.get("y"), batch_option(use))
@@ -92,6 +100,13 @@ def evaluate(edits: Edits, use: Use) -> None:
     edits.edits.append(Edit(use.call, result))
 
 
+def whole(edits: Edits, use: Use) -> set[str]:
+    """``steps`` of arrays without ``batch_size``: batches are as large as takes all rows."""
+    arrays = isinstance(use.args["x"].value, Array) if "x" in use.args else False
+    alone = "batch_size" not in use.args or t.is_none(use.args["batch_size"].value)
+    return {"steps"} if arrays and alone and edits.program.dialect != "keras2" else set()
+
+
 def quiet_test(use: Use) -> str:
     """Where the result of evaluate is not used it is printed, unless verbose is 0."""
     return ", verbose=False" if t.same_value(t.get(use.args, "verbose"), 0) else ""
@@ -99,7 +114,7 @@ def quiet_test(use: Use) -> str:
 
 def predict(edits: Edits, use: Use) -> None:
     draft = edits.draft(use)
-    check_rest(use, {"x", "batch_size", "verbose"} | counts(use))
+    check_rest(use, {"x", "batch_size", "verbose"} | counts(use) | whole(edits, use))
     x = need(use, "x")
     classes = use.data.get("classes")
     if classes and (draft.loss is None or draft.heads or draft.output.units is None):

@@ -60,8 +60,8 @@ class KerasEarlyStopping(L.Callback):
         self.wait = self.best_epoch = 0
 
     def on_train_epoch_end(self, trainer, model):
-        epoch, value = trainer.current_epoch, trainer.callback_metrics[self.monitor]
-        if epoch < self.start_from_epoch:
+        epoch, value = trainer.current_epoch, trainer.callback_metrics.get(self.monitor)
+        if value is None or epoch < self.start_from_epoch:
             return
         self.wait += 1
         improved = self.best is None or self.better(value, self.best)
@@ -139,6 +139,8 @@ class ReduceLROnPlateau(L.Callback):
         self.best, self.wait, self.rest = None, 0, 0
 
     def on_train_epoch_end(self, trainer, model):
+        if self.monitor not in trainer.callback_metrics:
+            return  # an epoch without a validation
         value = self.sign * trainer.callback_metrics[self.monitor]
         if self.rest > 0:
             self.rest -= 1
