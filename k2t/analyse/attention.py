@@ -11,7 +11,19 @@ from k2t.analyse import custom, graph, shape_terms
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame
 from k2t.analyse.trace import Tangled
-from k2t.ir.values import NONE, UNKNOWN, Arg, Const, Obj, Shape, Sym, Tensor, Tuple, Value
+from k2t.ir.values import (
+    NONE,
+    UNKNOWN,
+    Arg,
+    Const,
+    Obj,
+    Shape,
+    Sym,
+    Tensor,
+    Tuple,
+    Value,
+    as_int,
+)
 
 HEADS = ("MultiHeadAttention", "GroupQueryAttention")
 ROWS = (*HEADS, "Attention", "AdditiveAttention")
@@ -56,10 +68,16 @@ def apply(
         return UNKNOWN
     made = [interp.graph[v.node] for v in tensors if isinstance(v, Tensor)]
     shapes = [custom.without_batch(m) for m in made]
-    if any(s is None or len(s) != 2 for s in shapes):
-        return interp.unsupported(f"{layer.row} of something else than sequences", node, frame)
+    plain = (causal, scores, mask) == (Const(False), Const(False), NONE)
+    axes = attended_axes(interp, layer, shapes)
+    deep = any(len(s) > 2 for s in shapes if s is not None)
+    if axes is None or (deep and not plain):
+        what = "something else than sequences, with these arguments"
+        return interp.unsupported(f"{layer.row} of {what}", node, frame)
     widths = [s[-1] if s else None for s in shapes]
-    extra = {"causal": Arg(causal)}
+    extra: dict[str, Arg] = {"causal": Arg(causal)}
+    if deep:
+        extra["axes"] = Arg(Tuple(tuple(map(Const, axes))))
     if layer.row in HEADS and widths[1] != widths[0]:
         extra["value_features"] = Arg(widths[1] if isinstance(widths[1], Const | Sym) else NONE)
     layer = replace(layer, args={**layer.args, **extra})
@@ -90,6 +108,26 @@ def apply(
         for number, out in enumerate(outs, start)
     ]
     return Tuple(tuple(taken) if start == 0 else (first, *taken))
+
+
+def attended_axes(
+    interp: Interpreter, layer: Obj, shapes: list[Shape | None]
+) -> tuple[int, ...] | None:
+    """The axes that attention goes over, counted with that of the batch; None: it cannot be said.
+
+    Layers of several heads take tensors of any rank, and go over all their axes but the last.
+    """
+    ranks = {len(s) if s is not None else 0 for s in shapes}
+    rank = ranks.pop()
+    if ranks or rank < 2 or (rank > 2 and layer.row != HEADS[0]):
+        return None
+    said = layer.args.get("attention_axes", Arg(NONE)).value
+    if said == NONE:
+        return tuple(range(1, rank))
+    items = [said] if isinstance(said, Const) else interp.items(said) or []
+    axes = [as_int(item) for item in items]
+    known = tuple(axis for axis in axes if axis is not None and 0 < axis < rank)
+    return known if known and len(known) == len(axes) else None
 
 
 def of_pairs(interp: Interpreter, mask: Value) -> bool:
@@ -152,4 +190,4 @@ def output(layer: Obj, query: Shape | None, value: Shape | None) -> Shape | None
     wanted = layer.args.get("output_shape", Arg(NONE)).value
     if query is None or wanted == NONE:
         return query
-    return (query[0], shape_terms.dim(wanted))
+    return (*query[:-1], shape_terms.dim(wanted))

@@ -47,6 +47,9 @@ def attention(
         given.append(f"{ours}={t.text(value)}")
     told = {name for name in ("attention_mask", "scores") if name in layer.args}
     name = row.name
+    if "axes" in layer.args:
+        name = f"{name}OverAxes"
+        given.append(f"axes={t.text(t.get(layer.args, 'axes'))}")
     if told or is_told(layer):
         if row.name != "MultiHeadAttention":
             why = f"{row.name} with a mask or scores is not carried over"

@@ -23,6 +23,7 @@ BASES = {
     "LSTM": "nn.LSTM",
     "LSTMFull": "nn.LSTM",
     "MaskedMultiHeadAttention": "MultiHeadAttention",
+    "MultiHeadAttentionOverAxes": "MultiHeadAttention",
     "MaskedLSTM": "nn.LSTM",
     "LSTMWithStates": "nn.LSTM",
     "GRUWithState": "nn.GRU",

@@ -14,6 +14,13 @@ GROUPED = (
     ("3, 4, 1, use_bias=False", "(x, y, use_causal_mask=True)", (5, 6), (5, 6)),
     ("2, num_query_heads=2, num_key_value_heads=2, dropout=0.0", "(x, y, y)", (5, 6), (3, 6)),
 )
+AXES = (
+    ("2, 3, attention_axes=1", "(x, y)", (5, 6), (4, 7)),
+    ("2, 3", "(x, x)", (3, 4, 6), (3, 4, 6)),
+    ("2, 3, attention_axes=2, output_shape=5", "(x, y)", (3, 4, 6), (3, 5, 7)),
+    ("2, 4, value_dim=3, attention_axes=(1,)", "(x, y, y)", (3, 4, 6), (5, 4, 6)),
+    ("2, 3, attention_axes=[1, 3], use_bias=False", "(x, y)", (3, 2, 4, 6), (3, 2, 5, 6)),
+)
 MASKED = (
     ("2, 4", "(x, x)"),
     ("2, 4", "(x, x, use_causal_mask=True)"),
@@ -65,6 +72,15 @@ def attention_cases() -> Iterator[Case]:
             "model = keras.Model([i0, i1], out)\n"
         )
         name = f"layers/MultiHeadAttention: {arguments} {called}"
+        yield Case(name, "layers/MultiHeadAttention", script, (one, other))
+    for arguments, called, one, other in AXES:
+        script = inputs_of(one, other) + (
+            "x, y = layers.Dense(6)(i0), i1\n"
+            f"out = layers.MultiHeadAttention({arguments}){called}\n"
+            "out = layers.Concatenate()([layers.Flatten()(out), layers.Flatten()(y)])\n"
+            "model = keras.Model([i0, i1], out)\n"
+        )
+        name = f"layers/MultiHeadAttention: {arguments} {called} of {len(one) + 1} axes"
         yield Case(name, "layers/MultiHeadAttention", script, (one, other))
     for arguments, called, one, other in GROUPED:
         script = inputs_of(one, other) + (

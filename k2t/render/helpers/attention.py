@@ -52,6 +52,23 @@ class MultiHeadAttention(nn.Module):
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
+class MultiHeadAttentionOverAxes(MultiHeadAttention):
+    """MultiHeadAttention over some axes of (batch, ..., features), alike along the others."""
+
+    def __init__(self, *sizes, axes, **options):
+        super().__init__(*sizes, **options)
+        self.axes, self.last = axes, tuple(range(-1 - len(axes), -1))
+
+    def forward(self, query, value, key=None):
+        query, value, key = (
+            x.movedim(self.axes, self.last) for x in (query, value, value if key is None else key)
+        )
+        # (batch and other axes, places, features)
+        parts = [x.flatten(self.last[0], -2).flatten(0, -3) for x in (query, value, key)]
+        x = super().forward(*parts)
+        return x.reshape(*query.shape[:-1], -1).movedim(self.last, self.axes)
+
+
 def glorot_by_heads_(attention):
     """The Glorot uniform kernels of tf.keras: they have an axis for the heads, part of the fans."""
     heads = attention.num_heads
