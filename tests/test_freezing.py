@@ -176,7 +176,7 @@ def build(units, depth):
 @pytest.mark.parametrize(
     ("freeze", "wanted"),
     [
-        ("for layer in model.layers[:-1]:\n    layer.trainable = False", "model.denses."),
+        ("for layer in model.layers[:-1]:\n    layer.trainable = False", "model.dense_layers."),
         ("model.get_layer('head').trainable = False", "model.head."),
         ("for layer in model.layers:\n    layer.trainable = False", "model."),
         ("model.layers[1].trainable = False", None),

@@ -122,17 +122,17 @@ class Decoder(nn.Module):
     def __init__(self):
         super().__init__()
         in_features = LATENT
-        denses = []
+        dense_layers = []
         for width in reversed(WIDTHS):
-            denses.append(nn.Linear(in_features, width))
-            denses.append(nn.ReLU())
+            dense_layers.append(nn.Linear(in_features, width))
+            dense_layers.append(nn.ReLU())
             in_features = width
-        self.denses = nn.Sequential(*denses)
+        self.dense_layers = nn.Sequential(*dense_layers)
         self.dense = nn.Linear(in_features, POINTS * 2)
         self.apply(init_weights)
 
     def forward(self, latent):
-        x = self.denses(latent)
+        x = self.dense_layers(latent)
         return self.dense(x)
 
 

@@ -99,6 +99,10 @@ def chain_stem(unit: Unit, steps: Sequence[Step], name: str) -> str:
 
 
 def plural(stem: str) -> str:
+    """What a list is called: ``convs``, ``dense_layers``, ``res_blocks`` of the class ResBlock2."""
+    stem = stem.rstrip("0123456789") or stem
+    if stem == "dense":
+        return "dense_layers"
     return stem if stem.endswith("s") else stem + "s"
 
 
