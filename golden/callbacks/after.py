@@ -287,14 +287,12 @@ trainer.fit(
 print("epochs:", len(history.history["loss"]), "best:", min(history.history["val_loss"]))
 
 # the weights of the epoch with the lowest loss are back
-loss, accuracy = trainer.test(model, make_loader(x_val, y_val), verbose=False)[
-    0
-].values()
+results = trainer.test(model, make_loader(x_val, y_val), verbose=False)
+loss, accuracy = results[0].values()
 print(f"restored: loss {loss:.4f}, accuracy {accuracy:.3f}")
 
 # and those of the most accurate epoch are in the file
 model.load_state_dict(torch.load(os.path.join(OUT_DIR, "best.weights.h5")))
-loss, accuracy = trainer.test(model, make_loader(x_val, y_val), verbose=False)[
-    0
-].values()
+results = trainer.test(model, make_loader(x_val, y_val), verbose=False)
+loss, accuracy = results[0].values()
 print(f"most accurate: loss {loss:.4f}, accuracy {accuracy:.3f}")

@@ -186,11 +186,8 @@ trainer.fit(
 for key in ("loss", "auc", "recall", "val_loss", "val_auc"):
     print(f"{key:9s}", " ".join(f"{v:.4f}" for v in history.history[key]))
 
-results = list(
-    trainer.test(model, make_loader(x_test, y_test, batch_size=64), verbose=False)[
-        0
-    ].values()
-)
+results = trainer.test(model, make_loader(x_test, y_test, batch_size=64), verbose=False)
+results = list(results[0].values())
 for name, value in zip(["loss", "accuracy", "auc", "precision", "recall"], results):
     print(name, ": ", round(value, 4), sep="")
 

@@ -113,9 +113,10 @@ for fold in range(FOLDS):
     trainer.fit(
         model, make_loader(train_x[rest], train_y[rest], batch_size=20, shuffle=True)
     )
-    loss, mae = trainer.test(
+    results = trainer.test(
         model, make_loader(train_x[held], train_y[held]), verbose=False
-    )[0].values()
+    )
+    loss, mae = results[0].values()
     scores.append(mae)
 print("cross-validated mae: %.3f (%.3f)" % (np.mean(scores), np.std(scores)))
 

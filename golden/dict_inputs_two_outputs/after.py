@@ -139,13 +139,10 @@ trainer.fit(
 )
 print("val_fault_accuracy:", history.history["val_fault_accuracy"])
 
-results = dict(
-    sorted(
-        trainer.test(
-            model, make_loader(x_test, y_test, batch_size=BATCH_SIZE), verbose=False
-        )[0].items()
-    )
+results = trainer.test(
+    model, make_loader(x_test, y_test, batch_size=BATCH_SIZE), verbose=False
 )
+results = dict(sorted(results[0].items()))
 for name, value in results.items():
     print(f"{name}: {value:.4f}")
 

@@ -138,7 +138,6 @@ trainer.fit(
 )
 print("dice loss:", history.history["dice_loss"][-1])
 
-loss, accuracy, hits, overlap = trainer.test(
-    model, make_loader(x_test, y_test, batch_size=48), verbose=False
-)[0].values()
+results = trainer.test(model, make_loader(x_test, y_test, batch_size=48), verbose=False)
+loss, accuracy, hits, overlap = results[0].values()
 print(f"loss {loss:.4f}, accuracy {accuracy:.3f}, found {hits:.3f}, dice {1 - overlap:.3f}")

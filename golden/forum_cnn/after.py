@@ -170,9 +170,8 @@ trainer.fit(
 )
 print('best val accuracy: %.3f' % max(history.history['val_accuracy']))
 
-loss, acc = trainer.test(model, DataLoader(test_gen, batch_size=None), verbose=False)[
-    0
-].values()
+results = trainer.test(model, DataLoader(test_gen, batch_size=None), verbose=False)
+loss, acc = results[0].values()
 print('Test loss: %.4f  accuracy: %.4f' % (loss, acc))
 
 y_pred = (

@@ -106,9 +106,10 @@ def train(labels):
         make_loader(images[:256], labels[:256], batch_size=BATCH_SIZE, shuffle=True),
         make_loader(images[256:], labels[256:], batch_size=BATCH_SIZE),
     )
-    loss, accuracy = trainer.test(
+    results = trainer.test(
         model, make_loader(images[256:], labels[256:]), verbose=False
-    )[0].values()
+    )
+    loss, accuracy = results[0].values()
     print(f"loss {loss:.4f}, accuracy {accuracy:.3f}")
 
 

@@ -263,8 +263,7 @@ trainer = L.Trainer(
 )
 trainer.fit(model, make_loader(x_train, y_train, batch_size=batch_size, shuffle=True))
 
-scores = list(
-    trainer.test(model, make_loader(x_test, y_test), verbose=False)[0].values()
-)
+scores = trainer.test(model, make_loader(x_test, y_test), verbose=False)
+scores = list(scores[0].values())
 print('Test loss:', scores[0])
 print('Test accuracy:', scores[1])

@@ -189,8 +189,7 @@ trainer.fit(
     make_loader(x_train[split:], y_train[split:], batch_size=BATCH_SIZE),
 )
 
-loss, accuracy = trainer.test(model, make_loader(x_test, y_test), verbose=False)[
-    0
-].values()
+results = trainer.test(model, make_loader(x_test, y_test), verbose=False)
+loss, accuracy = results[0].values()
 print("Test loss:", loss)
 print("Test accuracy:", accuracy)

@@ -184,11 +184,12 @@ plt.plot(first.epoch[1::2], val_losses, label="test")
 plt.legend()
 plt.savefig("windows.png")
 
-loss, mae = trainer.test(
+results = trainer.test(
     model,
     DataLoader(Batches(windows(test, WINDOW, BATCH_SIZE), 5), batch_size=None),
     verbose=False,
-)[0].values()
+)
+loss, mae = results[0].values()
 predicted = torch.cat(
     trainer.predict(
         model,

@@ -144,7 +144,6 @@ trainer.fit(
     make_loader(x_train, y_train, batch_size=BATCH_SIZE, shuffle=True),
     make_loader(x_test, y_test, batch_size=BATCH_SIZE),
 )
-loss, accuracy = trainer.test(model, make_loader(x_test, y_test), verbose=False)[
-    0
-].values()
+results = trainer.test(model, make_loader(x_test, y_test), verbose=False)
+loss, accuracy = results[0].values()
 print(f"accuracy: {accuracy:.3f}")

@@ -73,8 +73,7 @@ trainer = L.Trainer(
 trainer.fit(model, make_loader(x_train, y_train, batch_size=16, shuffle=True))
 
 print("images of each kind:", np.bincount(y_train))
-loss, accuracy = trainer.test(model, make_loader(x_train, y_train), verbose=False)[
-    0
-].values()
+results = trainer.test(model, make_loader(x_train, y_train), verbose=False)
+loss, accuracy = results[0].values()
 print(f"loss {loss:.4f}")
 print(f"accuracy {accuracy:.4f}")

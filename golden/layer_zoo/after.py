@@ -147,8 +147,7 @@ trainer.fit(
     model, make_loader(x_train, y_train, shuffle=True), make_loader(x_test, y_test)
 )
 
-loss, accuracy = trainer.test(model, make_loader(x_test, y_test), verbose=False)[
-    0
-].values()
+results = trainer.test(model, make_loader(x_test, y_test), verbose=False)
+loss, accuracy = results[0].values()
 print(f"test: loss {loss:.4f}, accuracy {accuracy:.4f}")
 print(np.round(torch.cat(trainer.predict(model, make_loader(x_test[:4]))).numpy(), 3))

@@ -170,8 +170,7 @@ for i in range(nb_epoch):
     print('%d  %s %.4f  val_%s %.4f' % (i + 1, acc_key, history.history[acc_key][i],
                                         acc_key, history.history['val_' + acc_key][i]))
 
-score = list(
-    trainer.test(model, make_loader(X_test, Y_test), verbose=False)[0].values()
-)
+score = trainer.test(model, make_loader(X_test, Y_test), verbose=False)
+score = list(score[0].values())
 print('Test score:', score[0])
 print('Test accuracy:', score[1])

@@ -167,16 +167,14 @@ torch.save(wide.state_dict(), os.path.join(FOLDER, "wide.keras"))
 
 best = Build(8)
 best.load_state_dict(torch.load(BEST))
-loss_best, accuracy_best = trainer.test(
-    best, make_loader(x_test, y_test), verbose=False
-)[0].values()
+results = trainer.test(best, make_loader(x_test, y_test), verbose=False)
+loss_best, accuracy_best = results[0].values()
 print("small, best epoch:", loss_best, accuracy_best)
 
 restored = Build(16, rate=0.2)
 restored.load_state_dict(torch.load(os.path.join(FOLDER, "wide.keras")))
-loss_wide, accuracy_wide = trainer.test(
-    restored, make_loader(x_test, y_test), verbose=False
-)[0].values()
+results = trainer.test(restored, make_loader(x_test, y_test), verbose=False)
+loss_wide, accuracy_wide = results[0].values()
 same = np.allclose(
     torch.cat(trainer.predict(restored, make_loader(x_test))).numpy(),
     torch.cat(trainer.predict(wide, make_loader(x_test))).numpy(),

@@ -141,9 +141,10 @@ def main(args):
         make_loader(x_val, y_val, batch_size=args.batch_size),
     )
 
-    loss, accuracy = trainer.test(
+    results_ = trainer.test(
         model, make_loader(x_val, y_val, batch_size=args.batch_size), verbose=False
-    )[0].values()
+    )
+    loss, accuracy = results_[0].values()
     guesses = np.argmax(
         torch.cat(
             trainer.predict(model, make_loader(x_val, batch_size=args.batch_size))

@@ -152,9 +152,6 @@ trainer.fit(
     ),
     make_loader(readings[:200][split:], level[:200][split:], batch_size=25),
 )
-scores = list(
-    trainer.test(model, make_loader(readings[200:], level[200:]), verbose=False)[
-        0
-    ].values()
-)
+scores = trainer.test(model, make_loader(readings[200:], level[200:]), verbose=False)
+scores = list(scores[0].values())
 print("loss %.4f, mean absolute error %.4f" % tuple(scores))

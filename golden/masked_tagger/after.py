@@ -178,9 +178,8 @@ trainer.fit(
 )
 print("accuracy by epoch:", np.round(history.history["val_accuracy"], 3))
 
-loss, accuracy = trainer.test(model, make_loader(x[260:], y[260:]), verbose=False)[
-    0
-].values()
+results = trainer.test(model, make_loader(x[260:], y[260:]), verbose=False)
+loss, accuracy = results[0].values()
 print(f"loss {loss:.4f}, accuracy of the words {accuracy:.4f}")
 found = torch.cat(trainer.predict(model, make_loader(x[260:]))).numpy().argmax(-1)
 print("tags of the first sentence:", found[0][x[260] != 0])

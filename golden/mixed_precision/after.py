@@ -138,9 +138,8 @@ trainer.fit(
 )
 print("losses:", history.history["loss"])
 
-loss, accuracy = trainer.test(model, make_loader(x_test, y_test), verbose=False)[
-    0
-].values()
+results = trainer.test(model, make_loader(x_test, y_test), verbose=False)
+loss, accuracy = results[0].values()
 probabilities = (
     torch.cat(trainer.predict(model, make_loader(x_test[:4]))).float().numpy()
 )

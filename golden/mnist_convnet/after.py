@@ -134,8 +134,7 @@ trainer.fit(
     make_loader(x_train[split:], y_train[split:], batch_size=batch_size),
 )
 
-score = list(
-    trainer.test(model, make_loader(x_test, y_test), verbose=False)[0].values()
-)
+score = trainer.test(model, make_loader(x_test, y_test), verbose=False)
+score = list(score[0].values())
 print("Test loss:", score[0])
 print("Test accuracy:", score[1])

@@ -130,11 +130,12 @@ trainer.fit(
 )
 print("last val_loss:", history.history["val_loss"][-1])
 
-loss, accuracy = trainer.test(
+results = trainer.test(
     model,
     make_loader([users[:, None], films[:, None], year.astype("float32")], ratings),
     verbose=False,
-)[0].values()
+)
+loss, accuracy = results[0].values()
 print(f"loss {loss:.4f}, accuracy {accuracy:.4f}")
 
 # the best films for the first user

@@ -156,9 +156,8 @@ trainer.fit(
     make_loader(x[:300], y[:300], batch_size=20, shuffle=True),
     make_loader(x[300:], y[300:], batch_size=20),
 )
-loss, mae = trainer.test(model, make_loader(x[300:], y[300:]), verbose=False)[
-    0
-].values()
+results = trainer.test(model, make_loader(x[300:], y[300:]), verbose=False)
+loss, mae = results[0].values()
 print(f"mean squared error {loss:.4f}, mean absolute error {mae:.4f}")
 print(
     torch.cat(trainer.predict(model, make_loader(x[300:304]))).numpy().round(2).ravel(),

@@ -129,13 +129,10 @@ trainer.fit(
 print("train mae by epoch:     ", np.round(history.history["mae"], 4))
 print("validation mae by epoch:", np.round(history.history["val_mae"], 4))
 
-results = dict(
-    sorted(
-        trainer.test(
-            model, make_loader(X_test.astype("float32"), y_test), verbose=False
-        )[0].items()
-    )
+results = trainer.test(
+    model, make_loader(X_test.astype("float32"), y_test), verbose=False
 )
+results = dict(sorted(results[0].items()))
 for name, value in results.items():
     print(f"test {name}: {value:.5f}")
 

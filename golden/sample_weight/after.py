@@ -158,9 +158,8 @@ trainer.fit(
 print("loss:", ["%.4f" % v for v in history.history["loss"]])
 print("val_accuracy:", ["%.3f" % v for v in history.history["val_accuracy"]])
 
-val_loss, val_acc = trainer.test(model, make_loader(x_val, y_val), verbose=False)[
-    0
-].values()
+results = trainer.test(model, make_loader(x_val, y_val), verbose=False)
+val_loss, val_acc = results[0].values()
 print("validation loss %.4f, accuracy %.3f" % (val_loss, val_acc))
 
 logits = torch.cat(trainer.predict(model, make_loader(x_val))).numpy()

@@ -117,24 +117,21 @@ trainer = L.Trainer(
 )
 trainer.fit(model, make_loader(train_sensors, train_states, shuffle=True))
 
-loss, acc = trainer.test(model, make_loader(test_sensors, test_states), verbose=False)[
-    0
-].values()
+results = trainer.test(model, make_loader(test_sensors, test_states), verbose=False)
+loss, acc = results[0].values()
 print("Trained model, accuracy: {:5.2f}%".format(100 * acc))
 
 # --- weights only ---------------------------------------------------------------------
 torch.save(model.state_dict(), WEIGHTS_FILE)
 
 fresh = SensorNet()
-loss, acc = trainer.test(fresh, make_loader(test_sensors, test_states), verbose=False)[
-    0
-].values()
+results = trainer.test(fresh, make_loader(test_sensors, test_states), verbose=False)
+loss, acc = results[0].values()
 print("Untrained model, accuracy: {:5.2f}%".format(100 * acc))
 
 fresh.load_state_dict(torch.load(WEIGHTS_FILE))
-loss_weights, acc_weights = trainer.test(
-    fresh, make_loader(test_sensors, test_states), verbose=False
-)[0].values()
+results = trainer.test(fresh, make_loader(test_sensors, test_states), verbose=False)
+loss_weights, acc_weights = results[0].values()
 print("Restored weights, accuracy: {:5.2f}%".format(100 * acc_weights))
 
 # --- the whole model ------------------------------------------------------------------
@@ -143,9 +140,8 @@ print("saved:", os.path.exists(MODEL_FILE))
 
 restored = SensorNet()
 restored.load_state_dict(torch.load(MODEL_FILE))
-loss_restored, acc_restored = trainer.test(
-    restored, make_loader(test_sensors, test_states), verbose=False
-)[0].values()
+results = trainer.test(restored, make_loader(test_sensors, test_states), verbose=False)
+loss_restored, acc_restored = results[0].values()
 print("Restored model, accuracy: {:5.2f}%".format(100 * acc_restored))
 
 # predict on slices, and the model called like a function

@@ -107,8 +107,7 @@ trainer = L.Trainer(
 trainer.fit(
     model, make_loader(x_train, y_train, shuffle=True), make_loader(x_test, y_test)
 )
-loss, accuracy = trainer.test(model, make_loader(x_test, y_test), verbose=False)[
-    0
-].values()
+results = trainer.test(model, make_loader(x_test, y_test), verbose=False)
+loss, accuracy = results[0].values()
 print(f"test loss {loss:.4f}, accuracy {accuracy:.4f}")
 print(torch.cat(trainer.predict(model, make_loader(x_test[:1]))).numpy().argmax(-1))

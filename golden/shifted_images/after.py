@@ -203,8 +203,7 @@ else:
         make_loader(x_test, y_test),
     )
 
-scores = list(
-    trainer.test(model, make_loader(x_test, y_test), verbose=False)[0].values()
-)
+scores = trainer.test(model, make_loader(x_test, y_test), verbose=False)
+scores = list(scores[0].values())
 print('Test loss:', scores[0])
 print('Test accuracy:', scores[1])

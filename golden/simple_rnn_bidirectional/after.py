@@ -130,10 +130,9 @@ trainer.fit(
     make_loader(x_test.astype("float32"), y_test, batch_size=batch_size),
 )
 
-scores = list(
-    trainer.test(model, make_loader(x_test.astype("float32"), y_test), verbose=False)[
-        0
-    ].values()
+scores = trainer.test(
+    model, make_loader(x_test.astype("float32"), y_test), verbose=False
 )
+scores = list(scores[0].values())
 print('IRNN test score:', scores[0])
 print('IRNN test accuracy:', scores[1])

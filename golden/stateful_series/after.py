@@ -194,11 +194,12 @@ for _ in range(2):
         model,
         make_loader(np.asarray(x_train, dtype="float32"), y_train, batch_size=WAVES),
     )
-loss, mae = trainer.test(
+results = trainer.test(
     model,
     make_loader(np.asarray(x_test, dtype="float32"), y_test, batch_size=WAVES),
     verbose=False,
-)[0].values()
+)
+loss, mae = results[0].values()
 print(f"going on: {mae:.4f}")
 
 model.lstm.reset_states()

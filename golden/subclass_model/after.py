@@ -133,8 +133,7 @@ trainer.fit(
     make_loader(x_train, y_train, batch_size=40, shuffle=True),
     make_loader(x_test, y_test, batch_size=40),
 )
-loss, accuracy = trainer.test(model, make_loader(x_test, y_test), verbose=False)[
-    0
-].values()
+results = trainer.test(model, make_loader(x_test, y_test), verbose=False)
+loss, accuracy = results[0].values()
 print(f"test accuracy {accuracy:.3f}")
 print(torch.cat(trainer.predict(model, make_loader(x_test[:3]))).numpy().shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from k2t.ir.finding import NotMigrated, Severity
 from k2t.ir.program import Use
 from k2t.ir.source import Code, Span, code
-from k2t.ir.torch import Edit
+from k2t.ir.torch import Edit, Snippet
 from k2t.ir.values import Arg, Array
 from k2t.lower import looped, scorers, stateful
 from k2t.lower import text as t
@@ -74,7 +74,8 @@ def evaluate(edits: Edits, use: Use) -> None:
         call = code(edits.name("evaluate"), "(", use.receiver, ", ", made, ")")
     else:
         trainer = trainer_for(edits, use)
-        call = code(f"{trainer}.test(", use.receiver, ", ", made, ", verbose=False)[0]")
+        test = code(f"{trainer}.test(", use.receiver, ", ", made, ", verbose=False)")
+        call = code(test, "[0]")
     as_dict = "return_dict" in use.args and t.flag(use.args, "return_dict")
     if draft.heads and not as_dict and use.how != "nothing":
         raise NotMigrated("K2T304", "the list that evaluate gives of several outputs", use.call)
@@ -84,20 +85,29 @@ def evaluate(edits: Edits, use: Use) -> None:
         and draft.metrics != sorted(draft.metrics, key=lambda m: m.mean)
     ):
         raise NotMigrated("K2T505", "the order of what evaluate gives", use.call)
-    single = not draft.metrics
-    if as_dict:
-        result = code("dict(sorted(", call, ".items()))") if draft.metrics or draft.heads else call
-    elif single and use.how != "nothing":
-        result = code(call, '["loss"]')
-    elif use.how == "nothing" and called_back(edits, use):
-        result = code("print(", call, ")") if not quiet_test(use) else call
-    elif use.how == "nothing":
-        result = code(f"{trainer}.test(", use.receiver, ", ", made, quiet_test(use), ")")
-    elif use.how == "unpack":
-        result = code(call, ".values()")
+    if use.how == "nothing" and not as_dict:
+        receiver, quiet = use.receiver, quiet_test(use)
+        if called_back(edits, use):
+            unread = call if quiet else code("print(", call, ")")
+        else:
+            unread = code(f"{trainer}.test(", receiver, ", ", made, quiet, ")")
+        edits.edits.append(Edit(use.call, unread))
+        return
+    if as_dict and (draft.metrics or draft.heads):
+        head, tail = "dict(sorted(", ".items()))"
+    elif as_dict:
+        head, tail = "", ""
+    elif not draft.metrics:
+        head, tail = "", '["loss"]'
     else:
-        result = code("list(", call, ".values())")
-    edits.edits.append(Edit(use.call, result))
+        head, tail = ("", ".values()") if use.how == "unpack" else ("list(", ".values())")
+    if use.target is None or use.how not in ("unpack", "name") or called_back(edits, use):
+        edits.edits.append(Edit(use.call, code(head, call, tail)))
+        return
+    target = edits.program.source.slice(use.target)
+    name = target if target.isidentifier() else edits.name("results")
+    values = {"target": target, "name": name, "head": head, "call": test, "tail": tail}
+    edits.edits.append(Edit(use.stmt, Snippet("results", values)))
 
 
 def whole(edits: Edits, use: Use) -> set[str]:

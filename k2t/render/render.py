@@ -199,14 +199,16 @@ class Writer:
             ),
             None,
         )
+        width = max(self.line_length - self.indent(around.span), 40)
         values = {
             **defaults,
+            "width": width,
             "applies": bool(self.torch.init),
             "init_weights": "init_weights",
             **values,
         }
         text = environment().get_template(f"{snippet.template}.py.j2").render(values)
-        return layout(text, max(self.line_length - self.indent(around.span), 40)).rstrip("\n")
+        return layout(text, width).rstrip("\n")
 
     def changes(self) -> list[Change]:
         found = []
