@@ -116,6 +116,22 @@ BATCHES = [
 ]
 """Of ModelCheckpoint: what it saves in two fits, of five epochs and of three with four batches."""
 SEQUENCES = 36
+HUNDRED = 108
+"""How many sequences there are for callbacks without arguments that matter."""
+
+
+def table_of_rates(number):
+    """A rate for each of eight epochs, or a factor."""
+    return np.random.default_rng(number).uniform(0.01, 1.0, 8).astype("float32").tolist()
+
+
+def batch_losses(number):
+    """Losses of three epochs of four batches; most have one that is no number."""
+    rng = np.random.default_rng(number)
+    losses = rng.uniform(0.1, 1.0, 12)
+    if number % 5:
+        losses[rng.integers(12)] = rng.choice([np.nan, np.inf, -np.inf])
+    return losses.astype("float32")
 
 
 def sequences(number):
@@ -170,3 +186,39 @@ NORMALIZED = [
 
 def pictures(width):
     return np.random.default_rng(width).random((12, 9, width, 3)).astype("float32")
+
+
+HISTORY = """
+import keras
+import numpy as np
+from keras import layers
+
+x = np.random.default_rng(0).normal(size=(48, 4)).astype("float32")
+y = (x[:, :1] > 0).astype("float32")
+model = keras.Sequential([layers.Dense(1, activation="sigmoid", input_shape=(4,))])
+model.compile("sgd", "{loss}", metrics={metrics})
+h = model.fit(x, y, epochs={epochs}, batch_size=16, verbose=0{rest})
+print(h.history["loss"])
+"""
+
+
+def histories():
+    """Scripts with metrics, validations and callbacks by chance."""
+    rng = np.random.default_rng(7)
+    names = ["accuracy", "mae", "mse", "AUC", "binary_accuracy", "Precision"]
+    made = []
+    for number in range(16):
+        chosen = [str(name) for name in rng.permutation(names)[: rng.integers(0, 4)]]
+        rest = ""
+        if number % 4:
+            rest += f", validation_split=0.25, validation_freq={rng.integers(1, 4)}"
+        watched = "val_loss" if number % 4 else "loss"
+        if number % 3:
+            stop = f"monitor='{watched}', patience=1, mode='max', restore_best_weights=True"
+            rest += f", callbacks=[keras.callbacks.EarlyStopping({stop})]"
+        script = HISTORY.format(
+            loss=rng.choice(["mse", "binary_crossentropy"]), metrics=chosen,
+            epochs=rng.integers(2, 7), rest=rest,
+        )  # fmt: skip
+        made.append(script)
+    return made

@@ -10,7 +10,7 @@ import tempfile
 from types import SimpleNamespace
 
 import numpy as np
-from helper_cases import BATCHES, CALLBACKS, sequences
+from helper_cases import BATCHES, CALLBACKS, HUNDRED, batch_losses, sequences, table_of_rates
 
 keras = importlib.import_module(sys.argv[2])
 saved = {}
@@ -72,6 +72,25 @@ with tempfile.TemporaryDirectory() as folder:
         for epochs in (5, 3):
             model.fit(np.ones((8, 1)), np.ones((8, 1)), 2, epochs, 0, callbacks=[callback])
         saved[f"batches/{number}"] = np.array(os.listdir(folder_of), dtype="U40")
+    for number in range(HUNDRED):
+        given = table_of_rates(number)
+        schedule = keras.callbacks.LearningRateScheduler(given.__getitem__)
+        saved[f"scheduled/{number}"] = follow(schedule, given)[0]
+        schedule = keras.callbacks.LearningRateScheduler(lambda i, rate: rate * given[i])  # noqa: B023
+        saved[f"scaled/{number}"] = follow(schedule, given)[0]
+        callback, model, seen = keras.callbacks.TerminateOnNaN(), make_model(), []
+        callback.set_model(model)
+        for batch, loss in enumerate(batch_losses(number)):
+            seen = [*seen, loss] if batch % 4 else [loss]  # logs are means of the epoch so far
+            callback.on_train_batch_end(batch % 4, {"loss": np.mean(seen)})
+            if model.stop_training:
+                break
+        saved[f"batches of {number}"] = batch + 1
+        separator = ",;\t"[number % 3]
+        logger = keras.callbacks.CSVLogger("log.csv", separator, append=number % 4 > 1)
+        follow(logger, np.array(given, "float32"))
+        with open("log.csv", newline="") as file:
+            saved[f"csv/{number}"] = file.read()
     logger = keras.callbacks.CSVLogger("log.csv")
     follow(logger, [0.5, 0.25])
     with open("log.csv", newline="") as file:

@@ -8,7 +8,15 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from helper_cases import BATCHES, CALLBACKS, SEQUENCES, sequences
+from helper_cases import (
+    BATCHES,
+    CALLBACKS,
+    HUNDRED,
+    SEQUENCES,
+    batch_losses,
+    sequences,
+    table_of_rates,
+)
 from helper_child import run_keras
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.trainer.states import TrainerFn
@@ -119,6 +127,37 @@ def test_csv_logger(recorded, tmp_path):
     assert (tmp_path / "log.csv").read_bytes().decode() == str(recorded["csv"])
 
 
+def test_schedules_on_a_hundred_tables(recorded):
+    for number in range(HUNDRED):
+        given = table_of_rates(number)
+        found = follow(callbacks.LearningRateScheduler(given.__getitem__), given)[0]
+        np.testing.assert_allclose(found, recorded[f"scheduled/{number}"], rtol=1e-6)
+        scale = callbacks.LearningRateSchedulerFull(lambda i, rate: rate * given[i])  # noqa: B023
+        np.testing.assert_allclose(follow(scale, given)[0], recorded[f"scaled/{number}"], rtol=2e-6)
+
+
+def test_files_of_a_hundred_fits(recorded, tmp_path):
+    """Each goes on in the file of the one before, or begins it anew."""
+    for number in range(HUNDRED):
+        file = tmp_path / "log.csv"
+        logger = callbacks.CSVLogger(file, ",;\t"[number % 3], append=number % 4 > 1)
+        follow(logger, np.array(table_of_rates(number), "float32"))
+        assert file.read_bytes().decode() == str(recorded[f"csv/{number}"])
+
+
+def test_a_hundred_losses_that_are_no_numbers(recorded):
+    """The training ends at Keras's batch, in the middle of an epoch too."""
+    ends = set()
+    for number in range(HUNDRED):
+        model = Line(batch_losses(number).tolist())
+        model.whole = True
+        assert trained(model, callbacks.TerminateOnNaN(), batches=4).steps == int(
+            recorded[f"batches of {number}"]
+        )
+        ends.add(model.steps)
+    assert ends == set(range(1, 13))
+
+
 def test_directions_of_metrics(recorded):
     """``mode="auto"`` of Keras 3: what each metric says of itself."""
     rows = load().section("metrics")
@@ -128,6 +167,8 @@ def test_directions_of_metrics(recorded):
 
 
 class Line(L.LightningModule):
+    whole = False  # whether the losses are of all epochs, or of each
+
     def __init__(self, losses=(1.0,)):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(()))
@@ -135,8 +176,9 @@ class Line(L.LightningModule):
 
     def training_step(self, batch, batch_idx):
         self.rates.append(self.optimizers().param_groups[0]["lr"])
+        at = self.steps if self.whole else batch_idx
         self.steps += 1
-        loss = self.weight * self.losses[min(batch_idx, len(self.losses) - 1)]
+        loss = self.weight * self.losses[min(at, len(self.losses) - 1)]
         self.log("loss", loss, on_step=False, on_epoch=True)
         return loss
 
