@@ -33,6 +33,8 @@ x_test, y_test = make_films(32, seed=1)
 class ConvLSTM2d(nn.Module):
     """LSTM of convolutions over frames (batch, channels, time, height, width), as in Keras."""
 
+    conv = nn.Conv2d
+
     def __init__(
         self,
         in_channels,
@@ -47,10 +49,10 @@ class ConvLSTM2d(nn.Module):
     ):
         super().__init__()
         gates = 4 * out_channels
-        self.input = nn.Conv2d(
+        self.input = self.conv(
             in_channels, gates, kernel_size, stride, padding, dilation, bias=bias
         )
-        self.recurrent = nn.Conv2d(
+        self.recurrent = self.conv(
             out_channels, gates, kernel_size, padding="same", bias=False
         )
         self.activation = activation
@@ -96,22 +98,19 @@ class Model(L.LightningModule):
     def __init__(self):
         super().__init__()
         # the films may be of any length
-        self.layers = nn.Sequential(
-            ConvLSTM2d(1, FILTERS, (3, 3), padding="same"),
-            BatchNorm3d(FILTERS, eps=1e-3, momentum=0.01),
-            ConvLSTM2d(
-                FILTERS,
-                FILTERS,
-                (3, 3),
-                padding="same",
-                recurrent_activation=F.hardsigmoid,
-            ),
-            nn.Conv3d(FILTERS, 1, (3, 3, 3), padding="same"),
+        self.conv_lstm = ConvLSTM2d(1, FILTERS, (3, 3), padding="same")
+        self.norm = BatchNorm3d(FILTERS, eps=1e-3, momentum=0.01)
+        self.conv_lstm2 = ConvLSTM2d(
+            FILTERS, FILTERS, (3, 3), padding="same", recurrent_activation=F.hardsigmoid
         )
+        self.conv = nn.Conv3d(FILTERS, 1, (3, 3, 3), padding="same")
         self.apply(init_weights)
 
     def forward(self, x):
-        x = self.layers(x.permute(0, 4, 1, 2, 3))  # NDHWC -> NCDHW
+        x = self.conv_lstm(x.permute(0, 4, 1, 2, 3))  # NDHWC -> NCDHW
+        x = self.norm(x)
+        x = self.conv_lstm2(x)
+        x = self.conv(x)
         return x.permute(
             0, 2, 3, 4, 1
         )  # NCDHW -> NDHWC; logits: the sigmoid is in the loss

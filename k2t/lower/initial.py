@@ -77,7 +77,11 @@ def start_of(ctx: Context, op: Op, layer: Obj) -> Start | None:
         else:
             lines.append(line)
         words.append(f"{param.words} {kind(param.keras)}")
-    if layer.row == "ConvLSTM2D" and t.flag(layer.args, "unit_forget_bias") and not biasless(op):
+    if (
+        layer.row.startswith("ConvLSTM")
+        and t.flag(layer.args, "unit_forget_bias")
+        and not biasless(op)
+    ):
         lines.append("nn.init.ones_({m}.input.bias.chunk(4)[1])")
         words.append("forget gates at one")
     return Start(tuple(lines), tuple(words)) if lines else None

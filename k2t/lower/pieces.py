@@ -8,13 +8,28 @@ from k2t.ir.program import Branch, Loop, Plain
 from k2t.ir.values import Obj
 from k2t.lower.ops import Op
 
-TO_FIRST = {2: ".transpose(1, 2)", 3: ".permute(0, 3, 1, 2)", 4: ".permute(0, 4, 1, 2, 3)"}
+TO_FIRST = {
+    2: ".transpose(1, 2)",
+    3: ".permute(0, 3, 1, 2)",
+    4: ".permute(0, 4, 1, 2, 3)",
+    5: ".permute(0, 5, 1, 2, 3, 4)",
+}
 
 
-TO_LAST = {2: ".transpose(1, 2)", 3: ".permute(0, 2, 3, 1)", 4: ".permute(0, 2, 3, 4, 1)"}
+TO_LAST = {
+    2: ".transpose(1, 2)",
+    3: ".permute(0, 2, 3, 1)",
+    4: ".permute(0, 2, 3, 4, 1)",
+    5: ".permute(0, 2, 3, 4, 5, 1)",
+}
 
 
-NAMES = {2: ("NLC", "NCL"), 3: ("NHWC", "NCHW"), 4: ("NDHWC", "NCDHW")}
+NAMES = {
+    2: ("NLC", "NCL"),
+    3: ("NHWC", "NCHW"),
+    4: ("NDHWC", "NCDHW"),
+    5: ("NTDHWC", "NCTDHW"),
+}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from k2t.lower.parts import layers_of
 from k2t.lower.recurrent import inner_layer
 
 RATE = "learning_rate"
+CONVOLUTIONAL = ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 STAGE = "stage"
 
 
@@ -74,7 +75,7 @@ def check_clipping(ctx: Context, model: Model, optimizer: Value) -> None:
         rows.add(inner_layer(layer).row)
         if layer.row == "Model":
             waiting += [one for _, _, one in ctx.made.get(layer.id, ())]
-    others = rows & {"LSTM", "SimpleRNN", "ConvLSTM2D", *HEADS}
+    others = rows & {"LSTM", "SimpleRNN", *CONVOLUTIONAL, *HEADS}
     if row.get("whole") and (others or "GRU" in rows):
         why = (
             f"{row.name} beside {min(others or {'GRU'})}, whose weights have another form in Keras"

@@ -303,26 +303,37 @@ def conv_lstm(
     if width is None:
         raise NotMigrated("K2T121", f"{row.name} needs a known input width")
     args = [width, t.text(t.get(layer.args, "filters")), t.text(t.get(layer.args, "kernel_size"))]
-    padding, strides = string_padding(layer), t.ints(t.get(layer.args, "strides"), 2)
+    axes = int(row.data["axes"])
+    for code, name in (("K2T128", "return_state"), ("K2T190", "stateful")):
+        if t.flag(layer.args, name):
+            why = f"{row.name}({name}=True): of its states none leave the emitted layer"
+            raise NotMigrated(code, why, layer.span)
+    padding, strides = string_padding(layer), t.ints(t.get(layer.args, "strides"), axes)
     before: list[Op] = []
-    if padding == "same" and strides == (1, 1):
+    if padding == "same" and strides == (1,) * axes:
         args.append('padding="same"')
     elif padding == "same":
-        pads = known_padding(layer, shape[1:] if shape is not None else None, 2, strides)
+        pads = known_padding(layer, shape[1:] if shape is not None else None, axes, strides)
         if pads is None:
             raise NotMigrated("K2T106", 'padding="same" with strides needs known sizes')
         flat = ", ".join(str(n) for pair in reversed(pads) for n in pair)
-        before = [Op(module=f"nn.ZeroPad2d(({flat}))", layout="first", stem="pad")]
-    module = with_options(f"ConvLSTM2d({', '.join(args)})", row, layer)
+        pad = f"nn.ZeroPad{axes}d(({flat}))" if axes > 1 else f"nn.ConstantPad1d(({flat}), 0)"
+        before = [Op(module=pad, layout="first", stem="pad")]
+    rates = {n: t.get(layer.args, n) for n in ("dropout", "recurrent_dropout")}
+    drops = [f"{n}={t.text(v)}" for n, v in rates.items() if not t.same_value(v, 0.0)]
+    name = f"ConvLSTM{axes}d{'Full' if drops else ''}"
+    module = with_options(f"{name}({', '.join(args)})", row, layer)
     act = function(ctx, t.get(layer.args, "activation"))
     gate = function(ctx, t.get(layer.args, "recurrent_activation"))
     extra = [] if act == "torch.tanh" else [f"activation={act}"]
     extra += [] if gate == "torch.sigmoid" else [f"recurrent_activation={gate}"]
-    ctx.helpers["ConvLSTM2d"] = None
-    last = None if t.flag(layer.args, "return_sequences") else "{m}({x})[:, :, -1]"
+    extra += drops
+    ctx.helpers[name] = None
+    call = "{m}({x}.flip(2))" if t.flag(layer.args, "go_backwards") else "{m}({x})"
+    last = "" if t.flag(layer.args, "return_sequences") else "[:, :, -1]"
     op = Op(
         module=add_arguments(module, *extra) if extra else module,
-        call=last,
+        call=call + last,
         layout="first",
         out="first",
         stem="conv_lstm",

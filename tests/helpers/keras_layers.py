@@ -5,6 +5,7 @@ Usage: python keras_layers.py OUT.npz. Keys are NAME/x, /w0.., /y, /dx (cotangen
 """
 
 import sys
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -87,6 +88,21 @@ record("hard_sigmoid:", layers.Activation(hard_sigmoid_2), (50, 40))
 record("bilinear:", layers.UpSampling2D((2, 3), interpolation="bilinear"), (2, 5, 4, 3))
 record("nearest:", layers.UpSampling2D((2, 3)), (2, 5, 4, 3))
 
+
+@contextmanager
+def watched_dropout(drawn):
+    """Notes what dropout in recurrent cells draws."""
+    dropout = dropout_rnn_cell.backend.random.dropout
+
+    def draw(ones, rate, seed):
+        drawn.append(dropout(ones, rate=rate, seed=seed).numpy())
+        return tf.constant(drawn[-1])
+
+    dropout_rnn_cell.backend.random.dropout = draw
+    yield
+    dropout_rnn_cell.backend.random.dropout = dropout
+
+
 SHAPE = (3, 6, 4)
 MASK = np.array([[1, 1, 1, 1, 0, 0], [0, 1, 0, 1, 1, 0], [0, 0, 0, 0, 0, 0]], bool)
 GATES = {"sigmoid": "sigmoid", "hard_sigmoid": "hard_sigmoid", "hard_sigmoid_2": hard_sigmoid_2}
@@ -111,19 +127,12 @@ for rnn in ("LSTM", "GRU", "SimpleRNN"):
         extra = {} if reset is None else {"reset_after": reset}
         for mask in (None, MASK):
             drawn = []
-            dropout = dropout_rnn_cell.backend.random.dropout
-
-            def draw(ones, rate, seed, drawn=drawn, dropout=dropout):
-                drawn.append(dropout(ones, rate=rate, seed=seed).numpy())
-                return tf.constant(drawn[-1])
-
-            dropout_rnn_cell.backend.random.dropout = draw
             layer = layer_type(5, dropout=0.4, recurrent_dropout=0.3, **extra, **RNN)
             name = (
                 f"{rnn}:dropout,{'' if reset is None else reset}{'' if mask is None else ',masked'}"
             )
-            record(name, layer, SHAPE, training=True, mask=mask)
-            dropout_rnn_cell.backend.random.dropout = dropout
+            with watched_dropout(drawn):
+                record(name, layer, SHAPE, training=True, mask=mask)
             gates_x = [m for m in drawn if m.shape[-1] == SHAPE[-1]]
             gates_h = [m for m in drawn if m.shape[-1] == 5]
             saved.update({f"{name}/keep_x": gates_x, f"{name}/keep_h": gates_h})
@@ -143,6 +152,13 @@ for activation, gate, kernel, padding, strides in [
         return_sequences=True,
     )
     record(f"ConvLSTM2d:{activation},{gate},{padding}", layer, (2, 4, 7, 6, 2))
+
+drawn = []
+layer = layers.ConvLSTM2D(3, 2, dropout=0.4, recurrent_dropout=0.3, return_sequences=True)
+with watched_dropout(drawn):
+    record("ConvLSTM2d:dropout", layer, (2, 4, 7, 6, 2), training=True)
+for key, channels in (("keep_x", 2), ("keep_h", 3)):
+    saved[f"ConvLSTM2d:dropout/{key}"] = [m for m in drawn if m.shape[-1] == channels]
 
 for name, layer in [
     ("GaussianNoise", layers.GaussianNoise(0.3)), ("GaussianDropout", layers.GaussianDropout(0.2))

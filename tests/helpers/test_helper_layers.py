@@ -124,10 +124,37 @@ def test_lstm_of_convolutions(keras, activation, gate, kernel, padding, stride):
     layer = sequences.ConvLSTM2d(
         2, 3, kernel, stride, padding, 1, True, ACTIVATIONS[activation], GATES[gate]
     )
+    put_kernels(layer, saved)
+    compare(saved, lambda x: last(layer(first(x))))
+
+
+def put_kernels(layer, saved):
     with torch.no_grad():
         for weight, name in ((layer.input.weight, "w0"), (layer.recurrent.weight, "w1")):
             weight.copy_(torch.tensor(saved[name]).movedim((-1, -2), (0, 1)))
         layer.input.bias.copy_(torch.tensor(saved["w2"]))
+
+
+def test_dropout_in_lstm_of_convolutions(keras, monkeypatch):
+    """With Keras's own masks in place of torch's draws the outputs agree; eval drops nothing."""
+    saved = case(keras, "ConvLSTM2d:dropout")
+    layer = sequences.ConvLSTM2dFull(2, 3, 2, dropout=0.4, recurrent_dropout=0.3)
+    plain = sequences.ConvLSTM2d(2, 3, 2)
+    for module in (layer, plain):
+        put_kernels(module, saved)
+    x = torch.randn(2, 2, 4, 7, 6)
+    torch.testing.assert_close(layer.eval()(x), plain(x))
+
+    def replay(ones, p, training):
+        assert training
+        keep = torch.tensor(saved["keep_x" if p == 0.4 else "keep_h"])
+        # (gate, batch, height, width, channels) to (batch, gates * channels, height, width)
+        keep = keep.permute(1, 0, 4, 2, 3).flatten(1, 2)
+        assert keep.numel() == ones.numel()
+        return keep.view(ones.shape)
+
+    monkeypatch.setattr(F, "dropout", replay)
+    layer.train()
     compare(saved, lambda x: last(layer(first(x))))
 
 

@@ -158,7 +158,7 @@ def spelled(row: str, layer: str, shape: tuple[int, ...], **more: object) -> lis
 def ahead(shape: tuple[int, ...]) -> str:
     """A layer that keeps the shape, and leaves a map's channels where torch has them."""
     channels = shape[-1]
-    if len(shape) == 1:
+    if len(shape) in (1, 5):  # there is no Conv4D
         return f"layers.Dense({channels}, use_bias=False)"
     return f"layers.Conv{len(shape) - 1}D({channels}, 1, use_bias=False)"
 

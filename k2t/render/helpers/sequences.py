@@ -2,6 +2,7 @@
 # ruff: noqa: B905
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -81,6 +82,8 @@ class RNN(nn.Module):
 class ConvLSTM2d(nn.Module):
     """LSTM of convolutions over frames (batch, channels, time, height, width), as in Keras."""
 
+    conv = nn.Conv2d
+
     def __init__(
         self,
         in_channels,
@@ -95,10 +98,10 @@ class ConvLSTM2d(nn.Module):
     ):
         super().__init__()
         gates = 4 * out_channels
-        self.input = nn.Conv2d(
+        self.input = self.conv(
             in_channels, gates, kernel_size, stride, padding, dilation, bias=bias
         )
-        self.recurrent = nn.Conv2d(out_channels, gates, kernel_size, padding="same", bias=False)
+        self.recurrent = self.conv(out_channels, gates, kernel_size, padding="same", bias=False)
         self.activation = activation
         self.recurrent_activation = recurrent_activation
 
@@ -113,3 +116,72 @@ class ConvLSTM2d(nn.Module):
             h = o * self.activation(c)
             outputs.append(h)
         return torch.stack(outputs, 2)
+
+
+class ConvLSTM2dFull(nn.Module):
+    """ConvLSTM2d with Keras's dropout: each gate drops numbers of its own, alike in all frames."""
+
+    conv = nn.Conv2d
+
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        bias=True,
+        activation=torch.tanh,
+        recurrent_activation=torch.sigmoid,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+    ):
+        super().__init__()
+        inputs, gates = 4 * in_channels, 4 * out_channels
+        # a group for each gate: the kernels have the shape of one convolution for all
+        self.input = self.conv(inputs, gates, kernel_size, stride, padding, dilation, 4, bias)
+        self.recurrent = self.conv(gates, gates, kernel_size, padding="same", groups=4, bias=False)
+        self.activation = activation
+        self.recurrent_activation = recurrent_activation
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+
+    def forward(self, x):
+        x = torch.cat([x.transpose(1, 2)] * 4, 2)  # (batch, time, 4 * channels, height, width)
+        x = x * F.dropout(torch.ones_like(x[:, :1]), self.dropout, self.training)
+        gates = self.input(x.flatten(0, 1)).unflatten(0, (len(x), -1))
+        h = c = torch.zeros_like(gates[:, 0].chunk(4, 1)[0])
+        keep = F.dropout(torch.ones_like(gates[:, 0]), self.recurrent_dropout, self.training)
+        outputs = []
+        for step in gates.unbind(1):
+            i, f, g, o = (step + self.recurrent(torch.cat([h] * 4, 1) * keep)).chunk(4, 1)
+            i, f, o = map(self.recurrent_activation, (i, f, o))
+            c = f * c + i * self.activation(g)
+            h = o * self.activation(c)
+            outputs.append(h)
+        return torch.stack(outputs, 2)
+
+
+class ConvLSTM1d(ConvLSTM2d):
+    """ConvLSTM2d over rows (batch, channels, time, width)."""
+
+    conv = nn.Conv1d
+
+
+class ConvLSTM1dFull(ConvLSTM2dFull):
+    """ConvLSTM2dFull over rows (batch, channels, time, width)."""
+
+    conv = nn.Conv1d
+
+
+class ConvLSTM3d(ConvLSTM2d):
+    """ConvLSTM2d over volumes (batch, channels, time, depth, height, width)."""
+
+    conv = nn.Conv3d
+
+
+class ConvLSTM3dFull(ConvLSTM2dFull):
+    """ConvLSTM2dFull over volumes (batch, channels, time, depth, height, width)."""
+
+    conv = nn.Conv3d

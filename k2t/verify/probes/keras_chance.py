@@ -38,11 +38,19 @@ def switch_off_dropout(keras: Any) -> None:
     if hasattr(crop, "get_random_transformation"):  # the first window: the shape is another
         crop.get_random_transformation = lambda self, *args, **kwargs: (0, 0)
     for name in RANDOM_CELLS:
-        if hasattr(layers, name):
-            without_dropout(getattr(layers, name))
+        for place in (layers, *convolutional(layers)):
+            if hasattr(place, name):
+                without_dropout(getattr(place, name))
+                break
     for place in (getattr(keras, "random", None), getattr(keras, "backend", None), _tf_nn()):
         if place is not None and hasattr(place, "dropout"):
             place.dropout = lambda x, *args, **kwargs: x
+
+
+def convolutional(layers: Any) -> list[Any]:
+    """The modules of the convolutional LSTMs, whose cell has no public name in newer Keras."""
+    classes = getattr(layers, "ConvLSTM2D", object).__mro__
+    return [sys.modules[cls.__module__] for cls in classes if cls.__module__ in sys.modules]
 
 
 def _tf_nn() -> Any:
