@@ -138,6 +138,10 @@ with strategy.scope():
     ("made", "codes"),
     [
         ("MirroredStrategy()", ["K2T724"]),
+        ("MirroredStrategy(cross_device_ops=tf.distribute.ReductionToOneDevice())", ["K2T724"]),
+        ("MultiWorkerMirroredStrategy()", ["K2T724"]),
+        ("experimental.MultiWorkerMirroredStrategy()", ["K2T724"]),
+        ("experimental.CentralStorageStrategy()", ["K2T724"]),
         ("OneDeviceStrategy('/gpu:0')", []),
         ("get_strategy()", []),
     ],
@@ -153,7 +157,7 @@ def test_a_strategy_is_one_device(made, codes):
 @pytest.mark.parametrize(
     "more",
     [
-        "strategy = tf.distribute.MultiWorkerMirroredStrategy()\n",
+        "strategy = tf.distribute.experimental.ParameterServerStrategy(None)\n",
         "strategy = tf.distribute.MirroredStrategy()\nstrategy.run(print)\n",
         "strategy = tf.distribute.TPUStrategy(None)\n",
     ],
@@ -203,3 +207,26 @@ def test_names_and_graphs_go_where_a_layer_and_a_loss_are_made() -> None:
 )
 def test_what_is_read_of_it_or_changes_what_layers_do_is_refused(lines: str) -> None:
     assert migrated(lines)[1] == ["K2T900"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "wanted"),
+    [
+        (
+            SCOPE.format("MirroredStrategy()"),
+            "batch_size=16 * strategy.num_replicas_in_sync",
+            "batch_size=16 * 1, shuffle=True))",
+        ),
+        (
+            "",
+            "epochs=1 + len(tf.config.list_physical_devices('GPU'))",
+            "max_epochs=1 + torch.cuda.device_count(),",
+        ),
+    ],
+)
+def test_a_fit_that_asks_for_replicas_or_devices_is_a_fit_all_the_same(body, said, wanted):
+    """It stayed as it was: what stands in a statement was taken for the whole of it."""
+    script = HEAD + body + TAIL.replace("x[:, :1])", f"x[:, :1], {said})")
+    done = migrate(script.encode(), "train.py")
+    assert wanted in done.text
+    assert "trainer.fit(" in done.text

@@ -41,7 +41,7 @@ def blocks(section: str) -> list[tuple[str, str]]:
 
 
 def is_script(text: str) -> bool:
-    return re.search(r"^import keras\b", text, flags=re.MULTILINE) is not None
+    return re.search(r"^import (keras|tensorflow)\b", text, flags=re.MULTILINE) is not None
 
 
 def severity(code: str) -> str:

@@ -77,6 +77,10 @@ VARIABLES = (
 """Environment variables that TensorFlow and Keras read."""
 
 
+INSIDE = ("unwrapped", "replicas", "devices", "version")
+"""What stands in a statement that stays, or is about something else."""
+
+
 def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:
     """Statements that go, questions about devices and versions, contexts whose body stays."""
     found = Configuring(interp, layout)

@@ -10,6 +10,9 @@ from k2t.analyse.state import statements
 
 MAKERS = (
     "tensorflow.distribute.MirroredStrategy",
+    "tensorflow.distribute.MultiWorkerMirroredStrategy",
+    "tensorflow.distribute.experimental.MultiWorkerMirroredStrategy",
+    "tensorflow.distribute.experimental.CentralStorageStrategy",
     "tensorflow.distribute.OneDeviceStrategy",
     "tensorflow.distribute.get_strategy",
 )

@@ -24,7 +24,12 @@ def undecorated(edits: Edits, use: Use) -> None:
 def strategy(edits: Edits, use: Use) -> None:
     """``tf.distribute.MirroredStrategy()``: one device, where it changes no number."""
     edits.removed.append(use.stmt)
-    if use.data["path"].endswith("MirroredStrategy"):
+    path = use.data["path"]
+    if path.endswith("MultiWorkerMirroredStrategy"):
+        why = "one machine and device here; for n machines of m devices: Trainer(strategy='ddp', "
+        why += "devices=m, num_nodes=n), started on each, and batches of 1/(n * m) each"
+        edits.note("K2T724", Severity.WARNING, why, use.call)
+    elif path.endswith(("MirroredStrategy", "CentralStorageStrategy")):
         why = "one device here; for n of them: Trainer(strategy='ddp', devices=n), and batches of "
         edits.note("K2T724", Severity.WARNING, f"{why}1/n each", use.call)
 
