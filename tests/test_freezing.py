@@ -193,3 +193,15 @@ def test_layers_that_a_loop_makes(freeze: str, wanted: str | None, first: str) -
     else:
         assert codes == []
         assert f"\n{wanted}requires_grad_(False)\n" in (done.text or "")
+
+
+def test_layers_of_a_list_that_are_written_one_by_one() -> None:
+    body = (
+        "inputs = keras.Input((12,))\nh = inputs\nhidden = [layers.Dense(8) for _ in range(3)]\n"
+        "for i, layer in enumerate(hidden):\n    h = layer(h)\n"
+        "model = keras.Model(inputs, layers.Dense(3)(h))\nhidden[1].trainable = False\n"
+    )
+    head = LOOP.partition("def build")[0]
+    done = migrate(f"{head}{body}{TRAIN}".encode(), "train.py")
+    assert {f.code for f in done.findings} == {"K2T133"}
+    assert "model.dense2.requires_grad_(False)" in (done.text or "")

@@ -198,6 +198,43 @@ class Own(layers.Layer):
     assert "Own(4, [8, 6, 5])" in text
 
 
+def test_a_sequential_in_a_list_widens_inside() -> None:
+    """What comes behind its first layer had the width of the round before."""
+    classes = """\
+class Own(layers.Layer):
+    def __init__(self, widths):
+        super().__init__()
+        self.parts = []
+        for width in widths:
+            self.parts.append(
+                keras.Sequential([layers.Dense(width), layers.LayerNormalization()])
+            )
+
+    def call(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
+"""
+    text = carried(layer(classes, "Own([8, 6, 5])(x)"))
+    assert "nn.Sequential(nn.Linear(before, width), nn.LayerNorm(width, eps=1e-3))" in text
+
+
+@pytest.mark.parametrize("initializer", ["", ', initializer="zeros"'])
+def test_a_weight_may_be_one_number(initializer: str) -> None:
+    classes = f"""\
+class Own(layers.Layer):
+    def build(self, shape):
+        self.shift = self.add_weight(shape=(){initializer})
+
+    def call(self, x):
+        return x + self.shift
+"""
+    made = (
+        "torch.zeros(())" if initializer else "nn.init.uniform_(torch.empty(()), -(3**0.5), 3**0.5)"
+    )
+    assert f"self.shift = nn.Parameter({made})" in carried(layer(classes))
+
+
 def test_a_name_that_is_bound_twice_is_no_width() -> None:
     classes = """\
 class Own(layers.Layer):

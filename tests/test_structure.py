@@ -327,3 +327,24 @@ def test_replayed_tensors_are_the_same_where_they_are(one: str, two: str, same: 
         Replay(ast.parse(MODEL.format(text)), {}, {}).output("Model", {}) for text in (one, two)
     ]
     assert Comparison().same(*found) is same
+
+
+def test_what_a_function_hands_on_is_heeded() -> None:
+    text = of(
+        """\
+import keras
+from keras import layers
+
+
+def conv(t, filters, **options):
+    return layers.Conv2D(filters, 3, **options)(t)
+
+
+inputs = keras.Input((12, 12, 3))
+model = keras.Model(inputs, conv(conv(inputs, 4, use_bias=False), 8, strides=2))
+model.summary()
+"""
+    )
+    assert codes(text) == {"K2T133"}
+    assert "nn.Conv2d(3, 4, 3, bias=False)" in (text.text or "")
+    assert "nn.Conv2d(4, 8, 3, stride=2)" in (text.text or "")

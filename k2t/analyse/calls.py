@@ -176,9 +176,16 @@ def parameters(
     values.update(keywords)
     for name in [*positional, *(a.arg for a in spec.kwonlyargs)]:
         frame.bind(name, values.get(name, UNKNOWN))
-    for star in (spec.vararg, spec.kwarg):
-        if star is not None:
-            frame.bind(star.arg, UNKNOWN)
+    if spec.vararg is not None:
+        frame.bind(spec.vararg.arg, Tuple(tuple(args[len(positional) :])))
+    if spec.kwarg is not None:
+        rest = {name: value for name, value in keywords.items() if name not in values_of(spec)}
+        frame.bind(spec.kwarg.arg, interp.new_list(rest, "dict"))
+
+
+def values_of(spec: ast.arguments) -> set[str]:
+    """The names that a function's arguments may be given by."""
+    return {a.arg for a in [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]}
 
 
 def quiet(interp: Interpreter, node: ast.expr, frame: Frame) -> Value:

@@ -241,7 +241,9 @@ def by_fans(edits: Edits, statement: str, rank: int | None, use: Use) -> str:
         return statement.replace("{p}", "{p}.T") + ".T"
     if rank == 2 or not statement.startswith((*SYMMETRIC, *FANS)):
         return statement
-    if statement != "nn.init.xavier_uniform_({p})":
+    if rank == 0 and statement == "nn.init.xavier_uniform_({p})":  # Keras's fans are 1 and 1
+        return "nn.init.uniform_({p}, -(3**0.5), 3**0.5)"
+    if rank == 0 or statement != "nn.init.xavier_uniform_({p})":
         raise NotMigrated("K2T200", "this initializer of a weight is not carried over", use.call)
     edits.ctx.helpers["glorot_uniform_"] = None
     return "glorot_uniform_({p})"
@@ -253,6 +255,8 @@ def size_code(edits: Edits, span: Span) -> tuple[Code, int | None]:
     parsed = ast.parse(text.strip("\n"), mode="eval").body
     if not isinstance(parsed, ast.Tuple | ast.List):
         return (span,), 1 if isinstance(parsed, ast.Constant) else None
+    if not parsed.elts:
+        return (span,), 0
     inner = text[1:-1]
     start = span.start + 1 + len(inner) - len(inner.lstrip())
     end = span.start + 1 + len(inner.rstrip().removesuffix(",").rstrip())

@@ -100,7 +100,8 @@ def modules(
     groups: dict[str, list[tuple[str, bool | None]]] = {}
     for path, op, layer in draft.made:
         if has_weights(edits.ctx, draft, op, layer):
-            said = asked(draft, layer, present, wanted, use)
+            alone = layer.id in present and "[?]" not in path
+            said = wanted.get(layer.id) if alone else asked(draft, layer, present, wanted, use)
             groups.setdefault(path.partition("[")[0], []).append((path, said))
     everything = {said for group in groups.values() for _, said in group}
     if len(everything) == 1 and None not in everything and len(groups) > 1:

@@ -20,6 +20,7 @@ from k2t.lower.merges import joined
 from k2t.lower.ops import Context, Op
 from k2t.lower.own import CODE
 from k2t.lower.pieces import TO_FIRST, TO_LAST
+from k2t.lower.wires import width_after
 
 BEFORE = "before"
 """In a loop of layers: how wide the one before is."""
@@ -60,13 +61,16 @@ def parts(ctx: Context, cls: CustomLayer, site: Site, taken: str) -> list[tuple[
     if len({len(nodes) for nodes in rounds}) > 1:
         raise NotMigrated(CODE, "a Sequential of different lengths", site.span)
     found = []
+    entry = site.width or (BEFORE if site.loop is not None else None)
+    width = entry
     for nodes in zip(*rounds, strict=True):
-        leaf = Leaf(nodes)
-        texts = widths(leaf)
-        width = texts.pop() if len(texts) == 1 else None
-        width = site.width or (BEFORE if site.loop is not None else width)
-        ops = lowered(ctx, leaf, width)
-        found += [(renamed(op, cls, taken), layer_of(nodes[0])) for op in ops]
+        inner, leaf = layer_of(nodes[0]), Leaf(nodes)
+        if width is None:
+            texts = widths(leaf)
+            width = texts.pop() if len(texts) == 1 else None
+        found += [(renamed(op, cls, taken), inner) for op in lowered(ctx, leaf, width)]
+        behind = width_after(ctx.row(inner), inner, width, nodes[0].in_shapes[0])
+        width = behind if entry is not None else None
     return found
 
 
