@@ -263,7 +263,8 @@ def attended(given: Given) -> Shape:
 
 
 def multi_hot(given: Given) -> Shape:
-    return (given.first[0], *given.first[2:], dim(given.args["num_classes"]))
+    front = given.first[:1] if len(given.first) > 1 else ()
+    return (*front, *given.first[2:], dim(given.args["num_classes"]))
 
 
 def scattered(given: Given) -> Shape:

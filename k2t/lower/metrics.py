@@ -240,7 +240,8 @@ def accuracy(
 
 def within(output: Output) -> bool:
     """Whether predictions are between 0 and 1: torchmetrics takes others for logits, Keras not."""
-    return {output.tail, output.inner} & {"softmax", "sigmoid", "hard_sigmoid"} != set()
+    bounded = {"softmax", "sigmoid", "hard_sigmoid", "backend_hard_sigmoid"}
+    return {output.tail, output.inner} & bounded != set()
 
 
 def resolve_accuracy(ctx: Context, output: Output, loss: Loss, y: Array | None) -> str:

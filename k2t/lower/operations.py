@@ -346,6 +346,15 @@ def averaged(row: Row, operands: Operands, values: Values) -> str:
     return filled(f"{{x}}.sum() / {by}", operands)
 
 
+def multi_hot(row: Row, operands: Operands, values: Values) -> str:
+    """Which of the classes each sample has; numbers alone are those of one sample."""
+    ranks = t.data(values["ranks"])
+    if not isinstance(ranks, tuple) or ranks[0] is None:
+        raise refused(row, "a tensor of a number of axes that is not known")
+    axis, count = int(ranks[0] > 1), t.text(values["num_classes"])
+    return filled(f"F.one_hot({{inputs}}.long(), {count}).amax({axis}).float()", operands)
+
+
 def triangular(row: Row, operands: Operands, values: Values) -> str:
     ranks = t.data(values["ranks"])
     if not isinstance(ranks, tuple) or None in ranks or len({*ranks}) != 1:
@@ -377,6 +386,7 @@ WRITTEN: dict[str, Callable[[Row, Operands, Values], str]] = {
     "layer_normalised": layer_normalised,
     "rms_normalised": rms_normalised,
     "averaged": averaged,
+    "multi_hot": multi_hot,
     "triangular": triangular,
 }
 """By the name that a row gives as ``lower``."""

@@ -115,7 +115,7 @@ BATCHES = [
     {"filepath": "w{epoch:02d}.weights.h5", "period": 3},
 ]
 """Of ModelCheckpoint: what it saves in two fits, of five epochs and of three with four batches."""
-SEQUENCES = 36
+SERIES = 36
 HUNDRED = 108
 """How many sequences there are for callbacks without arguments that matter."""
 
@@ -138,7 +138,7 @@ def sequences(number):
     """Sequences of a metric for the callback of that number, a sixth of them with a NaN."""
     rng = np.random.default_rng(number)
     made = []
-    for i in range(SEQUENCES):
+    for i in range(SERIES):
         falling = 0.5 - 0.02 * np.arange(14)
         values = {
             0: rng.random(14),

@@ -12,7 +12,7 @@ from helper_cases import (
     BATCHES,
     CALLBACKS,
     HUNDRED,
-    SEQUENCES,
+    SERIES,
     batch_losses,
     sequences,
     table_of_rates,
@@ -93,7 +93,7 @@ def test_callback(recorded, number, tmp_path, monkeypatch):
 def test_the_sequences_make_callbacks_act(recorded):
     """Else the comparison would say nothing."""
     for number, (name, _, _) in enumerate(CALLBACKS):
-        at = [f"{number}/{i}" for i in range(SEQUENCES)]
+        at = [f"{number}/{i}" for i in range(SERIES)]
         if name == "EarlyStopping":
             assert len({int(recorded[f"{a}/epochs"]) for a in at}) > 1
         elif name == "ReduceLROnPlateau":
@@ -104,7 +104,7 @@ def test_the_sequences_make_callbacks_act(recorded):
 
 def test_each_callback_has_a_hundred_sequences():
     counts = Counter(name for name, _, _ in CALLBACKS)
-    assert min(counts.values()) * SEQUENCES > 100
+    assert min(counts.values()) * SERIES > 100
 
 
 @pytest.mark.parametrize("number", range(len(BATCHES)))

@@ -48,6 +48,22 @@ def row_cases(row: Row) -> Iterator[Case]:
             yield operation(row, shapes, respelled(row, expression, path), *(only or [""]))
 
 
+def activation_names() -> Iterator[Case]:
+    """Each activation by the names it has as an operation."""
+    for row in table.load().section("activations").values():
+        for path in row.keras:
+            start = next(
+                (full for full in ROOTS if path.startswith(f"{full}.")), "keras.activations"
+            )
+            if start != "keras.activations":
+                call = f"{ROOTS[start]}{path.removeprefix(start)}"
+                script = f"{HEAD}{IMPORTS}in_x = keras.Input((6, 4))\n"
+                script += f"out = layers.Lambda(lambda x: {call}(3 * x))(in_x)\n"
+                script += "model = keras.Model(in_x, out)\n"
+                title = f"activations/{row.name}: {call}"
+                yield Case(title, f"activations/{row.name}", script, ((6, 4),))
+
+
 def operation(row: Row, shapes: list[list[int]], expression: str, front: str) -> Case:
     """One expression of x (and y). Names that Keras 3 only has for real tensors go in a Lambda."""
     title = f"ops/{row.name}: {expression} of {shapes}"

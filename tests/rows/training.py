@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from k2t import table
 
 from .cases import BOUND, HEAD, Case, activation_cases, layer_cases
-from .operations import op_cases
+from .operations import activation_names, op_cases
 
 SCRIPT = """import keras
 import numpy as np
@@ -617,6 +617,7 @@ def all_cases() -> list[Case | Trained]:
         *layer_cases(),
         *op_cases(),
         *activation_cases(),
+        *activation_names(),
         *initial_cases(),
         *regularizer_cases(),
         *loss_cases(),
