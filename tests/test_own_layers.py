@@ -73,7 +73,7 @@ def own(body: str, init: str = "") -> str:
             "add_loss",
         ),
         (own("        self.add_loss(x)\n        return x"), "not known to be one number"),
-        (own("        return ops.fft(x)"), "ops.fft is not migrated"),
+        (own("        return ops.eig(x)"), "ops.eig is not migrated"),
         (own("        training = False\n        return x"), "binds training or mask anew"),
         (own("        return x if ops.mean(x) > 0 else -x"), "not known"),
         (own("        return layers.Dense(3)(x)"), "it makes a layer outside of"),

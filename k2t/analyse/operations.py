@@ -140,12 +140,16 @@ def applied(
     if any(isinstance(v, Tensor | Array) or v == UNKNOWN for v in others):
         return interp.unsupported(f"{what} with an argument that is not known", node, frame)
     if row.get("ranked"):
-        known = [graph.full_shape(interp.graph[t.node]) for t in tensors]
-        ranks = Tuple(tuple(NONE if s is None else Const(len(s)) for s in known))
+        full = [graph.full_shape(interp.graph[t.node]) for t in tensors]
+        ranks = Tuple(tuple(NONE if s is None else Const(len(s)) for s in full))
         sizes = Tuple(
-            tuple(NONE if s is None else Tuple(tuple(d or NONE for d in s)) for s in known)
+            tuple(NONE if s is None else Tuple(tuple(d or NONE for d in s)) for s in full)
         )
         args = {**args, "ranks": Arg(ranks), "sizes": Arg(sizes)}
+    if row.get("truths"):
+        given = {n: args[n].value for n in tensor_names(row)}
+        truths = [n for n, v in given.items() if is_truth(interp, v) or known(v, bool)]
+        args = {**args, "truths": Arg(Tuple(tuple(map(Const, truths))))}
     if row.data["shape"] in SEVERAL:
         return taken_apart(interp, row, args, tensors, node, frame, what)
     pooled = False

@@ -197,15 +197,6 @@ def moments(row: Row, operands: Operands, values: Values) -> str:
     return f"torch.var_mean({operands['x']}, {', '.join(more)})[::-1]"
 
 
-def normalised(row: Row, operands: Operands, values: Values) -> str:
-    """``batch_normalization`` of TensorFlow, whose scale and offset may be None."""
-    given = {**operands, "epsilon": t.text(values["variance_epsilon"])}
-    text = filled("({x} - {mean}) * ({variance} + {epsilon}).rsqrt()", given)
-    if operands["scale"] != "None":
-        text = arithmetic(" * ", [text, operands["scale"]])
-    return text if operands["offset"] == "None" else arithmetic(" + ", [text, operands["offset"]])
-
-
 def batch_dot(row: Row, operands: Operands, values: Values) -> str:
     """The product of each sample with its own, over an axis of both."""
     ranks = t.data(values["ranks"])
@@ -282,77 +273,20 @@ def spread(row: Row, operands: Operands, values: Values) -> str:
     return filled(f"{{x}}.amax({over}) - {{x}}.amin({over})", operands)
 
 
-def attended(row: Row, operands: Operands, values: Values) -> str:
-    """torch has the heads before the steps. Where nothing may be attended to, Keras takes the mean,
-    which a mask of True and False does not."""
-    query, key, value = (
-        f"{bracketed(operands[name])}.transpose(1, 2)" for name in ("query", "key", "value")
-    )
-    given = [operands[n] for n in ("mask", "bias") if operands[n] != "None"]
-    causal = t.same_value(values["is_causal"], True)
-    if len(given) + causal > 1:
-        raise refused(row, "a mask, a bias and is_causal together")
-    more = ", is_causal=True" if causal else ""
-    if operands["mask"] != "None":
-        least = f"torch.finfo({bracketed(operands['query'])}.dtype).min"
-        more = f", torch.where({operands['mask']}, 0.0, {least})"
-    elif given:
-        more = f", {given[0]}"
-    more += "" if t.is_none(values["scale"]) else f", scale={t.text(values['scale'])}"
-    sizes = values["sizes"]
-    assert isinstance(sizes, Tuple)
-    heads = [as_int(s.items[2]) if isinstance(s, Tuple) else None for s in sizes.items[:2]]
-    more += ", enable_gqa=True" if None not in heads and heads[0] != heads[1] else ""
-    return f"F.scaled_dot_product_attention({query}, {key}, {value}{more}).transpose(1, 2)"
+SYMBOLS = {
+    "logical_not": "~{x}",
+    "logical_and": "{x1} & {x2}",
+    "logical_or": "{x1} | {x2}",
+    "logical_xor": "{x1} ^ {x2}",
+}
 
 
-def normalised_last(row: Row, operands: Operands, values: Values) -> str:
-    """``batch_normalization`` over the last axis."""
-    ranks, axis = t.data(values["ranks"]), as_int(values["axis"])
-    last = -1 if not isinstance(ranks, tuple) or ranks[0] is None else ranks[0] - 1
-    if axis not in (-1, last):
-        raise refused(row, f"axis={axis}")
-    return normalised(row, operands, values)
-
-
-def layer_normalised(row: Row, operands: Operands, values: Values) -> str:
-    return normalised_by("F.layer_norm", {"weight": "gamma", "bias": "beta"}, operands, values)
-
-
-def rms_normalised(row: Row, operands: Operands, values: Values) -> str:
-    return normalised_by("F.rms_norm", {"weight": "scale"}, operands, values)
-
-
-def normalised_by(
-    function: str, names: Mapping[str, str], operands: Operands, values: Values
-) -> str:
-    """Over the last axis; Keras's epsilon is 1e-7 where none is said."""
-    given = [f"{k}={operands[v]}" for k, v in names.items() if operands[v] != "None"]
-    epsilon = values["epsilon"]
-    given.append(f"eps={'1e-7' if t.is_none(epsilon) else t.text(epsilon)}")
-    x, sizes = operands["x"], values["sizes"]
-    assert isinstance(sizes, Tuple)
-    last = as_int(sizes.items[0].items[-1]) if isinstance(sizes.items[0], Tuple) else None
-    width = (
-        f"({last},)" if last is not None and not x.isidentifier() else f"{bracketed(x)}.shape[-1:]"
-    )
-    return f"{function}({x}, {width}, {', '.join(given)})"
-
-
-def averaged(row: Row, operands: Operands, values: Values) -> str:
-    """The sum of losses by the number of samples."""
-    count = values["global_batch_size"]
-    by = "len({x})" if t.is_none(count) else operand_text(t.text(count))
-    return filled(f"{{x}}.sum() / {by}", operands)
-
-
-def multi_hot(row: Row, operands: Operands, values: Values) -> str:
-    """Which of the classes each sample has; numbers alone are those of one sample."""
-    ranks = t.data(values["ranks"])
-    if not isinstance(ranks, tuple) or ranks[0] is None:
-        raise refused(row, "a tensor of a number of axes that is not known")
-    axis, count = int(ranks[0] > 1), t.text(values["num_classes"])
-    return filled(f"F.one_hot({{inputs}}.long(), {count}).amax({axis}).float()", operands)
+def logical(row: Row, operands: Operands, values: Values) -> str:
+    """Python's symbols, where the tensors are known to hold True and False: of numbers they are
+    about the bits."""
+    if t.data(values["truths"]) == tuple(operands):
+        return filled(SYMBOLS[row.name], operands)
+    return f"torch.{row.name}({', '.join(operands.values())})"
 
 
 def triangular(row: Row, operands: Operands, values: Values) -> str:
@@ -374,19 +308,13 @@ WRITTEN: dict[str, Callable[[Row, Operands, Values], str]] = {
     "split": split,
     "split_at": split_at,
     "moments": moments,
-    "normalised": normalised,
     "batch_dot": batch_dot,
     "turned": turned,
     "bent": bent,
     "contained": contained,
     "all_close": all_close,
     "spread": spread,
-    "attended": attended,
-    "normalised_last": normalised_last,
-    "layer_normalised": layer_normalised,
-    "rms_normalised": rms_normalised,
-    "averaged": averaged,
-    "multi_hot": multi_hot,
+    "logical": logical,
     "triangular": triangular,
 }
 """By the name that a row gives as ``lower``."""

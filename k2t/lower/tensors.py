@@ -10,7 +10,7 @@ from typing import Protocol
 from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
 from k2t.ir.values import Const, Expr, Obj, Sym, Tensor, Tuple, Value, as_int
-from k2t.lower import operations, pictures
+from k2t.lower import nets, operations, pictures
 from k2t.lower import text as t
 from k2t.lower.brackets import HOLE, arithmetic, bracketed, ends_in, filled
 from k2t.lower.operations import listed, value_key
@@ -26,7 +26,7 @@ SEEDED = (
     "the seed of a single draw has no counterpart: torch draws other numbers than TensorFlow, and "
     "L.seed_everything(...) makes them repeatable"
 )
-WRITTEN = {**operations.WRITTEN, **pictures.WRITTEN}
+WRITTEN = {**operations.WRITTEN, **nets.WRITTEN, **pictures.WRITTEN}
 
 
 class Held(Protocol):
