@@ -120,3 +120,21 @@ def test_states_are_put_back_in_all_layers() -> None:
     reset_states(model)
     assert torch.equal(model[0](x)[0], before)
     assert model.state_dict().keys() == {f"0.rnn.{n}" for n, _ in model[0].rnn.named_parameters()}
+
+
+def test_keras_2_is_known_by_its_batch_input_shape() -> None:
+    layer = "layers.LSTM(8, stateful=True, batch_input_shape=(16, 6, 4))"
+    text, codes = migrated(layer=layer)
+    assert "recurrent_activation=hard_sigmoid" in text
+    assert "K2T124" in codes
+
+
+def test_a_model_for_other_batches_takes_the_weights() -> None:
+    made = "keras.Sequential([keras.Input((6, 4), batch_size={}), layers.LSTM(8, stateful=True)])"
+    script = f"import keras\nfrom keras import layers\n\nold = {made.format(4)}\n"
+    script += f"new = {made.format(1)}\nold.compile('sgd', 'mse')\nold.fit(x, y, batch_size=4)\n"
+    script += "new.compile('sgd', 'mse')\nnew.set_weights(old.get_weights())\n"
+    script += "new.predict(x, batch_size=1)\n"
+    outcome = migrate(script.encode(), "script.py")
+    assert outcome.findings == ()
+    assert "new.load_state_dict(old.state_dict())" in (outcome.text or "")

@@ -19,9 +19,11 @@ CODE = "K2T190"
 MADE = re.compile(r"^Stateful\(")
 
 
-def has_states(draft: Draft) -> bool:
-    """Whether a layer of a model keeps its states."""
-    return any(MADE.match(op.module or "") for _, op, _ in draft.made)
+def has_states(edits: Edits, draft: Draft) -> bool:
+    """Whether a layer of a model keeps its states, or one in a part of it may do so."""
+    inside = any(layer.row in ("Model", "Custom") for _, _, layer in draft.made)
+    own = any(MADE.match(op.module or "") for _, op, _ in draft.made)
+    return own or (inside and "Stateful" in edits.ctx.helpers)
 
 
 def check(edits: Edits, use: Use) -> None:
@@ -31,7 +33,11 @@ def check(edits: Edits, use: Use) -> None:
         NotMigrated: it is such a use.
     """
     draft = edits.drafts.get(use.models[0]) if use.models else None
-    if draft is None or use.kind not in ("fit", "evaluate", "predict") or not has_states(draft):
+    if (
+        draft is None
+        or use.kind not in ("fit", "evaluate", "predict")
+        or not has_states(edits, draft)
+    ):
         return
     if edits.classes[draft.model.id].lazy:
         raise NotMigrated(CODE, "a stateful model that needs a dry run for its sizes", use.call)
@@ -51,7 +57,7 @@ def reset_states(edits: Edits, use: Use) -> None:
     draft = edits.draft(use)
     if not use.alone or use.receiver is None:
         raise NotMigrated(CODE, "the result of reset_states is used", use.call)
-    if not has_states(draft):
+    if not has_states(edits, draft):
         edits.removed.append(use.stmt)
         said = "no layer is stateful, so there is nothing that reset_states could put back"
         edits.note("K2T710", Severity.INFO, said, use.call)

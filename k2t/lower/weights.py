@@ -55,10 +55,15 @@ def check_state(edits: Edits, use: Use) -> None:
     drafts = [edits.drafts.get(model) for model in use.models]
     if None in drafts:
         raise NotMigrated("K2T903", "the model of these weights is not migrated", use.call)
-    if any(draft is not drafts[0] for draft in drafts):
-        raise NotMigrated("K2T803", "the weights of a model of another class", use.call)
+    if len({modules(draft) for draft in drafts if draft is not None}) > 1:
+        raise NotMigrated("K2T803", "the weights of a model of other layers", use.call)
     if drafts[0] is not None and edits.classes[drafts[0].model.id].lazy:
         raise NotMigrated("K2T803", "the weights of a model whose sizes are not known", use.call)
+
+
+def modules(draft: Draft) -> tuple[tuple[str, str], ...]:
+    """What a model consists of: two that are made alike have a state dict of the same names."""
+    return tuple((path, op.module or "") for path, op, _ in draft.made)
 
 
 def module(edits: Edits, use: Use) -> str:
