@@ -138,3 +138,9 @@ def test_a_model_for_other_batches_takes_the_weights() -> None:
     outcome = migrate(script.encode(), "script.py")
     assert outcome.findings == ()
     assert "new.load_state_dict(old.state_dict())" in (outcome.text or "")
+
+
+def test_a_prediction_that_only_leaves_its_states_is_not_put_together() -> None:
+    text, codes = migrated(after="model.predict(x, batch_size=16)\n")
+    assert codes == []
+    assert "\ntrainer.predict(model, make_loader(x, batch_size=16))\n" in text

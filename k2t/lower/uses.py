@@ -136,6 +136,10 @@ def predict(edits: Edits, use: Use) -> None:
     made = data_loader(edits, use, draft, x, None, batch_option(use))
     trainer = trainer_for(edits, use)
     edits.predicted.add(draft.model.id)
+    if use.how == "nothing":  # for the states that it leaves
+        bare = code(f"{trainer}.predict(", use.receiver or "", ", ", made, ")")
+        edits.edits.append(Edit(use.call, bare))
+        return None
     if draft.heads:
         batches = code(f"zip(*{trainer}.predict(", use.receiver or "", ", ", made, "))")
         each = f"torch.cat(output){single(edits)}.numpy()"
