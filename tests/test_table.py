@@ -50,6 +50,12 @@ def test_a_refusal_is_names_and_a_reason():
         ("tensorflow.lite.TFLiteConverter.from_keras_model", "torch.export"),
         ("tensorflow.compat.v1.Session", "computes at once"),
         ("tensorflow.lattice", "tensorflow.lattice is not migrated"),
+        ("tensorflow_addons.optimizers.AdamW", "divided by the rate"),
+        ("tensorflow_addons.optimizers.RectifiedAdam", "torch.optim.RAdam"),
+        ("tensorflow_addons.losses.TripletSemiHardLoss", "nn.TripletMarginLoss"),
+        ("tensorflow_addons.metrics.CohenKappa", "torchmetrics has CohenKappa"),
+        ("tensorflow_addons.layers.Maxout", "TensorFlow Addons is of TensorFlow alone"),
+        ("tensorflow_hub.KerasLayer", "torch.hub"),
     ],
 )
 def test_names_that_begin_alike_have_one_reason(path, reason):
@@ -77,3 +83,23 @@ def test_a_bad_signature_names_its_row(tmp_path):
     (tmp_path / "layers.toml").write_text('[Dense]\nsignature = "units, ="\n')
     with pytest.raises(ValueError, match=r"layers\.toml: Dense"):
         table.compile_rules(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "loss", "metric", "code"),
+    [
+        ("tfa.optimizers.AdamW(1e-4)", '"mse"', '"mae"', "K2T400"),
+        ('"sgd"', "tfa.losses.SigmoidFocalCrossEntropy()", '"mae"', "K2T301"),
+        ('"sgd"', '"mse"', "tfa.metrics.F1Score(num_classes=3)", "K2T500"),
+    ],
+)
+def test_what_addons_have_is_refused_by_name(optimizer, loss, metric, code):
+    script = (
+        "import keras\nimport tensorflow_addons as tfa\n\n"
+        "model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])\n"
+        f"model.compile({optimizer}, {loss}, metrics=[{metric}])\nmodel.fit(x, y)\n"
+    )
+    result = migrate(script.encode(), "train.py")
+    messages = {f.code: f.message for f in result.findings}
+    assert messages[code].startswith("tensorflow_addons.")
+    assert "import tensorflow_addons" not in result.text

@@ -5,7 +5,15 @@ from __future__ import annotations
 import bisect
 from dataclasses import dataclass
 
-FRAMEWORKS = ("tensorflow", "keras", "tf_keras", "keras_core", "tensorflow_datasets")
+FRAMEWORKS = (
+    "tensorflow",
+    "keras",
+    "tf_keras",
+    "keras_core",
+    "tensorflow_datasets",
+    "tensorflow_addons",
+    "tensorflow_hub",
+)
 """Top-level packages whose names must not survive a migration."""
 
 
