@@ -257,3 +257,34 @@ def test_a_metric_may_hold_others(first, made, update):
 )
 def test_what_it_may_not_hold(changed, reason):
     assert reason in held(**{"first": "Precision()"} | changed)[1]
+
+
+def test_evaluate_gives_its_values_in_order_of_keras() -> None:
+    """A function that gives one value a batch is logged behind the others."""
+    text, codes = in_order("loss, most, mae = model.evaluate(x, y)")
+    assert codes == []
+    listed = "loss, most, mae = [logs[name] for logs in trainer.test(model, make_loader(x, y), "
+    listed += 'verbose=False) for name in ("loss", "largest", "mae")]'
+    assert listed in " ".join(text.split()).replace("[ ", "[").replace(" ]", "]")
+
+
+def in_order(end: str) -> tuple[str, list[str]]:
+    script = f"""\
+import keras
+import numpy as np
+from keras import layers, ops
+
+
+def largest(y_true, y_pred):
+    return ops.max(ops.abs(y_true - y_pred))
+
+
+x = np.random.rand(64, 8).astype("float32")
+y = np.random.rand(64, 1).astype("float32")
+model = keras.Sequential([keras.Input((8,)), layers.Dense(1)])
+model.compile("sgd", "mse", metrics=[largest, "mae"])
+model.fit(x, y)
+{end}
+"""
+    done = migrate(script.encode(), "train.py")
+    return done.text or "", [f.code for f in done.findings]

@@ -79,12 +79,6 @@ def evaluate(edits: Edits, use: Use) -> None:
     as_dict = "return_dict" in use.args and t.flag(use.args, "return_dict")
     if draft.heads and not as_dict and use.how != "nothing":
         raise NotMigrated("K2T304", "the list that evaluate gives of several outputs", use.call)
-    if (
-        use.how != "nothing"
-        and not as_dict
-        and draft.metrics != sorted(draft.metrics, key=lambda m: m.mean)
-    ):
-        raise NotMigrated("K2T505", "the order of what evaluate gives", use.call)
     if use.how == "nothing" and not as_dict:
         receiver, quiet = use.receiver, quiet_test(use)
         if called_back(edits, use):
@@ -92,6 +86,10 @@ def evaluate(edits: Edits, use: Use) -> None:
         else:
             unread = code(f"{trainer}.test(", receiver, ", ", made, quiet, ")")
         edits.edits.append(Edit(use.call, unread))
+        return
+    if not as_dict and draft.metrics != sorted(draft.metrics, key=lambda m: m.mean):
+        tests = code("[", call, "]") if called_back(edits, use) else test
+        edits.edits.append(Edit(use.call, in_order(draft, tests)))
         return
     if as_dict and (draft.metrics or draft.heads):
         head, tail = "dict(sorted(", ".items()))"
@@ -115,6 +113,13 @@ def whole(edits: Edits, use: Use) -> set[str]:
     arrays = isinstance(use.args["x"].value, Array) if "x" in use.args else False
     alone = "batch_size" not in use.args or t.is_none(use.args["batch_size"].value)
     return {"steps"} if arrays and alone and edits.program.dialect != "keras2" else set()
+
+
+def in_order(draft: Draft, tests: Code) -> Code:
+    """Loss and metrics in Keras's order: those of which it takes the plain mean of the batches are
+    logged behind the others."""
+    names = ", ".join(t.literal(name) for name in ("loss", *(m.log for m in draft.metrics)))
+    return code("[logs[name] for logs in ", tests, f" for name in ({names})]")
 
 
 def quiet_test(use: Use) -> str:

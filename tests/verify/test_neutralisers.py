@@ -169,6 +169,25 @@ def test_by_default_neutralisers_leave_exact_code_alone(tmp_path):
     assert max(neutralised) < 1e-5
 
 
+LOADED = """
+model = keras.Sequential([keras.Input((8,)), layers.Dense(8, activation="tanh"), layers.Dense(1)])
+model.compile(keras.optimizers.SGD(0.02, momentum=0.9), "mse")
+model.fit(x, y, epochs=2, batch_size=16, verbose=0)
+model.save("model.keras")
+again = keras.models.load_model("model.keras")
+again.fit(x, y, epochs=2, batch_size=16, verbose=0)
+"""
+
+
+@pytest.mark.parametrize("engine", ["keras3", "tf_keras"])
+def test_a_loaded_model_goes_on_with_a_fresh_optimizer(tmp_path, engine):
+    codes = written(tmp_path, HEAD + LOADED, dialect=engine)
+    assert "K2T804" in codes
+    emitted, neutralised = runs(tmp_path, codes, engine)
+    assert emitted[1] > 1e-2
+    assert max(neutralised) < 2e-6
+
+
 @pytest.mark.nightly
 def test_running_averages_of_keras_224(tmp_path):
     reference = load_file(str(KERAS224))

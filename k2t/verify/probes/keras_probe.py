@@ -39,7 +39,7 @@ from k2t.verify.probes.keras_chance import (
 )
 from k2t.verify.probes.keras_drawn import Drawn
 from k2t.verify.probes.keras_limits import batches, limit, shorten, validation
-from k2t.verify.probes.keras_trace import Tracer, read_facts
+from k2t.verify.probes.keras_trace import Tracer, named_results, read_facts
 from k2t.verify.probes.keras_weights import draw_entries, read_model, sublayers
 from k2t.verify.recording import Entry, Fit, Output, Recording, Trace
 
@@ -225,7 +225,7 @@ class Probe:
                 self.kept.append(model)
             values = leaves(result)
             if call == "evaluate":
-                values = {k: float(v) for k, v in values.items()}
+                values = named_results(model, result)
             arrays = {k: np.array(v) for k, v in values.items()}
             self.recording.outputs.append(Output(call, arrays, start))
             return result

@@ -278,3 +278,16 @@ def as_computed(value: Any) -> Array:
     """Data as both programs take them, in double precision too: rounded to float32."""
     array = np.array(value)
     return array.astype("float32").astype("float64") if array.dtype == np.float64 else array
+
+
+def named_results(model: Any, result: Any) -> dict[str, float]:
+    """What `evaluate` gives by name: a list holds loss and metrics in the model's order."""
+    values = {name: float(value) for name, value in leaves(result).items()}
+    if not isinstance(result, list):
+        return values
+    if hasattr(model, "_flatten_metrics_in_order"):
+        parts = (getattr(metric, "metrics", [metric]) for metric in model.metrics)
+        names = [one.name for part in parts for one in part]
+    else:
+        names = list(model.metrics_names)
+    return dict(zip(names, values.values(), strict=True)) if len(names) == len(values) else values
