@@ -144,3 +144,17 @@ def test_a_prediction_that_only_leaves_its_states_is_not_put_together() -> None:
     text, codes = migrated(after="model.predict(x, batch_size=16)\n")
     assert codes == []
     assert "\ntrainer.predict(model, make_loader(x, batch_size=16))\n" in text
+
+
+@pytest.mark.parametrize("test", ["", 'if hasattr(one, "reset_states"):', "if one.stateful:"])
+def test_a_loop_over_the_layers_puts_all_of_them_back(test: str) -> None:
+    call = f"    {test}\n        one.reset_states()" if test else "    one.reset_states()"
+    text, codes = migrated(after=f"for one in model.layers:\n{call}\nprint(model.count_params())")
+    assert codes == []
+    assert "\nreset_states(model)\nprint(" in text
+
+
+def test_a_loop_that_does_more_than_put_back_is_refused() -> None:
+    after = "for one in model.layers:\n    if one.stateful:\n        print(one)\n"
+    _, codes = migrated(after=f"{after}        one.reset_states()")
+    assert "K2T900" in codes

@@ -102,7 +102,8 @@ class Assembly:
         frozen = tuple(freezing.uses(interp, self.layout))
         said = tuple(configuring.uses(interp, self.layout))
         own = (*frozen, *weights.uses(interp, self.layout), *weights.states(interp, self.layout))
-        places = [u.stmt for u in (*frozen, *said) if u.kind not in configuring.INSIDE]
+        looped = (use for use in own if use.kind == "reset_states")
+        places = [u.stmt for u in (*frozen, *said, *looped) if u.kind not in configuring.INSIDE]
         return Program(
             source=interp.source,
             dialect=interp.dialect,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from k2t.analyse import arguments
 from k2t.analyse.freezing import holders
@@ -144,6 +144,41 @@ def asks_for_none(node: ast.AST | None) -> bool:
     return False
 
 
+def loop_of_resets(layout: Layout, stmt: ast.stmt) -> ast.For | None:
+    """``for layer in model.layers:`` around ``layer.reset_states()`` of those that have it."""
+    place = layout.parents.get(id(stmt))
+    if isinstance(place, ast.If) and len(place.body) == 1 and not place.orelse:
+        match place.test:
+            case (
+                ast.Call(
+                    func=ast.Name(id="hasattr" | "getattr"), args=[_, ast.Constant(value=name), *_]
+                )
+                | ast.Attribute(attr=name)
+            ) if name in ("stateful", *RESETS):
+                place = layout.parents.get(id(place))
+    match place:
+        case ast.For(iter=ast.Attribute(attr="layers"), body=[_], orelse=[]):
+            return place
+    return None
+
+
+def reset_of_all(interp: Interpreter, layout: Layout, loop: ast.For, seen: Sequence[Event]) -> Use:
+    """The loop as the method of a model that does the same."""
+    assert isinstance(loop.iter, ast.Attribute)
+    span = interp.spans.of(loop)
+    holders = [event["holder"] for event in seen if event["holder"] is not None]
+    return Use(
+        kind="reset_states",
+        call=span,
+        stmt=span,
+        models=tuple(dict.fromkeys(model for model, _ in holders)),
+        receiver=interp.spans.of(loop.iter.value),
+        scope=layout.scope(loop),
+        alone=True,
+        data={"layers": True},
+    )
+
+
 def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:
     """One use for each call, with every layer that it was for."""
     places: dict[int, list[Event]] = {}
@@ -153,6 +188,10 @@ def uses(interp: Interpreter, layout: Layout) -> Iterator[Use]:
     for seen in places.values():
         first = seen[0]
         stmt = first.stmt
+        loop = loop_of_resets(layout, stmt) if first.kind == "reset_layer" else None
+        if loop is not None:
+            yield reset_of_all(interp, layout, loop, seen)
+            continue
         things = {e["layer"].id: (e["holder"], e["layer"]) for e in seen}
         yield Use(
             kind=first.kind,

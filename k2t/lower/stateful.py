@@ -16,12 +16,13 @@ from k2t.lower.trainers import called_back
 from k2t.lower.weights import module
 
 CODE = "K2T190"
+PARTS = ("Model", "Custom")
 MADE = re.compile(r"^Stateful\(")
 
 
 def has_states(edits: Edits, draft: Draft) -> bool:
     """Whether a layer of a model keeps its states, or one in a part of it may do so."""
-    inside = any(layer.row in ("Model", "Custom") for _, _, layer in draft.made)
+    inside = any(layer.row in PARTS for _, _, layer in draft.made)
     own = any(MADE.match(op.module or "") for _, op, _ in draft.made)
     return own or (inside and "Stateful" in edits.ctx.helpers)
 
@@ -57,6 +58,8 @@ def reset_states(edits: Edits, use: Use) -> None:
     draft = edits.draft(use)
     if not use.alone or use.receiver is None:
         raise NotMigrated(CODE, "the result of reset_states is used", use.call)
+    if use.data.get("layers") and any(layer.row in PARTS for _, _, layer in draft.made):
+        raise NotMigrated(CODE, "a loop over layers that have layers of their own", use.call)
     if not has_states(edits, draft):
         edits.removed.append(use.stmt)
         said = "no layer is stateful, so there is nothing that reset_states could put back"
