@@ -57,13 +57,21 @@ def migrated(dialect: str | None = None, **changed: object) -> tuple[str, list[s
             "self.layer = Stateful(nn.LSTM(4, 8, batch_first=True))",
         ),
         ({"after": "model.reset_states()"}, "\nreset_states(model)\n"),
+        (
+            {
+                "after": "ends = keras.callbacks.LambdaCallback(\n"
+                "    on_epoch_end=lambda epoch, logs: model.reset_states()\n)\n"
+                "model.fit(x, y, batch_size=16, callbacks=[ends])"
+            },
+            "lambda epoch, logs: reset_states(model)",
+        ),
         ({"after": "layer.reset_state()"}, "\nmodel.layer.reset_states()\n"),
         ({"after": "model.layers[1].reset_states()"}, "\nmodel.layer.reset_states()\n"),
     ],
 )
 def test_states_go_on(changed: dict[str, object], written: str) -> None:
     text, codes = migrated(**changed)
-    assert codes == []
+    assert {*codes} <= {"K2T720"}
     assert written in text.replace("self.lstm", "self.layer").replace("model.lstm", "model.layer")
 
 
@@ -72,8 +80,12 @@ def test_states_go_on(changed: dict[str, object], written: str) -> None:
     [
         {"before": "layers.Masking()(inputs)"},
         {"layer": "layers.Bidirectional(layers.LSTM(8, stateful=True))"},
+        {
+            "before": "layers.Reshape((2, 3, 4))(inputs)",
+            "layer": "layers.TimeDistributed(layers.LSTM(8, stateful=True))",
+        },
         {"before": "inputs, initial_state=layers.GRU(8, return_state=True)(inputs)[1:] * 2"},
-        {"after": "print(model.reset_states())"},
+        {"layer": "layers.LSTM(8)", "after": "print(model.reset_states())"},
     ],
 )
 def test_states_that_are_refused(changed: dict[str, object]) -> None:

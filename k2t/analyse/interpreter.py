@@ -103,7 +103,7 @@ class Interpreter:
                 if isinstance(item, ast.FunctionDef):
                     self.function(item, frame)
         for index, (node, _) in enumerate(list(self.definitions)):
-            if index not in self.called and isinstance(node, ast.FunctionDef):
+            if index not in self.called and isinstance(node, ast.FunctionDef | ast.Lambda):
                 calls.call_function(self, index, [], {})
         self.raised = ended  # a function that nothing called ends nothing
 

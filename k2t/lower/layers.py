@@ -57,6 +57,9 @@ def lower(ctx: Context, layer: Obj, shape: Shape | None, width: str | None) -> l
     steps = as_int(t.get(layer.args, "time_distributed")) or 0
     if steps and not t.is_none(t.get(layer.args, "activity_regularizer")):
         raise NotMigrated("K2T300", "activity_regularizer inside TimeDistributed", layer.span)
+    if steps and t.flag(layer.args, "stateful"):
+        why = f"a stateful {row.name} inside TimeDistributed: it goes on from step to step, too"
+        raise NotMigrated("K2T190", why, layer.span)
     if steps:
         inside = shape[steps:] if shape is not None else None
         ops = lower(ctx, each_step(ctx, layer), inside, width)

@@ -56,10 +56,11 @@ def check(edits: Edits, use: Use) -> None:
 def reset_states(edits: Edits, use: Use) -> None:
     """``model.reset_states()``: of all its layers that keep them; without any it does nothing."""
     draft = edits.draft(use)
-    if not use.alone or use.receiver is None:
-        raise NotMigrated(CODE, "the result of reset_states is used", use.call)
+    assert use.receiver is not None
     if use.data.get("layers") and any(layer.row in PARTS for _, _, layer in draft.made):
         raise NotMigrated(CODE, "a loop over layers that have layers of their own", use.call)
+    if not has_states(edits, draft) and not use.alone:
+        raise NotMigrated(CODE, "what reset_states of a model without states gives", use.call)
     if not has_states(edits, draft):
         edits.removed.append(use.stmt)
         said = "no layer is stateful, so there is nothing that reset_states could put back"
