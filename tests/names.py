@@ -105,6 +105,12 @@ KNOWN = {
     "tf.compat.v1.Session": "session = tf.compat.v1.Session()\nK.set_session(session)",
     "tf.compat.v1.config.list_logical_devices": "tf.compat.v1.config.list_logical_devices('GPU')",
     "tf.distribute.MirroredStrategy": SCOPE.format("distribute.MirroredStrategy()"),
+    "tf.distribute.MultiWorkerMirroredStrategy": SCOPE.format(
+        "distribute.MultiWorkerMirroredStrategy()"
+    ),
+    "tf.distribute.experimental.CentralStorageStrategy": SCOPE.format(
+        "distribute.experimental.CentralStorageStrategy()"
+    ),
     "tf.distribute.OneDeviceStrategy": SCOPE.format("distribute.OneDeviceStrategy('/cpu:0')"),
     "tf.compat.v1.distribute.MirroredStrategy": SCOPE.format(
         "compat.v1.distribute.MirroredStrategy()"

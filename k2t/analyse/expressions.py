@@ -229,6 +229,10 @@ def pure(func: ast.expr, frame: Frame) -> bool:
     return isinstance(value, Module) and value.path.split(".")[0] in ("numpy", "math")
 
 
+TOP = ("values", "indices")
+"""What ``tf.math.top_k`` gives, by name."""
+
+
 def attribute(
     interp: Interpreter, owner: Value, attr: str, node: ast.Attribute, frame: Frame
 ) -> Value:
@@ -245,6 +249,8 @@ def attribute(
             return Const(1) if attr == "num_replicas_in_sync" else owner
         case ModelRef() | History() | Tensor() | Obj():
             return interp.keras.member(owner, attr, node, frame)
+        case Tuple(items=(Tensor() as values, Tensor() as indices)) if attr in TOP:
+            return (values, indices)[TOP.index(attr)]
         case ListRef() | Sym() | Const() | Tuple() | Class():
             return Bound(owner, attr)
         case Unknown() if attr in ("astype", "reshape"):  # so it is an array

@@ -142,7 +142,15 @@ def sliced(given: Given) -> Shape:
 
 
 def product_of_all(given: Given) -> Shape:
-    """``tensordot`` over the last ``axes`` axes of one tensor and the first of the other."""
+    """``tensordot`` over the last ``axes`` axes of one tensor and the first of the other, or over
+    those that a list for each names."""
+    pair = given.args["axes"]
+    if isinstance(pair, Tuple) and len(pair.items) == len(given.shapes) == 2:
+        gone = [axes_of(a, len(s)) for a, s in zip(pair.items, given.shapes, strict=True)]
+        if (0 in gone[0] and given.first[0] == BATCH) or given.shapes[1][:1] == (BATCH,):
+            raise Unclear("a product over the batch")
+        kept = zip(given.shapes, gone, strict=True)
+        return tuple(d for shape, out in kept for i, d in enumerate(shape) if i not in out)
     count = as_int(given.args["axes"])
     if count is None or len(given.shapes) != 2 or given.shapes[1][:1] == (BATCH,):
         raise Unclear("a product over the batch")

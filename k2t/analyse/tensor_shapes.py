@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from k2t.analyse.shape_terms import dim
 from k2t.ir.source import Span
@@ -173,6 +173,11 @@ def flat(given: Given) -> Shape:
 def matmul(given: Given) -> Shape:
     """The product of matrices in the last two axes, or of the last axis with a weight."""
     turned = given.args.get("transpose_b") == Const(True)
+    if given.args.get("transpose_a") == Const(True):
+        first = (*given.first[:-2], *given.first[:-3:-1])
+        if first[0] != given.first[0]:
+            raise Unclear("a matrix product over the batch")
+        given = replace(given, shapes=(first, *given.shapes[1:]))
     if len(given.shapes) == 2 and len(given.shapes[1]) == 2 and given.shapes[1][0] != BATCH:
         return (*given.first[:-1], given.shapes[1][0 if turned else 1])
     if len(given.shapes) != 2 or len(given.first) != len(given.shapes[1]) or len(given.first) < 3:
@@ -249,7 +254,7 @@ def second(given: Given) -> Shape:
 
 
 def one_hot(given: Given) -> Shape:
-    return (*given.first, dim(given.args["num_classes"]))
+    return inserted(given.first, given.args["axis"], dim(given.args["num_classes"]))
 
 
 def getitem(given: Given) -> Shape:

@@ -189,6 +189,39 @@ def listed_items(value: Tuple) -> str:
     return text if value.expr is not None and text[:1] != "(" else f"[{text[1:-1].rstrip(',')}]"
 
 
+def summed_up(row: Row, operands: Operands, values: Values) -> str:
+    """Sums up to each place, from the end on if ``reverse``, without it if ``exclusive``."""
+    text = filled(f"{{x}}.cumsum({listed(values['axis'])})", operands)
+    if t.same_value(values["reverse"], True):
+        axis = listed(values["axis"])
+        text = filled(f"{{x}}.flip({axis}).cumsum({axis}).flip({axis})", operands)
+    exclusive = t.same_value(values["exclusive"], True)
+    return arithmetic(" - ", [text, operands["x"]]) if exclusive else text
+
+
+def stepped(row: Row, operands: Operands, values: Values) -> str:
+    """torch wants a tensor for what 0 becomes."""
+    x, middle = operands["x1"], operands["x2"]
+    if t.is_number(middle):
+        middle = f"{bracketed(x)}.new_tensor({middle})"
+    return f"torch.heaviside({x}, {middle})"
+
+
+def multiplied(row: Row, operands: Operands, values: Values) -> str:
+    one, two = (
+        bracketed(operands[x]) + ".mT" if t.same_value(values[flag], True) else operands[x]
+        for x, flag in (("x1", "transpose_a"), ("x2", "transpose_b"))
+    )
+    return filled("{x1} @ {x2}", {"x1": one, "x2": two})
+
+
+def one_hot(row: Row, operands: Operands, values: Values) -> str:
+    """torch puts the classes last."""
+    text = filled(f"F.one_hot({{x}}.long(), {t.text(values['num_classes'])}).float()", operands)
+    axis = whole_number(row, values, "axis")
+    return text if axis == -1 else f"{text}.movedim(-1, {t.text(values['axis'])})"
+
+
 def moments(row: Row, operands: Operands, values: Values) -> str:
     """torch gives the variance first."""
     axes = listed(values["axes"])
@@ -308,6 +341,10 @@ WRITTEN: dict[str, Callable[[Row, Operands, Values], str]] = {
     "split": split,
     "split_at": split_at,
     "moments": moments,
+    "summed_up": summed_up,
+    "stepped": stepped,
+    "multiplied": multiplied,
+    "one_hot": one_hot,
     "batch_dot": batch_dot,
     "turned": turned,
     "bent": bent,

@@ -182,6 +182,13 @@ def spelled(
         float32 = name == "dtype" and row.get("random") and value_key(value) == "float32"
         if not (float32 or t.same_value(value, default) or value in accepted(row, name)):
             raise NotMigrated("K2T141", f"{row.name}({name}=...) is not carried over")
+    for name in row.get("single", ()):
+        value = values[name]
+        if isinstance(value, Tuple) and len(value.items) != 1:
+            raise NotMigrated("K2T141", f"{row.name} over several axes is not carried over")
+    for name in row.get("needed", ()):
+        if t.is_none(values[name]):
+            raise NotMigrated("K2T141", f"{row.name} without {name} is not carried over")
     if row.name == "getitem":
         return filled("{x}[{index}]", {**operands, "index": index_text(values["index"])})
     if row.name == "arange":
