@@ -170,3 +170,10 @@ def test_a_loop_that_does_more_than_put_back_is_refused() -> None:
     after = "for one in model.layers:\n    if one.stateful:\n        print(one)\n"
     _, codes = migrated(after=f"{after}        one.reset_states()")
     assert "K2T900" in codes
+
+
+def test_what_a_callback_asks_a_stateful_model_is_refused() -> None:
+    after = "ends = keras.callbacks.LambdaCallback(\n    on_epoch_end=lambda epoch, logs: print("
+    after += "model.evaluate(x, y, batch_size=16))\n)\n"
+    _, codes = migrated(after=f"{after}model.fit(x, y, batch_size=16, callbacks=[ends])")
+    assert "K2T190" in codes

@@ -146,6 +146,21 @@ def call_function(
     return completion[1] if completion and completion[0] == "return" else NONE
 
 
+def call_alone(interp: Interpreter, index: int) -> None:
+    """Follow a function that nothing has called; a lambda in the statement that it stands in."""
+    node, outer = interp.definitions[index][0], interp.stmt
+    if isinstance(node, ast.Lambda):
+        around = [s for s in ast.walk(interp.tree) if isinstance(s, ast.stmt) and within(node, s)]
+        interp.stmt = next(s for s in reversed(around) if any(n is node for n in ast.walk(s)))
+    call_function(interp, index, [], {})
+    interp.stmt = outer
+
+
+def within(node: ast.expr, stmt: ast.stmt) -> bool:
+    """Whether the lines of a node are among those of a statement."""
+    return stmt.lineno <= node.lineno and (stmt.end_lineno or 0) >= (node.end_lineno or 0)
+
+
 def is_generator(function: ast.FunctionDef) -> bool:
     """Whether a function yields, itself."""
     waiting: list[ast.AST] = list(function.body)

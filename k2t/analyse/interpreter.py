@@ -104,7 +104,7 @@ class Interpreter:
                     self.function(item, frame)
         for index, (node, _) in enumerate(list(self.definitions)):
             if index not in self.called and isinstance(node, ast.FunctionDef | ast.Lambda):
-                calls.call_function(self, index, [], {})
+                calls.call_alone(self, index)
         self.raised = ended  # a function that nothing called ends nothing
 
     def fresh(self) -> int:

@@ -47,9 +47,11 @@ def check(edits: Edits, use: Use) -> None:
     if edits.program.dialect == "keras2" and not sized:
         why = f"{use.kind} of a stateful model without batch_size: versions of Keras 2 differ"
         raise NotMigrated(CODE, why, use.call)
-    at_once = draft.loss is None or looped.by_batches(edits, use) or called_back(edits, use)
-    if use.kind == "predict" and at_once:
-        why = "predict of a stateful model that is not trained by fit, or in a callback"
+    if called_back(edits, use):
+        why = f"{use.kind} of a stateful model in a callback: its states go on there in Keras"
+        raise NotMigrated(CODE, why, use.call)
+    if use.kind == "predict" and (draft.loss is None or looped.by_batches(edits, use)):
+        why = "predict of a stateful model that is not trained by fit"
         raise NotMigrated(CODE, why, use.call)
 
 

@@ -37,6 +37,8 @@ def called_back(edits: Edits, use: Use) -> bool:
         return True
     uses, source = edits.program.uses, edits.program.source
     called = {span for other in uses for span in other.data.get("functions", ())}
+    if any(use.call in span for span in called):
+        return True
     waiting = {other.scope for other in uses if other.scope is not None} - called
     while called and waiting:
         texts = [source.slice(span) for span in called]
