@@ -86,7 +86,6 @@ class Build(L.LightningModule):
 
     def step(self, batch, prefix=""):
         x, y = batch
-        y = y.flatten()
         logits = self(x)
         loss = F.cross_entropy(logits, y)
         accuracy = tm.accuracy(logits, y, task="multiclass", num_classes=2)

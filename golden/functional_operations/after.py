@@ -87,7 +87,6 @@ class Build(L.LightningModule):
     def training_step(self, batch, batch_idx):
         x, y = batch
         y_pred = self(x)
-        y = y.view_as(y_pred)
         loss = F.mse_loss(y_pred, y)
         logs = {"loss": loss}
         self.log_dict(logs, on_step=False, on_epoch=True, prog_bar=True)

@@ -146,7 +146,7 @@ class Model(L.LightningModule):
 
     def step(self, batch, prefix=""):
         x, y = batch
-        y = y.flatten().long()
+        y = y.long()
         logits = self(x)
         loss = F.cross_entropy(logits, y) + self.penalty()
         accuracy = tm.accuracy(logits, y, task="multiclass", num_classes=CLASSES)

@@ -73,7 +73,6 @@ class Model(L.LightningModule):
     def step(self, batch, prefix=""):
         x, y = batch
         y_pred = self(x)
-        y = y.view_as(y_pred)
         loss = F.mse_loss(y_pred, y)
         mae = F.l1_loss(y_pred, y)
         logs = {f"{prefix}loss": loss, f"{prefix}mae": mae}

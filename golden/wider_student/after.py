@@ -76,7 +76,7 @@ class Teacher(L.LightningModule):
 
     def step(self, batch):
         x, y = batch
-        y = y.flatten().long()
+        y = y.long()
         logits = self(x)
         loss = F.cross_entropy(logits, y)
         accuracy = tm.accuracy(logits, y, task="multiclass", num_classes=CLASSES)
@@ -148,7 +148,7 @@ class Student(L.LightningModule):
 
     def step(self, batch):
         x, y = batch
-        y = y.flatten().long()
+        y = y.long()
         logits = self(x)
         loss = F.cross_entropy(logits, y)
         accuracy = tm.accuracy(logits, y, task="multiclass", num_classes=CLASSES)

@@ -15,6 +15,7 @@ from k2t.ir.values import (
     Bound,
     Const,
     Dim,
+    ListRef,
     Module,
     Ref,
     Shape,
@@ -129,9 +130,7 @@ def kind_of(value: Value) -> str | None:
 
 def compare(op: ast.cmpop, left: Value, right: Value) -> Value:
     if isinstance(left, Array) or isinstance(right, Array):
-        array = left if isinstance(left, Array) else right
-        assert isinstance(array, Array)
-        return Array(array.shape, "bool")
+        return Array(shape_of_both(left, right), "bool")
     if isinstance(left, Const) and isinstance(right, Const):
         try:
             return Const(bool(OPERATORS[type(op)](left.value, right.value)))
@@ -147,12 +146,17 @@ def compare(op: ast.cmpop, left: Value, right: Value) -> Value:
 def array_binary(op: ast.operator, left: Value, right: Value) -> Value:
     if isinstance(op, ast.MatMult):
         return matmul(left, right)
-    shapes = [v.shape for v in (left, right) if isinstance(v, Array)]
-    shape = shapes[0] if len(shapes) == 1 else broadcast(shapes[0], shapes[1])
+    shape = shape_of_both(left, right)
     dtype = promote(left, right)
     if isinstance(op, ast.Div) and dtype is not None and dtype not in FLOATS:
         dtype = "float64"
     return Array(shape, dtype)
+
+
+def shape_of_both(left: Value, right: Value) -> Shape | None:
+    """The shape of what two operands give, element by element; one of them is an array."""
+    shapes = [v.shape for v in (left, right) if isinstance(v, Array)]
+    return shapes[0] if len(shapes) == 1 else broadcast(shapes[0], shapes[1])
 
 
 def matmul(left: Value, right: Value) -> Value:
@@ -214,6 +218,8 @@ def index(owner: Value, keys: list[Any]) -> Value:
         return owner
     if not isinstance(owner, Array) or owner.shape is None:
         return Array(None, owner.dtype) if isinstance(owner, Array) else UNKNOWN
+    if sum(isinstance(key, Array | ListRef | Tuple) for key in keys) > 1:  # it walks side by side
+        return Array(None, owner.dtype)
     shape: list[Dim] = []
     axis = 0
     for position, key in enumerate(keys):
@@ -231,8 +237,9 @@ def index(owner: Value, keys: list[Any]) -> Value:
         if isinstance(key, list):
             shape.append(slice_dim(owner.shape[axis], key))
         elif isinstance(key, Array):
-            if key.dtype == "bool" or key.shape is None:
+            if key.dtype == "bool" or key.shape is None:  # a mask takes as many axes as it has
                 shape.append(None)
+                axis += len(key.shape) - 1 if key.shape is not None else 0
             else:
                 shape.extend(key.shape)
         elif not (isinstance(key, Sym) or (isinstance(key, Const) and as_int(key) is not None)):
@@ -295,27 +302,45 @@ def method(array: Array, name: str, args: list[Value], keywords: dict[str, Value
         case "squeeze":
             return Array(None, array.dtype)
         case "max" | "min" | "sum" | "mean" | "std" | "argmax" | "argmin" | "any" | "all" | "var":
-            return reduction(name, array, args[0] if args else keywords.get("axis", NONE))
+            return reduction(name, array, args, keywords)
         case "item":
             return Sym(type=scalar_type(array.dtype))
     return UNKNOWN
 
 
-def reduction(name: str, array: Array, axis: Value) -> Value:
-    dtype = {"argmax": "int64", "argmin": "int64", "any": "bool", "all": "bool"}.get(
-        name, array.dtype
-    )
-    if name in ("mean", "std", "var") and array.dtype not in FLOATS:
-        dtype = "float64" if array.dtype else None
-    if axis == NONE:
+def reduction(name: str, array: Array, args: list[Value], keywords: dict[str, Value]) -> Value:
+    """``array.sum(axis, dtype=, keepdims=)`` and its kin."""
+    axis = args[0] if args else keywords.get("axis", NONE)
+    dtype = reduced(name, array.dtype)
+    if "dtype" in keywords or len(args) > 1:
+        dtype = dtype_of(keywords.get("dtype", UNKNOWN))
+    keeps = keywords.get("keepdims", Const(False))
+    if array.shape is None or not isinstance(keeps, Const):
+        plain = axis == NONE and keeps == Const(False)
+        return Sym(type=scalar_type(dtype)) if plain else Array(None, dtype)
+    if axis == NONE and not keeps.value:
         return Sym(type=scalar_type(dtype))
-    number = as_int(axis)
-    if array.shape is None or number is None:
+    given = axis.items if isinstance(axis, Tuple) else (axis,)
+    numbers = [as_int(one) for one in given] if axis != NONE else list(range(len(array.shape)))
+    gone = {number % len(array.shape) for number in numbers if number is not None}
+    if None in numbers:
         return Array(None, dtype)
-    shape = list(array.shape)
-    if -len(shape) <= number < len(shape):
-        del shape[number]
-    return Array(tuple(shape), dtype)
+    shape = [Const(1) if n in gone else dim for n, dim in enumerate(array.shape)]
+    kept = [dim for n, dim in enumerate(array.shape) if n not in gone]
+    return Array(tuple(shape if keeps.value else kept), dtype)
+
+
+def reduced(name: str, dtype: str | None) -> str | None:
+    """What numpy computes a reduction in: sums of small integers in int64."""
+    if name in ("argmax", "argmin"):
+        return "int64"
+    if name in ("any", "all"):
+        return "bool"
+    if name in ("mean", "std", "var") and dtype not in FLOATS:
+        return "float64" if dtype else None
+    if name == "sum" and dtype in ("bool", "int8", "int16", "int32"):
+        return "int64"
+    return None if name == "sum" and str(dtype).startswith("uint") else dtype
 
 
 def reshape(shape: Shape | None, target: Sequence[Value | None]) -> Shape:

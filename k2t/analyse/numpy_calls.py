@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from k2t.analyse.arrays import FLOATS, dtype_of, kind_of, permuted, reduction, reshape, scalar_type
+from k2t.analyse.arrays import (
+    FLOATS,
+    array_binary,
+    dtype_of,
+    kind_of,
+    permuted,
+    reduced,
+    reduction,
+    reshape,
+    scalar_type,
+)
 from k2t.analyse.shape_terms import dim
 from k2t.ir.values import (
     NONE,
@@ -29,8 +40,10 @@ if TYPE_CHECKING:
 
 KEEP = {
     "copy", "ascontiguousarray", "clip", "abs", "absolute", "sort", "flip", "roll", "negative",
-    "square", "cumsum", "cumprod", "maximum", "minimum", "power", "round", "around", "fliplr",
-    "flipud", "sign", "nan_to_num", "mod",
+    "square", "round", "around", "fliplr", "flipud", "sign", "nan_to_num",
+}  # fmt: skip
+ARITHMETIC = {
+    "maximum", "minimum", "power", "mod", "add", "subtract", "multiply", "fmod", "remainder",
 }  # fmt: skip
 FLOATING = {
     "sqrt", "exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "arctan", "arctan2", "log1p",
@@ -216,9 +229,8 @@ def numpy_call(
         case "max" | "min" | "amax" | "amin" | "sum" | "mean" | "std" | "argmax" | "argmin" | "var":
             axis = args[1] if len(args) > 1 else keywords.get("axis", NONE)
             if isinstance(first, Array):
-                return reduction(
-                    short.removeprefix("a") if short in ("amax", "amin") else short, first, axis
-                )
+                whole = {"amax": "max", "amin": "min"}.get(short, short)
+                return reduction(whole, first, args[1:], keywords)
             return Sym(type="int") if short in ("max", "min") and axis == NONE else UNKNOWN
         case "unique" | "nonzero" | "where":
             return UNKNOWN
@@ -236,6 +248,13 @@ def numpy_call(
             )
     if short in KEEP and isinstance(first, Array):
         return first
+    if short in ("cumsum", "cumprod") and isinstance(first, Array):
+        flat = len(args) < 2 and "axis" not in keywords
+        return Array((None,) if flat else first.shape, reduced("sum", first.dtype))
+    if short in ARITHMETIC and len(args) == 2 and any(isinstance(a, Array) for a in args):
+        return array_binary(ast.Add(), args[0], args[1])
+    if short in ("divide", "true_divide") and any(isinstance(a, Array) for a in args[:2]):
+        return array_binary(ast.Div(), args[0], args[1])
     if short in FLOATING and isinstance(first, Array):
         dtype = first.dtype if first.dtype in FLOATS else "float64" if first.dtype else None
         return Array(first.shape, dtype)
