@@ -150,6 +150,8 @@ def meshgrid(args: Args, known: Shapes) -> list[Shape | None]:
 def stft(args: Args, known: Shapes) -> list[Shape | None]:
     """Frames, each centred where it is, and half a spectrum of each."""
     length, stride = (as_int(args[n]) for n in ("fft_length", "sequence_stride"))
+    if known[0] is not None and len(known[0]) > 2:
+        raise Unclear("a signal of more than one axis")
     if known[0] is None or length is None or not stride:
         return [None, None]
     size = as_int(known[0][-1])

@@ -14,7 +14,8 @@ from k2t.table import Row
 def normalised(row: Row, operands: Operands, values: Values) -> str:
     """``batch_normalization`` of TensorFlow, whose scale and offset may be None."""
     given = {**operands, "epsilon": t.text(values["variance_epsilon"])}
-    text = filled("({x} - {mean}) * ({variance} + {epsilon}).rsqrt()", given)
+    scaled = "** -0.5" if t.is_number(operands["variance"]) else ".rsqrt()"
+    text = filled(f"({{x}} - {{mean}}) * ({{variance}} + {{epsilon}}){scaled}", given)
     if operands["scale"] != "None":
         text = arithmetic(" * ", [text, operands["scale"]])
     return text if operands["offset"] == "None" else arithmetic(" + ", [text, operands["offset"]])

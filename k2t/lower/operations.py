@@ -199,12 +199,13 @@ def summed_up(row: Row, operands: Operands, values: Values) -> str:
     return arithmetic(" - ", [text, operands["x"]]) if exclusive else text
 
 
-def stepped(row: Row, operands: Operands, values: Values) -> str:
-    """torch wants a tensor for what 0 becomes."""
-    x, middle = operands["x1"], operands["x2"]
-    if t.is_number(middle):
-        middle = f"{bracketed(x)}.new_tensor({middle})"
-    return f"torch.heaviside({x}, {middle})"
+def crossed(row: Row, operands: Operands, values: Values) -> str:
+    """torch has no product of vectors of two numbers."""
+    sizes = values["sizes"]
+    assert isinstance(sizes, Tuple)
+    if any(isinstance(s, Tuple) and as_int(s.items[-1]) not in (3, None) for s in sizes.items):
+        raise refused(row, "vectors of two numbers")
+    return f"torch.linalg.cross({operands['x1']}, {operands['x2']})"
 
 
 def multiplied(row: Row, operands: Operands, values: Values) -> str:
@@ -319,7 +320,8 @@ def logical(row: Row, operands: Operands, values: Values) -> str:
     about the bits."""
     if t.data(values["truths"]) == tuple(operands):
         return filled(SYMBOLS[row.name], operands)
-    return f"torch.{row.name}({', '.join(operands.values())})"
+    made = (f"torch.tensor({x})" if t.is_number(x) else x for x in operands.values())
+    return f"torch.{row.name}({', '.join(made)})"
 
 
 def triangular(row: Row, operands: Operands, values: Values) -> str:
@@ -342,7 +344,7 @@ WRITTEN: dict[str, Callable[[Row, Operands, Values], str]] = {
     "split_at": split_at,
     "moments": moments,
     "summed_up": summed_up,
-    "stepped": stepped,
+    "crossed": crossed,
     "multiplied": multiplied,
     "one_hot": one_hot,
     "batch_dot": batch_dot,

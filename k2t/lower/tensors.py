@@ -206,6 +206,9 @@ def spelled(
             raise NotMigrated("K2T141", f"{row.name} of several {name} is not carried over")
     if row.get("scalar") and set(scalars) == set(operands):
         return filled(scalar(row, values), operands)
+    lone = [name for name, text in operands.items() if name in scalars or t.is_number(text)]
+    if row.get("both"):
+        operands = {n: f"torch.tensor({x})" if n in lone else x for n, x in operands.items()}
     if row.get("lower"):
         return WRITTEN[row.data["lower"]](row, operands, values)
     template = str(row.get("call", ""))
@@ -217,11 +220,12 @@ def spelled(
             template = spellings.get(value_key(value), template)
     if not template:
         raise NotMigrated("K2T141", f"this {row.name} has no counterpart in torch")
-    lone = [name for name, text in operands.items() if name in scalars or t.is_number(text)]
     if row.get("number") and lone:
         one, two = operands.values()
         tensor, number = (two, one) if lone[0] == next(iter(operands)) else (one, two)
         return filled(row.data["number"], {"a": tensor, "b": number})
+    if any(f"{{{name}}}." in template for name in lone):
+        raise NotMigrated("K2T141", f"{row.name} of a number is not carried over")
     if row.name == "backend_sqrt" and positive(operands["x"]):
         template = "{x}.sqrt()"
     holes = set(HOLE.findall(template))
