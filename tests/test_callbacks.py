@@ -178,7 +178,8 @@ def test_what_never_acts_or_has_no_counterpart_is_left_out():
             "K2T707",
             0,
         ),
-        ("e = EarlyStopping()" + FIT.format("[e]") + "print(e.stopped_epoch)\n", "K2T900", 2),
+        ("e = EarlyStopping()" + FIT.format("[e]") + "print(e.best_weights)\n", "K2T900", 2),
+        ("e = EarlyStopping('val_acc')" + FIT.format("[e]") + "print(e.wait)\n", "K2T708", 0),
         (
             "h = model.fit(x, y, callbacks=[ReduceLROnPlateau('loss')])\nprint(h.history['lr'])\n",
             "K2T709",
@@ -236,3 +237,19 @@ def test_functions_that_a_callback_calls_do_not_start_a_trainer():
     cleared = tail.replace("=told", "=lambda epoch, logs: keras.backend.clear_session()")
     found = [f.code for f in migrate((head + cleared).encode(), "t.py").findings]
     assert found == ["K2T900"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "read", "wanted"),
+    [
+        ("", "e.stopped_epoch + 1", "print(e.stopped_epoch + 1)"),
+        ("", "e.best, e.wait", "print(e.best_score.item(), e.wait_count)"),
+        ("restore_best_weights=True", "e.best", "print(e.best_score.item())"),
+        ("start_from_epoch=2", "e.best, e.wait", "print(e.best.item(), e.wait)"),
+        ("", "e.best_epoch", "print(e.best_epoch)"),
+    ],
+)
+def test_what_is_read_of_an_early_stopping(arguments, read, wanted):
+    text = text_of(f"e = EarlyStopping({arguments})" + FIT.format("[e]") + f"print({read})\n")
+    assert wanted in text
+    assert ("class KerasEarlyStopping" in text) == ("best_epoch" in read or "start" in arguments)

@@ -66,6 +66,7 @@ USES = (
     "model",
     "method",
     "callback",
+    "told",
     "operation",
     *custom.EVENTS,
     *generators.EVENTS,

@@ -10,7 +10,7 @@ from k2t.analyse import hooks
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import Frame
 from k2t.ir.program import Run
-from k2t.ir.values import NONE, Arg, Function, ListRef, Obj, Tuple, Value
+from k2t.ir.values import NONE, UNKNOWN, Arg, Function, ListRef, Obj, Tuple, Value
 
 
 def is_callback(interp: Interpreter, value: Value) -> bool:
@@ -23,6 +23,20 @@ def holds_callbacks(interp: Interpreter, value: Value) -> bool:
     if isinstance(value, Tuple | ListRef):
         return any(is_callback(interp, item) for item in interp.items(value) or [])
     return is_callback(interp, value)
+
+
+TOLD = ("stopped_epoch", "best", "best_epoch", "wait")
+"""What an EarlyStopping tells of a training."""
+
+
+def told(
+    interp: Interpreter, owner: Value, attr: str, node: ast.Attribute, frame: Frame
+) -> Value | None:
+    """What a script reads of a callback, if it is carried over."""
+    if not isinstance(owner, Obj) or owner.row != "EarlyStopping" or attr not in TOLD:
+        return None
+    interp.event("told", node, frame, obj=owner, attr=attr)
+    return UNKNOWN
 
 
 def run(interp: Interpreter, args: Mapping[str, Arg]) -> Run | None:

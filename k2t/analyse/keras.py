@@ -308,6 +308,8 @@ class Keras:
                 return self.interp.unsupported(f"History.{attr}", node, frame)
             case Tensor():
                 return asked.member(self.interp, owner, attr, node, frame)
+        if (read := callbacks.told(self.interp, owner, attr, node, frame)) is not None:
+            return read
         if isinstance(owner, Obj) and kept.owns(owner):
             return kept.member(self.interp, owner, attr)
         named = isinstance(owner, Obj) and owner.row == generators.GENERATOR

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from k2t.ir.finding import NotMigrated, Severity
@@ -13,12 +12,11 @@ from k2t.ir.values import Arg, Const, Obj
 from k2t.lower import text as t
 from k2t.lower.asked import validates
 from k2t.lower.callback_calls import rewrite
+from k2t.lower.callback_kinds import CODE, check_batches, early_stopping, scheduler, seldom
 from k2t.lower.edits import Edits, emit_before
 from k2t.lower.hooks import sets_rate
 from k2t.lower.model import Draft
 from k2t.table import Row, Table
-
-CODE = "K2T706"
 
 
 def runs(use: Use) -> tuple[Run | None, ...]:
@@ -75,6 +73,7 @@ def callback(edits: Edits, use: Use) -> None:
         order += ["initial_value_threshold", "save_freq", "period"]
     elif row.get("lower") == "early_stopping":
         name, added, gone = early_stopping(edits, use, reused(fits) or seldom_validated(fits))
+        edits.classes_of[use.call] = name
         order += [] if gone else [p.name for p in row.params[len(order) :]]
     check(edits, row, use, order, gone)
     if t.spelled(edits.program.source, use.args.get("min_delta")) == "epsilon":
@@ -200,79 +199,7 @@ def is_shared(program: Program, use: Use, places: set[int | None]) -> bool:
     return len(found) > 1 or any(run.iteration for run in found)
 
 
-# ---------------------------------------------------------------------- kinds
-
-
-def scheduler(edits: Edits, use: Use) -> str:
-    """By the arguments its function takes: Keras tries it with the rate as the second first."""
-    takes = use.data.get("takes")
-    if takes is None:
-        raise NotMigrated(CODE, "the function of the LearningRateScheduler is not known", use.call)
-    name = "LearningRateScheduler" if takes == 1 else "LearningRateSchedulerFull"
-    other = {"LearningRateScheduler", "LearningRateSchedulerFull"} - {name}
-    if other & {*edits.training, *edits.data}:
-        raise NotMigrated(CODE, "schedules with and without the rate in one script", use.call)
-    return name
-
-
-def seldom(edits: Edits) -> bool:
-    """Whether a ModelCheckpoint of the script saves by other epochs, by batches or from a start."""
-    said = [
-        use.args.get(name)
-        for use in edits.program.uses
-        if use.kind == "callback" and use.data["obj"].row == "ModelCheckpoint"
-        for name in ("period", "save_freq", "initial_value_threshold")
-    ]
-    usual = ("epoch", 1, None)
-    return any(
-        arg is not None and arg.span is not None and t.data(arg.value) not in usual for arg in said
-    )
-
-
-def check_batches(edits: Edits, use: Use) -> None:
-    """Refuse what a ModelCheckpoint that counts batches cannot tell.
-
-    Raises:
-        NotMigrated: it goes by a metric, or is given an argument that this Keras does not take.
-    """
-    period, frequency = use.args.get("period"), use.args["save_freq"]
-    if period is not None and edits.program.dialect == "keras3":
-        raise NotMigrated(CODE, "ModelCheckpoint(period=...): Keras 3 refuses it", period.span)
-    if t.same_value(frequency.value, "epoch"):
-        return
-    if not t.same_value(use.args["save_best_only"].value, False):
-        why = "ModelCheckpoint(save_freq=...) of batches beside save_best_only"
-        raise NotMigrated(CODE, why, frequency.span)
-    names = re.findall(r"{(\w+)", str(t.data(use.args["filepath"].value)))
-    if set(names) - {"epoch", "batch"}:
-        why = "ModelCheckpoint(save_freq=...) of batches, whose file has a metric in its name"
-        raise NotMigrated(CODE, why, frequency.span)
-
-
-def early_stopping(
-    edits: Edits, use: Use, again: bool
-) -> tuple[str | None, dict[str, str], set[str]]:
-    """The class, arguments to add to the call, and arguments to take out of it."""
-    plain = {
-        name
-        for name, value in (("baseline", None), ("start_from_epoch", 0))
-        if t.same_value(use.args[name].value, value)
-    }
-    restores = use.args["restore_best_weights"].value
-    never, always = (t.same_value(restores, flag) for flag in (False, True))
-    old = edits.program.dialect == "keras2"
-    if len(plain) == 2 and (never or always) and not again:
-        name = None if never else "RestoringEarlyStopping"
-        if old and always:
-            name = "RestoringEarlyStoppingOnce"
-        added = {} if use.args["patience"].span is not None else {"patience": "0"}
-        return name, {**added, "check_finite": "False"}, {*plain, "restore_best_weights"}
-    if old and not (len(plain) == 2 and never):
-        raise NotMigrated(
-            CODE, "baseline and restored weights of Keras 2's EarlyStopping in several fits",
-            use.call,
-        )  # fmt: skip
-    return "KerasEarlyStopping", {}, set()
+# ---------------------------------------------------------------------- left out
 
 
 def drop(edits: Edits, use: Use, number: str, why: str) -> None:

@@ -38,6 +38,7 @@ class Edits:
     inserted: list[tuple[Span, Code]] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     left_out: set[Span] = field(default_factory=set)
+    classes_of: dict[Span, str | None] = field(default_factory=dict)
     predicted: set[int] = field(default_factory=set)  # models that a Trainer predicts with
 
     def note(self, code_: str, severity: Severity, message: str, span: Span) -> None:

@@ -11,6 +11,7 @@ from k2t.lower import looped, scorers, stateful
 from k2t.lower import text as t
 from k2t.lower.batches import counts
 from k2t.lower.batchwise import ending
+from k2t.lower.callback_kinds import told
 from k2t.lower.callbacks import callback
 from k2t.lower.classes import looked_up, weight
 from k2t.lower.configured import devices, replicas, strategy, undecorated, unwrapped, version
@@ -313,6 +314,7 @@ HANDLERS = {
     "part_call": part_call,
     "static_if": static_if,
     "callback": callback,
+    "told": told,
     "training_said": training_said,
     "history_key": history_key,
     "class": sequence,

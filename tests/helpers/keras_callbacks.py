@@ -56,6 +56,9 @@ with tempfile.TemporaryDirectory() as folder:
             rates, epochs, weight, files = follow(callback, values)
             saved[f"{number}/{i}/rates"] = np.array(rates)
             saved[f"{number}/{i}/epochs"] = epochs
+            if name == "EarlyStopping":
+                told = (callback.stopped_epoch, callback.wait, callback.best, callback.best_epoch)
+                saved[f"{number}/{i}/told"] = np.array(told, "float64")
             saved[f"{number}/{i}/weight"] = weight
             saved[f"{number}/{i}/files"] = np.array(files, dtype="U40")
     for number, arguments in enumerate(BATCHES):

@@ -45,6 +45,13 @@ def ours(name, arguments, kind):
     return getattr(callbacks, kind + name + full)(**arguments)
 
 
+def told(callback):
+    """What a script may read of an EarlyStopping."""
+    if isinstance(callback, EarlyStopping):
+        return [callback.stopped_epoch, callback.wait_count, callback.best_score.item()]
+    return [callback.stopped_epoch, callback.wait, callback.best.item(), callback.best_epoch]
+
+
 def follow(callback, values):
     """Rates, number of epochs, the weight at the end, and files written, of one run."""
     weight = nn.Parameter(torch.zeros(()))
@@ -80,11 +87,15 @@ def follow(callback, values):
 def test_callback(recorded, number, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for i, values in enumerate(sequences(number)):
-        rates, epochs, weight = follow(ours(*CALLBACKS[number]), values)
+        callback = ours(*CALLBACKS[number])
+        rates, epochs, weight = follow(callback, values)
         at = f"{number}/{i}"
         assert epochs == recorded[f"{at}/epochs"]
         np.testing.assert_allclose(rates, recorded[f"{at}/rates"], rtol=1e-6)
         assert weight == recorded[f"{at}/weight"]
+        if CALLBACKS[number][0] == "EarlyStopping":
+            found = told(callback)
+            np.testing.assert_allclose(found, recorded[f"{at}/told"][: len(found)], rtol=1e-6)
         assert sorted(os.listdir()) == sorted(recorded[f"{at}/files"])
         for file in os.listdir():
             os.remove(file)
