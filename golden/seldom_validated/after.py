@@ -74,7 +74,7 @@ class KerasEarlyStopping(L.Callback):
 
     def on_train_start(self, trainer, model):
         self.best = self.best_weights = None
-        self.wait = self.best_epoch = 0
+        self.wait = self.best_epoch = self.stopped_epoch = 0
 
     def on_train_epoch_end(self, trainer, model):
         epoch, value = trainer.current_epoch, trainer.callback_metrics.get(self.monitor)
@@ -89,7 +89,7 @@ class KerasEarlyStopping(L.Callback):
             if self.baseline is None or self.better(value, self.baseline):
                 self.wait = 0
         elif self.wait >= self.patience and epoch > 0:
-            trainer.should_stop = True
+            trainer.should_stop, self.stopped_epoch = True, epoch
             if self.verbose:
                 print(f"Epoch {epoch + 1}: early stopping")
 
