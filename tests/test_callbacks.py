@@ -229,11 +229,11 @@ def test_functions_that_a_callback_calls_do_not_start_a_trainer():
     tried = "def told(epoch, logs):\n    print(model.evaluate(x, y))\n"
     done = migrate((head + tried + tail).encode(), "t.py")
     assert 'print(evaluate(model, make_loader(x, y))["loss"])' in done.text
-    short = tried + tail.replace("=told", "=lambda epoch, logs: print(model.evaluate(x, y))")
+    short = tail.replace("=told", "=lambda epoch, logs: print(model.evaluate(x, y))")
     done = migrate((head + short).encode(), "t.py")
     assert [f.code for f in done.findings] == []
-    assert done.text.count("evaluate(model, make_loader(x, y))") == 2
-    assert "trainer = L.Trainer(\n    logger=False" not in done.text.partition("import")[0]
+    assert "evaluate(model, make_loader(x, y))" in done.text
+    assert done.text.startswith("import")
     cleared = tail.replace("=told", "=lambda epoch, logs: keras.backend.clear_session()")
     found = [f.code for f in migrate((head + cleared).encode(), "t.py").findings]
     assert found == ["K2T900"]
