@@ -147,7 +147,7 @@ def defaults_that_differ(version: str, dialect: str) -> set[str]:
         ("2.2.4", "keras2", set()),
         # K2T732: 2.3 has sigmoid
         ("2.3.1", "keras2", {f"{row}.recurrent_activation" for row in GATED}),
-        # 1e-8, which is 1e-7 in each version since 2.0.5
+        # 1e-8 up to 2.1.2, 1e-7 since
         ("2.0.0", "keras2", {f"{row}.epsilon" for row in SQUARES}),
     ],
 )
