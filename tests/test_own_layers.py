@@ -219,6 +219,34 @@ class Own(layers.Layer):
     assert "nn.Sequential(nn.Linear(before, width), nn.LayerNorm(width, eps=1e-3))" in text
 
 
+def test_layers_of_the_script_in_a_list_know_their_width() -> None:
+    """What such a layer gives is known by its number alone."""
+    classes = """\
+class Part(keras.Model):
+    def __init__(self, units):
+        super().__init__()
+        self.dense = layers.Dense(units)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+class Own(layers.Layer):
+    def __init__(self, units):
+        super().__init__()
+        self.first = layers.Dense(units)
+        self.parts = [Part(units) for _ in range(2)]
+
+    def call(self, x):
+        x = self.first(x)
+        for part in self.parts:
+            x = part(x)
+        return x
+"""
+    text = carried(layer(classes, "Own(5)(x)"))
+    assert "nn.ModuleList([Part(units, units) for _ in range(2)])" in text
+
+
 @pytest.mark.parametrize("initializer", ["", ', initializer="zeros"'])
 def test_a_weight_may_be_one_number(initializer: str) -> None:
     classes = f"""\

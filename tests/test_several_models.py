@@ -116,3 +116,31 @@ print(hidden([x_train])[0].shape)
     )
     assert codes == ["K2T900"]
     assert "not migrated" in text
+
+
+def test_a_model_may_share_a_layer_of_the_script() -> None:
+    """Its modules start with the model that has it."""
+    text, codes = migrated(
+        """\
+class Weigh(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.score = layers.Dense(1)
+
+    def call(self, x):
+        weights = self.score(x)
+        return x * weights, weights
+
+
+inputs = keras.Input((8,))
+weighed, weights = Weigh()(inputs)
+model = keras.Model(inputs, layers.Dense(1)(weighed))
+view = keras.Model(inputs, weights)
+model.compile("sgd", "mse")
+model.fit(x_train, y_train)
+print(view.predict(x_train[:2]))
+"""
+    )
+    assert codes == []
+    assert "self.weigh = model.weigh" in text
+    assert text.count("apply(init_weights)") == 1

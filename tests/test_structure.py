@@ -348,3 +348,27 @@ model.summary()
     assert codes(text) == {"K2T133"}
     assert "nn.Conv2d(3, 4, 3, bias=False)" in (text.text or "")
     assert "nn.Conv2d(4, 8, 3, stride=2)" in (text.text or "")
+
+
+def test_an_activation_that_is_told_is_no_module_left_over() -> None:
+    done = of(
+        """\
+import keras
+from keras import layers
+
+
+def mlp(t, widths, activation="relu"):
+    for width in widths[:-1]:
+        t = layers.Dense(width, activation=activation)(t)
+    return layers.Dense(widths[-1])(t)
+
+
+inputs = keras.Input((12,))
+both = layers.add([mlp(inputs, [9, 7, 5]), mlp(inputs, (4, 5), activation="tanh")])
+model = keras.Model(inputs, both)
+model.summary()
+"""
+    )
+    assert codes(done) == set()
+    assert "class Mlp(nn.Sequential):" in (done.text or "")
+    assert 'Mlp(12, (4, 5), activation="tanh")' in (done.text or "")

@@ -66,12 +66,21 @@ def parts(ctx: Context, cls: CustomLayer, site: Site, taken: str) -> list[tuple[
     for nodes in zip(*rounds, strict=True):
         inner, leaf = layer_of(nodes[0]), Leaf(nodes)
         if width is None:
-            texts = widths(leaf)
-            width = texts.pop() if len(texts) == 1 else None
+            width = common_width(leaf)
         found += [(renamed(op, cls, taken), inner) for op in lowered(ctx, leaf, width)]
         behind = width_after(ctx.row(inner), inner, width, nodes[0].in_shapes[0])
         width = behind if entry is not None else None
     return found
+
+
+def common_width(leaf: Leaf) -> str | None:
+    """How all that is made at a place has the width of its input: as it is written, where one of
+    them knows it by its number alone."""
+    texts = widths(leaf)
+    shapes = [node.in_shapes[0] for node in leaf.seen]
+    if len({as_int(shape[-1]) if shape else None for shape in shapes}) == 1:
+        texts = {text for text in texts if text is not None and not text.isdecimal()} or texts
+    return texts.pop() if len(texts) == 1 else None
 
 
 def lowered(ctx: Context, leaf: Leaf, width: str | None) -> list[Op]:

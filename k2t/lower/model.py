@@ -293,7 +293,9 @@ def finish(
         raise NotMigrated(
             "K2T119", "an input width is not known, and no fit is seen that would tell", model.span
         )
-    starting = starts(common, made)
+    starting = list(
+        dict.fromkeys(p for path in starts(common, made) for p in holders(ctx, made, path))
+    )
     others = [path for path, _, layer in made.made if layer.row == "Model"]
     home = model.home if model.home and model.home.becomes_class else None
     own = () if alone else own_starts(starting, [*others, *settled])
@@ -339,6 +341,16 @@ def starts(common: initial.Plan, made: Draft) -> list[str]:
         for path, op, _ in made.made
         if op.module is not None and common.common.get(initial.torch_class(op)) is not None
     ]
+
+
+def holders(ctx: Context, made: Draft, path: str) -> list[str]:
+    """Where the model has what is at a path: a module of a layer of the script by that layer, if
+    the layer is not another model's."""
+    name, inner, _ = path.partition(":")
+    if not inner or all(found.layer.name != name for found in ctx.layers.values()):
+        return [path]
+    found = [p for p, op, _ in made.made if (op.module or "").partition("(")[0] == name]
+    return [p for one in found for p in holders(ctx, made, one)]
 
 
 def parameter_code(name: str, default: object) -> Code:
