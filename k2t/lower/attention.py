@@ -51,9 +51,8 @@ def attention(
         name = f"{name}OverAxes"
         given.append(f"axes={t.text(t.get(layer.args, 'axes'))}")
     if told or is_told(layer):
-        if row.name != "MultiHeadAttention":
-            why = f"{row.name} with a mask or scores is not carried over"
-            raise NotMigrated("K2T144", why, layer.span)
+        if "axes" in layer.args:
+            raise NotMigrated("K2T114", f"a mask in {row.name} over several axes", layer.span)
         name = f"Masked{name}"
         fused = t.same_value(t.get(layer.args, "dropout"), 0.0) and "scores" not in told
         if ctx.dialect == "keras3" and not fused and (is_told(layer) or "attention_mask" in told):

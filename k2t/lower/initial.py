@@ -24,6 +24,7 @@ BASES = {
     "LSTMFull": "nn.LSTM",
     "MaskedMultiHeadAttention": "MultiHeadAttention",
     "MultiHeadAttentionOverAxes": "MultiHeadAttention",
+    "MaskedGroupQueryAttention": "GroupQueryAttention",
     "MaskedLSTM": "nn.LSTM",
     "LSTMWithStates": "nn.LSTM",
     "GRUWithState": "nn.GRU",

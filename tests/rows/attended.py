@@ -10,9 +10,17 @@ from .masked import graph
 SEEN = "layers.Lambda(lambda v: v @ keras.ops.transpose(v, (0, 2, 1)) > 0)(x)"
 FLAT = "out = layers.Concatenate()([layers.Flatten()(out[0]), layers.Flatten()(out[1])])\n"
 GROUPED = (
+    ("4, 6, 2", "(x, x, attention_mask=SEEN)", (5, 6), (5, 6)),
+    ("3, 4, 2", "(x, y, return_attention_scores=True)", (5, 6), (3, 6)),
     ("4, 6, 2", "(x, x)", (5, 6), (5, 6)),
     ("3, 4, 1, use_bias=False", "(x, y, use_causal_mask=True)", (5, 6), (5, 6)),
     ("2, num_query_heads=2, num_key_value_heads=2, dropout=0.0", "(x, y, y)", (5, 6), (3, 6)),
+)
+MASKED_GROUPS = (
+    ("4, 4, 2", "(x, x)"),
+    ("3, 4, 1", "(x, y, use_causal_mask=True)"),
+    ("4, 2, 2", "(y, x)"),
+    ("4, 4, 2", "(x, x, return_attention_scores=True)"),
 )
 AXES = (
     ("2, 3, attention_axes=1", "(x, y)", (5, 6), (4, 7)),
@@ -85,24 +93,28 @@ def attention_cases() -> Iterator[Case]:
     for arguments, called, one, other in GROUPED:
         script = inputs_of(one, other) + (
             "x, y = layers.Dense(6)(i0), i1\n"
-            f"out = layers.GroupQueryAttention({arguments}){called}\n"
+            f"out = layers.GroupQueryAttention({arguments}){called.replace('SEEN', SEEN)}\n"
+            f"{FLAT if 'scores' in called else ''}"
             "out = layers.Concatenate()([layers.Flatten()(out), layers.Flatten()(y)])\n"
             "model = keras.Model([i0, i1], out)\n"
         )
         name = f"layers/GroupQueryAttention: {arguments} {called}"
         yield Case(name, "layers/GroupQueryAttention", script, (one, other))
-    for arguments, called in MASKED:
+    for kind, arguments, called in (
+        *(("MultiHeadAttention", *sample) for sample in MASKED),
+        *(("GroupQueryAttention", *sample) for sample in MASKED_GROUPS),
+    ):
         for length in (6, 3):
             lines = (
                 "y = layers.Embedding(4, 5)(i)\n"
-                f"y = layers.MultiHeadAttention({arguments}){called}\n"
+                f"y = layers.{kind}({arguments}){called}\n"
                 "x = layers.Add()([x, y])\n"
                 "x = layers.GlobalAveragePooling1D()(layers.Dense(3)(x))\n"
                 if "scores" not in called
-                else f"x, y = layers.MultiHeadAttention({arguments}){called}\n"
+                else f"x, y = layers.{kind}({arguments}){called}\n"
                 "x = layers.Concatenate()([layers.Flatten()(x), layers.Flatten()(y)])\n"
             )
-            yield graph("MultiHeadAttention", f"{arguments} {called}", lines, length)
+            yield graph(kind, f"{arguments} {called}", lines, length)
 
 
 def single_head_cases() -> Iterator[Case]:

@@ -158,6 +158,40 @@ class GroupQueryAttention(nn.Module):
         return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
 
 
+class MaskedGroupQueryAttention(GroupQueryAttention):
+    """With a mask (batch, queries, keys), true where a query sees a key, and scores on request.
+
+    A query that sees nothing gets the mean of all values; with zero_empty it gets zeros.
+    """
+
+    def __init__(self, *sizes, zero_empty=False, **options):
+        super().__init__(*sizes, **options)
+        self.zero_empty = zero_empty
+
+    def forward(
+        self,
+        query,
+        value,
+        key=None,
+        attention_mask=None,
+        use_causal_mask=False,
+        return_attention_scores=False,
+    ):
+        q = self.split(self.query(query))
+        k = self.split(self.key(value if key is None else key))
+        v = self.split(self.value(value))
+        k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], 1) for x in (k, v))
+        scores = q @ k.mT / q.shape[-1] ** 0.5
+        mask = torch.ones_like(scores[:, 0], dtype=torch.bool)
+        mask = mask.tril() if use_causal_mask else mask
+        mask = (mask if attention_mask is None else mask & attention_mask.bool()).unsqueeze(1)
+        scores = scores.masked_fill(~mask, -1e9).softmax(-1)
+        scores = scores * mask.any(-1, keepdim=True) if self.zero_empty else scores
+        x = F.dropout(scores, self.dropout, self.training) @ v
+        x = self.output(x.transpose(1, 2).flatten(2))
+        return (x, scores) if return_attention_scores else x
+
+
 class Attention(nn.Module):
     """Keras's Attention over (batch, time, features), whose scores are scaled by a weight."""
 
