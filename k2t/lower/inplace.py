@@ -115,7 +115,7 @@ def operation_text(edits: Edits, use: Use, made: Obj) -> str:
     values = {
         n: written(edits, arg.value, arg.span) for n, arg in made.args.items() if n not in operands
     }
-    scalars = {n for n in operands if isinstance(made.args[n].value, Const | Sym)}
+    scalars = {n for n in operands if isinstance(made.args[n].value, Const | Sym | Samples)}
     if name == "mean":
         truths = use.data["truths"]
         operands = {n: f"{bracketed(x)}.float()" if n in truths else x for n, x in operands.items()}

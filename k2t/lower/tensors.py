@@ -9,7 +9,7 @@ from typing import Protocol
 
 from k2t.ir.finding import NotMigrated
 from k2t.ir.nodes import Node
-from k2t.ir.values import Const, Expr, Obj, Sym, Tensor, Tuple, Value, as_int
+from k2t.ir.values import Const, Expr, Obj, Samples, Sym, Tensor, Tuple, Value, as_int
 from k2t.lower import nets, operations, pictures
 from k2t.lower import text as t
 from k2t.lower.brackets import HOLE, arithmetic, bracketed, ends_in, filled
@@ -64,7 +64,7 @@ def lowered(ctx: Context, node: Node, operation: Obj, wires: Sequence[Held]) -> 
         ctx.note("K2T170", "info", SEEDED)
     if row.get("helper"):
         ctx.helpers[row.data["helper"]] = None
-    scalars = {n for n in operands if isinstance(operation.args[n].value, Const | Sym)}
+    scalars = {n for n in operands if isinstance(operation.args[n].value, Const | Sym | Samples)}
     if layout == "last":
         text = spelled(row, operands, values, scalars)
         back = TO_LAST.get(len(node.shape or ())) if row.name != "transpose" else None
