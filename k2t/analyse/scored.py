@@ -6,7 +6,7 @@ Their tensors are whole: the shape of one begins with the batch, and operations 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -72,8 +72,8 @@ def followed(
     tensors = [Tensor(whole(interp, shape, frame)) for _ in range(2)]
     guesses, events, invocations = interp.guesses, len(interp.events), len(interp.invocations)
     result = calls.call_function(interp, index, list(tensors), {})
-    changed = changed_in_place(interp.events[events:])
-    settle(interp, events, invocations)
+    changed = changed_for_good(interp.events[events:])
+    settle(interp, events, invocations, changes(interp.events[events:]))
     problem = None
     if not isinstance(result, Tensor):
         problem = "what it gives is not known"
@@ -98,12 +98,18 @@ def followed(
     return Scored(name, text, span, rank, problem)
 
 
-def settle(interp: Interpreter, events: int, invocations: int) -> None:
-    """The tensors of a call just made are no model's: what it binds and calls stays where it is."""
+def settle(
+    interp: Interpreter, events: int, invocations: int, rewritten: Sequence[Event] = ()
+) -> None:
+    """The tensors of a call just made are no model's: what it binds and calls stays where it is.
+
+    Args:
+        rewritten: the changes in place that become new tensors, as they are in Keras.
+    """
     kept = [
         e
         for e in interp.events[events:]
-        if e.kind not in ("bind", "apply", "in_place", "layer_call")
+        if e.kind not in ("bind", "apply", "in_place", "layer_call") or e in rewritten
     ]
     interp.events[events:] = [
         replace(e, kind="operation") if e.kind == "tensor_operation" else e for e in kept
@@ -118,18 +124,30 @@ def is_generator(interp: Interpreter, definition: ast.AST) -> bool:
 
 
 def changed_in_place(events: list[Event]) -> str | None:
-    """What ``-=`` and the like change, in the function or in one it calls.
+    """The first thing that ``-=`` and the like change, in the function or in one it calls."""
+    return next((str(e["name"]) for e in changes(events)), None)
+
+
+def changed_for_good(events: list[Event]) -> str | None:
+    """Of these what is no name, which could be bound anew."""
+    return next((str(e["name"]) for e in changes(events) if not e["name"].isidentifier()), None)
+
+
+def changes(events: list[Event]) -> list[Event]:
+    """What ``-=`` and the like change.
 
     Keras makes a new tensor and binds the name; torch changes the tensor itself, which the
     metrics and the backward pass read again. A sum that begins as a number is the function's own.
     """
     own: set[Tensor] = set()
+    found = []
     for event in events:
         if event.kind == "in_place":
             if isinstance(event["old"], Tensor) and event["old"] not in own:
-                return str(event["name"])
-            own.add(event["new"])
-    return None
+                found.append(event)
+            else:
+                own.add(event["new"])
+    return found
 
 
 def arguments_of(node: ast.AST) -> Iterator[ast.arg]:

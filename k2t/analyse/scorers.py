@@ -199,8 +199,8 @@ def followed(interp: Interpreter, value: Instance, model: ModelState, frame: Fra
     else:
         calls.call_method(interp, value, "update_state", tensors)
         result = calls.call_method(interp, value, "result", [])
-    changed = scored.changed_in_place(interp.events[events:])
-    scored.settle(interp, events, invocations)
+    changed = scored.changed_for_good(interp.events[events:])
+    scored.settle(interp, events, invocations, scored.changes(interp.events[events:]))
     handed.made_in_class(interp, value)
     for name, held in inner_of(interp, value).items():
         at = next(
