@@ -234,6 +234,13 @@ def migrated(dialect: str | None, text: str) -> tuple[str, set[str]]:
         ("keras.optimizers.SGD(0.1)", "keras3"),
         ("keras.ops.sum(x)", "keras3"),
         ("from keras import ops", "keras3"),
+        ("from keras.optimizers import Adam as A\nA(lr=0.1)", "keras2"),
+        ("keras.layers.LSTM(output_dim=3)", "keras2"),
+        # what today's scripts say too, or say to others
+        ("keras.layers.Embedding(input_dim=10, output_dim=3)", "keras3"),
+        ("def train(lr, decay):\n    pass\ntrain(lr=0.1, decay=2)", "keras3"),
+        ("ExponentialMovingAverage(decay=0.9)", "keras3"),
+        ("frame.to_json('a.json')", "keras3"),
     ],
 )
 def test_a_script_is_known_by_its_spellings(line: str, dialect: str) -> None:

@@ -15,17 +15,35 @@ def told(table: Table, dialect: str, kind: str) -> frozenset[str]:
     return frozenset(word for one in tells for word in one.get(kind, ()))
 
 
+def spelled(table: Table, section: str) -> frozenset[str]:
+    """The names of a section's classes, without where they are."""
+    rows = table.section(section).values()
+    return frozenset(path.rpartition(".")[2] for row in rows for path in row.keras)
+
+
 def infer(tree: ast.Module, table: Table) -> str:
     """The dialect by the script's imports and spellings.
 
     ``tensorflow.keras`` means tf.keras 2.x unless Keras 3 names are used; standalone ``keras``
     means Keras 3 unless something is spelled as only Keras 2 had it, or ``print_function`` is
-    imported from ``__future__`` (a script of the Python 2 years).
+    imported from ``__future__`` (a script of the Python 2 years). Arguments tell of what is called:
+    ``lr`` of an optimizer, ``output_dim`` of a layer, which Embedding has to this day.
     """
     tf, old, new = False, False, False
-    old_modules, old_names, old_arguments = (
-        told(table, "keras2", kind) for kind in ("modules", "names", "arguments")
+    old_modules, old_names = (told(table, "keras2", kind) for kind in ("modules", "names"))
+    old_arguments = (
+        (told(table, "keras2", "arguments"), None),
+        (told(table, "keras2", "optimizer_arguments"), spelled(table, "optimizers")),
+        (told(table, "keras2", "layer_arguments"), spelled(table, "layers") - {"Embedding"}),
     )
+    own = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    renamed = {
+        alias.asname: alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname
+    }
     new_modules, new_attributes = (told(table, "keras3", k) for k in ("modules", "attributes"))
     for node in ast.walk(tree):
         match node:
@@ -44,9 +62,16 @@ def infer(tree: ast.Module, table: Table) -> str:
             case ast.Name(id=name):
                 modules = []
                 old = old or name in old_names
-            case ast.keyword(arg=str(arg)):
+            case ast.Call(
+                func=ast.Name(id=called) | ast.Attribute(attr=called), keywords=[_, *_] as keywords
+            ):
                 modules = []
-                old = old or arg in old_arguments
+                called = renamed.get(called, called)
+                given = {k.arg for k in keywords}
+                old = old or any(
+                    given & arguments and called not in own and (of is None or called in of)
+                    for arguments, of in old_arguments
+                )
             case _:
                 continue
         for module in modules:
