@@ -24,7 +24,8 @@ Defaults are those that the rows have; `tests/test_dialect_table.py` holds the d
 and the places of their arguments, against both packages and the sources of Keras 2.
 
 `keras2` is standalone Keras 2.0 to 2.3, `tf_keras` is `tf.keras` of TensorFlow 2 and tf-keras,
-`keras3` Keras 3. The dialect of a script is told by its imports and spellings, or by `--dialect`.
+`keras3` Keras 3. The dialect of a script is told by its imports and spellings, or by `--dialect`:
+since TensorFlow 2.16 `tf.keras` is Keras 3 too, which no import tells (`--dialect keras3`).
 `keras 2.2.4` and `keras v2.15.0` are tags of keras-team/keras. "run" is what the page of the
 finding or the question measures.
 """
