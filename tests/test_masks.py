@@ -275,6 +275,18 @@ def test_what_goes_on_behind_attention_is_the_mask_of_its_queries() -> None:
     assert "mask = sequence.bool()" in text
 
 
+def test_what_an_embedding_computes_of_its_mask_is_a_comparison() -> None:
+    asked = "table = layers.Embedding(50, 8, mask_zero=True)\ntold = table.compute_mask(inputs)\n"
+    last = (
+        "last = layers.GlobalMaxPooling1D()(layers.Attention()([table(inputs)] * 2, [told, told]))"
+    )
+    text, codes = migrated(asked + last)
+    assert codes == []
+    assert "inputs != 0" in text
+    plain = asked.replace(", mask_zero=True", "")
+    assert "K2T900" in migrated(plain + last)[1]
+
+
 def test_attention_behind_a_mask_that_keras_3_has_taken_off_is_refused() -> None:
     single = "last = layers.GlobalMaxPooling1D()(layers.Attention()([h, h]))"
     assert "K2T114" in migrated(ATTENDED + single)[1]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from k2t.analyse import scorers
+from k2t.analyse import operations, scorers, weights
 from k2t.analyse.state import Frame
 from k2t.analyse.tensor_shapes import BATCH
 from k2t.ir.values import (
     NONE,
     UNKNOWN,
+    Arg,
     Bound,
     Const,
     Expr,
+    Obj,
     Samples,
     Shape,
     Sym,
@@ -69,6 +71,25 @@ def method(interp: Interpreter, owner: Value, name: str, node: ast.Call, frame: 
     for value in (*node.args, *(k.value for k in node.keywords)):
         interp.eval(value, frame)
     return interp.unsupported(f"{type(owner).__name__.lower()}.{name}", node, frame)
+
+
+def knows(layer: Obj, name: str) -> bool:
+    """Whether a layer has a method of that name that is followed."""
+    return weights.known(layer, name) or (name == "compute_mask" and layer.row == "Embedding")
+
+
+def of_layer(interp: Interpreter, layer: Obj, name: str, node: ast.Call, frame: Frame) -> Value:
+    """A method of a layer; ``compute_mask`` of an Embedding is a comparison."""
+    if name != "compute_mask":
+        return weights.call(interp, layer, name, node, frame)
+    ids = interp.elements(node.args, frame)
+    if len(ids) != 1 or node.keywords or not isinstance(ids[0], Tensor):
+        return interp.unsupported(f"{layer.row}.compute_mask", node, frame)
+    if layer.args.get("mask_zero", Arg(NONE)).value != Const(True):
+        return interp.unsupported("compute_mask of an Embedding without a mask", node, frame)
+    given = {"x1": Arg(ids[0], interp.span(node.args[0])), "x2": Arg(Const(0))}
+    row = interp.table.rows["ops"]["not_equal"]
+    return operations.applied(interp, row, given, node, frame, name)
 
 
 def as_list(interp: Interpreter, shape: Tuple, node: ast.Call, frame: Frame) -> Value:

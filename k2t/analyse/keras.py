@@ -193,8 +193,8 @@ class Keras:
                 return self.call_method(model, name, node, frame)
             case Bound(receiver=Obj() as owner, name=name) if kept.owns(owner):
                 return kept.call(self.interp, owner, name, node, frame)
-            case Bound(receiver=Obj() as layer, name=name) if weights.known(layer, name):
-                return weights.call(self.interp, layer, name, node, frame)
+            case Bound(receiver=Obj() as layer, name=name) if asked.knows(layer, name):
+                return asked.of_layer(self.interp, layer, name, node, frame)
             case Bound(receiver=Obj(row=generators.GENERATOR) as generator, name=name):
                 return generators.call(self.interp, generator, name, node, frame)
             case Bound(receiver=receiver, name=name):
@@ -314,7 +314,7 @@ class Keras:
             return kept.member(self.interp, owner, attr)
         named = isinstance(owner, Obj) and owner.row == generators.GENERATOR
         named = named or scorers.is_inner(self.interp, owner, attr)
-        if named or (isinstance(owner, Obj) and weights.known(owner, attr)):
+        if named or (isinstance(owner, Obj) and asked.knows(owner, attr)):
             return Bound(owner, attr)
         if isinstance(owner, Obj) and attr in ("output", "name"):
             self.interp.unsupported(f"{owner.row}.{attr}", node, frame)
