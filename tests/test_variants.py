@@ -41,6 +41,7 @@ def build(depth):
 
 
 """
+BACKWARDS = SEQUENTIAL.replace("    return", "    hidden.reverse()\n    return")
 FIT = '\n    model.compile("sgd", "mse")\n    model.fit(x, y)\n'
 
 
@@ -71,16 +72,23 @@ def test_without_its_structure_it_is_refused() -> None:
     assert "class Build" not in text
 
 
-def test_a_sequential_of_other_layers_is_refused() -> None:
-    """All had the layers of the first once."""
+def test_a_comprehension_is_a_loop_of_the_class() -> None:
+    """All instances had the layers of the first once."""
     text, codes = migrated(SEQUENTIAL + "for depth in (1, 2):\n    model = build(depth)" + FIT)
+    assert codes == []
+    assert "for _ in range(depth):" in text
+    assert "in_features = 8" in text
+
+
+def test_a_sequential_of_other_layers_is_refused() -> None:
+    text, codes = migrated(BACKWARDS + "for depth in (1, 2):\n    model = build(depth)" + FIT)
     assert "K2T901" in codes
     assert "class Build" not in text
 
 
 def test_a_sequential_whose_loop_is_written_out_says_so() -> None:
-    _, codes = migrated(SEQUENTIAL + "for _ in range(2):\n    model = build(3)" + FIT)
-    assert codes == ["K2T133"]
+    _, codes = migrated(BACKWARDS + "for _ in range(2):\n    model = build(3)" + FIT)
+    assert "K2T133" in codes
 
 
 def test_other_outputs_are_refused() -> None:

@@ -142,6 +142,7 @@ def comprehension(
     """The list of what each round gives; of several expressions the tuples."""
     inner = Frame(interp.fresh(), frame.scope, frame)
     interp.frames[inner.id] = inner
+    interp.comprehended[inner.id] = elements[-1]
     generator = generators[0]
     iterable = interp.eval(generator.iter, frame)
     items = interp.items(iterable)

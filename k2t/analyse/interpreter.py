@@ -70,6 +70,7 @@ class Interpreter:
         self.constructors: dict[int, tuple[ast.Call, ast.stmt, Frame]] = {}
         self.wrapped: dict[int, int] = {}
         self.passes: list[Pass] = []
+        self.comprehended: dict[int, ast.expr] = {}  # by frame, what its rounds make
         self.starts: dict[int, int] = {}
         self.tails: dict[int, str] = {}
         self.chains: dict[int, ModelState] = {}

@@ -7,6 +7,9 @@ from collections.abc import Set
 
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.state import statements
+from k2t.analyse.trace import Tangled
+from k2t.ir.source import Span
+from k2t.parse.script import Spans
 
 
 def stored(node: ast.AST) -> set[str]:
@@ -36,6 +39,30 @@ def movable(interp: Interpreter, stmt: ast.For, consumed: Set[int]) -> bool:
         if not isinstance(inner, ast.Assign | ast.AugAssign):
             return False
     return not stored(stmt) & read_outside(interp.tree, stmt)
+
+
+def comprehension(stmt: ast.stmt, place: Span, spans: Spans) -> ast.comprehension | None:
+    """The ``for`` of the comprehension in a statement that makes a layer in each round.
+
+    Raises:
+        Tangled: it makes more than that, or not in each round.
+    """
+    around = [
+        n
+        for n in ast.walk(stmt)
+        if isinstance(n, ast.ListComp | ast.GeneratorExp) and place in spans.of(n)
+    ]
+    match around:
+        case []:
+            return None
+        case [ast.ListComp() | ast.GeneratorExp() as one]:
+            if (
+                spans.of(one.elt) == place
+                and len(one.generators) == 1
+                and not one.generators[0].ifs
+            ):
+                return one.generators[0]
+    raise Tangled
 
 
 def round_names(interp: Interpreter, body: list[ast.stmt], made: ast.expr) -> frozenset[str]:

@@ -11,7 +11,7 @@ from k2t.analyse.graphs import graphs
 from k2t.analyse.inputs import fed_array, input_shape, sequential_input
 from k2t.analyse.interpreter import Interpreter
 from k2t.analyse.lambdas import result_of
-from k2t.analyse.loops import movable, round_names, stored, targets
+from k2t.analyse.loops import comprehension, movable, round_names, stored, targets
 from k2t.analyse.scope import ClassScope, value_text
 from k2t.analyse.sites import in_order
 from k2t.analyse.sources import comments_above, comments_between, is_docstring
@@ -58,6 +58,7 @@ class Builder:
             self.interp, frames, self.home_class is not None, whole, rounds, gone
         )
         self.find_moved()
+        self.find_comprehended()
 
     @property
     def first(self) -> ModelState:
@@ -125,6 +126,7 @@ class Builder:
             Tangled: its instances have other layers.
         """
         self.scope.moved.clear()
+        self.scope.inner.clear()
         chains = [self.chain(model, model.added) for model in self.group]
         places = [[node.layer.span if node.layer else None for node in one] for one in chains]
         if any(one != places[0] for one in places):
@@ -167,6 +169,8 @@ class Builder:
                     raise Tangled
                 yield from self.leaves(stmt, here, sites)
             elif inside and self.plain(stmt):
+                if self.reads_what_goes(stmt):
+                    raise Tangled
                 self.scope.carry(stmt, self.home)
                 yield Plain(span, comments_above(self.interp, stmt))
 
@@ -195,6 +199,14 @@ class Builder:
             return False
         return id(stmt) not in self.consumed
 
+    def reads_what_goes(self, stmt: ast.stmt) -> bool:
+        """Whether a statement reads a variable that a statement which goes has bound."""
+        gone = {
+            n for s in statements(self.home_body()) if id(s) in self.consumed for n in stored(s)
+        }
+        read = {n.id for n in ast.walk(stmt) if isinstance(n, ast.Name)}
+        return bool(read & (gone - self.scope.moved))
+
     def loop(self, stmt: ast.For, sites: Mapping[Span, list[Node]]) -> Loop:
         if self.home_class is None and not movable(self.interp, stmt, self.consumed):
             raise Tangled
@@ -205,33 +217,32 @@ class Builder:
 
     def leaves(
         self, stmt: ast.stmt, here: list[Span], sites: Mapping[Span, list[Node]]
-    ) -> Iterable[Leaf]:
+    ) -> Iterable[Item]:
         """The layers constructed in one statement, each with the comments that stand at it."""
         above = comments_above(self.interp, stmt)
         position = self.interp.spans.of(stmt).start
         for span in sorted(here):
             if any(span in other and span != other for other in here):
                 continue  # a layer inside a wrapper such as Bidirectional
-            seen = sites[span]
-            counts = {(n.layer.id if n.layer else 0) for n in seen}
-            if len(counts) > 1 and self.in_comprehension(stmt, span):
-                raise Tangled
             inline = comments_between(self.interp, position, self.line_end(span.end))
             position = self.line_end(span.end)
-            own = () if stmt is self.first.stmt else above
-            yield Leaf(tuple(seen), (*own, *inline))
+            comments = (*(() if stmt is self.first.stmt else above), *inline)
             above = ()
+            rounds = comprehension(stmt, span, self.interp.spans)
+            if rounds is None:
+                yield Leaf(tuple(sites[span]), comments)
+            else:
+                yield Loop(self.header(rounds), (Leaf(tuple(sites[span])),), comments)
+
+    def header(self, rounds: ast.comprehension) -> Span:
+        """``for ... in ...`` of a comprehension."""
+        self.scope.carry(rounds.iter, self.home)
+        target, end = self.interp.spans.of(rounds.target), self.interp.spans.of(rounds.iter).end
+        return Span(self.interp.source.text.rindex("for", 0, target.start), end)
 
     def line_end(self, offset: int) -> int:
         end = self.interp.source.text.find("\n", offset)
         return len(self.interp.source.text) if end < 0 else end
-
-    def in_comprehension(self, stmt: ast.stmt, span: Span) -> bool:
-        return any(
-            span in self.interp.spans.of(n)
-            for n in ast.walk(stmt)
-            if isinstance(n, ast.ListComp | ast.GeneratorExp)
-        )
 
     # ------------------------------------------------------------------ functional graphs
 
@@ -287,6 +298,13 @@ class Builder:
                     return
                 moved |= stored(stmt)
         self.scope.moved = moved
+
+    def find_comprehended(self) -> None:
+        """The comprehensions that make layers: each becomes a loop of the class."""
+        if self.first.kind == "sequential":
+            inside = {id(node) for stmt in self.home_body() for node in ast.walk(stmt)}
+            made = self.interp.comprehended.items()
+            self.scope.inner = {frame for frame, element in made if id(element) in inside}
 
     def build(self) -> Model:
         model = self.first

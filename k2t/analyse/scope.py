@@ -40,6 +40,7 @@ class ClassScope:
     ``used`` has what each is handed over by. Variables in ``moved`` are bound by statements that
     move into the class; those in ``rounds`` by a loop around the whole model: they are handed to
     the constructor. Those in ``gone`` were bound by loops of layers that are not there any more.
+    ``inner`` are the frames of comprehensions that become loops of the class.
     """
 
     interp: Interpreter
@@ -50,17 +51,19 @@ class ClassScope:
     gone: frozenset[str] = frozenset()
     moved: set[str] = field(default_factory=set)
     used: dict[str, str] = field(default_factory=dict)
+    inner: set[int] = field(default_factory=set)
 
     def usable(self, expr: Expr | None, versions: Versions) -> bool:
         """Whether an expression means the same inside the class as where the script has it."""
         if expr is None:
             return False
-        variables = [use for use in expr.names if use.version != ATTRIBUTE]
+        names = [use for use in expr.names if use.frame not in self.inner]
+        variables = [use for use in names if use.version != ATTRIBUTE]
         if not still_bound(variables, versions):
             return False
         if not all(self.reaches(use) for use in variables):
             return False
-        for use in expr.names:
+        for use in names:
             own = use.frame != 0 or use.name in self.rounds
             if own and use.name not in self.moved:
                 self.used[use.name] = use.name if use.version != ATTRIBUTE else f"self.{use.name}"
@@ -176,7 +179,7 @@ class ClassScope:
         for use in value.expr.names:
             if use.frame == 0 and use.name not in self.rounds | self.moved:
                 continue
-            if use.name in self.moved or not self.parameter(use):
+            if use.name in self.moved or use.frame in self.inner or not self.parameter(use):
                 return replace(value, expr=None)
             text = re.sub(rf"(?<![\w.\"']){use.name}\b(?!=[^=])", f"self.{use.name}", text)
         return replace(value, expr=Expr(text, value.expr.names))

@@ -13,6 +13,7 @@ from k2t.verify.evidence.causes import causes, causes_of_failure
 from k2t.verify.failures import misfits, reason
 from k2t.verify.judge import Limits, Verdict
 from k2t.verify.neutral import neutralisers
+from k2t.verify.probes.engines import TF_KERAS
 from k2t.verify.recording import without_arrays
 from k2t.verify.result import Cause, Curve, Divergence, Resources, Result, Run, Stage, State
 from k2t.verify.run import CONTROLS, Comparison, ProbeFailed, Setting, run_pair
@@ -241,9 +242,7 @@ def costs(pair: Comparison, neutral: bool, double: bool) -> list[Resources]:
     ]
 
 
-TF_KERAS = "Keras 2 (tf-keras)"
-
-
 def engine_name(engine: str) -> str:
-    names = {"keras3": "Keras 3", "tf_keras": TF_KERAS, "keras2": TF_KERAS}
-    return names.get(engine, os.path.basename(engine))
+    if engine in TF_KERAS:
+        return "Keras 2 (tf-keras)"
+    return "Keras 3" if engine == "keras3" else os.path.basename(engine)

@@ -17,6 +17,7 @@ from pathlib import Path
 from k2t.verify.compare import Report, compare, worst
 from k2t.verify.judge import LIMITS, Limits, Verdict, verdict
 from k2t.verify.launch import Launch, Process, afresh
+from k2t.verify.probes.engines import TF_KERAS
 from k2t.verify.recording import Recording, beginning, load
 from k2t.verify.surroundings import lay_out
 
@@ -243,7 +244,7 @@ def _environment(setting: Setting) -> dict[str, str]:
     path = os.pathsep.join(p for p in (home, os.environ.get("PYTHONPATH", "")) if p)
     hidden = {} if setting.gpu else {"CUDA_VISIBLE_DEVICES": ""}
     # TensorFlow reads it when it is imported, which is before the engine is loaded
-    legacy = {"TF_USE_LEGACY_KERAS": "1"} if setting.engine in ("tf_keras", "keras2") else {}
+    legacy = {"TF_USE_LEGACY_KERAS": "1"} if setting.engine in TF_KERAS else {}
     return {**os.environ, **QUIET, **hidden, **legacy, "PYTHONPATH": path, **setting.env}
 
 

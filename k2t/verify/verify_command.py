@@ -119,6 +119,7 @@ def prepare(arguments: argparse.Namespace, script: Path, folder: Path) -> Subjec
         # what will be run are the defaults of tf.keras, not those of the old package
         migration, beside = together(script, "tf_keras")
         declared = migration.findings
+        engine = "old_scripts" if engine == "keras2" else engine
     left = [f for f in migration.findings if f.severity is Severity.ERROR]
     if left:
         raise Refused(

@@ -83,6 +83,27 @@ def test_agreement_and_the_reports(folder, capsys):
     assert Path("r.html").read_text().startswith("<!DOCTYPE html>")
 
 
+def test_a_script_of_the_old_package_runs_with_the_formulas_of_its_port(folder, capsys):
+    """Up to TensorFlow 2.10 epsilon of RMSprop stood outside of the root."""
+    text = """\
+import numpy as np
+from keras.models import Sequential
+from keras.layers import Dense
+from keras.optimizers import RMSprop
+
+x = np.random.RandomState(0).normal(size=(96, 8)).astype("float32")
+y = 1e-3 * x[:, :1]
+model = Sequential()
+model.add(Dense(8, input_shape=(8,), activation="tanh"))
+model.add(Dense(1))
+model.compile(RMSprop(), "mse")
+model.fit(x, y, batch_size=16, epochs=2)
+"""
+    script(folder, text)
+    assert main(["verify", "train.py", "--dialect", "keras2"]) == 0
+    assert capsys.readouterr().out.endswith("verdict: follows Keras\n")
+
+
 def test_divergence_names_layer_size_and_cause(folder, capsys):
     script(folder)
     script(folder, MODULE.replace(".permute(0, 2, 3, 1)", ""), "hand.py")

@@ -35,23 +35,26 @@ LEGACY_MODULES = frozenset(
 ) | {".utils.np_utils", ".utils.generic_utils", ".utils.data_utils", ".utils.vis_utils"}
 
 
+TF_KERAS = ("tf_keras", "old_scripts", "keras2")
+
+
 def load_engine(name: str) -> Any:
     """Prepares this process for scripts of one Keras and returns its `keras` module.
 
-    name: "keras3"; "tf_keras" (the last Keras 2); "keras2" (the same, for scripts of the standalone
-    package); or the dotted name or the .py file of a module
-    whose `load()` makes `import keras` work and returns the keras module.
+    name: "keras3"; "tf_keras" (the last Keras 2); "old_scripts" (the same, which takes scripts of
+    the standalone package); "keras2" (with its formulas of optimizers, too); or the dotted name or
+    the .py file of a module whose `load()` makes `import keras` work and returns the keras module.
     """
     if name == "keras3":
         return importlib.import_module("keras")
-    if name in ("tf_keras", "keras2"):
+    if name in TF_KERAS:
         os.environ["TF_USE_LEGACY_KERAS"] = "1"  # read by tensorflow for tf.keras
         sys.meta_path.insert(0, _Alias("keras", "tf_keras"))
         sys.modules["keras"] = importlib.import_module("tf_keras")
         name_old_modules(sys.modules["keras"])
         accept_lr(sys.modules["keras"].optimizers, always=name == "keras2")
         sys.modules["keras"].Sequential.predict_classes = predict_classes
-        if name == "keras2":
+        if name != "tf_keras":
             float_targets()
             weigh_added_losses()
         return sys.modules["keras"]
