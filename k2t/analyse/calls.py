@@ -189,18 +189,14 @@ def parameters(
         values[argument.arg] = quiet(interp, default_, home) if default_ else UNKNOWN
     values.update(zip(positional, args, strict=False))
     values.update(keywords)
-    for name in [*positional, *(a.arg for a in spec.kwonlyargs)]:
+    names = [*positional, *(a.arg for a in spec.kwonlyargs)]
+    for name in names:
         frame.bind(name, values.get(name, UNKNOWN))
     if spec.vararg is not None:
         frame.bind(spec.vararg.arg, Tuple(tuple(args[len(positional) :])))
     if spec.kwarg is not None:
-        rest = {name: value for name, value in keywords.items() if name not in values_of(spec)}
+        rest = {name: value for name, value in keywords.items() if name not in names}
         frame.bind(spec.kwarg.arg, interp.new_list(rest, "dict"))
-
-
-def values_of(spec: ast.arguments) -> set[str]:
-    """The names that a function's arguments may be given by."""
-    return {a.arg for a in [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]}
 
 
 def quiet(interp: Interpreter, node: ast.expr, frame: Frame) -> Value:

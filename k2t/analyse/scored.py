@@ -79,7 +79,7 @@ def followed(
         problem = "what it gives is not known"
     elif interp.guesses > guesses:
         problem = "its conditions or loops are not known"
-    elif is_generator(interp, definition):
+    elif decorated_or_yields(interp, definition):
         problem = "it is no plain function"
     elif changed is not None:
         problem = f"{changed} is changed in place, in torch that of the caller too"
@@ -117,8 +117,8 @@ def settle(
     del interp.invocations[invocations:]
 
 
-def is_generator(interp: Interpreter, definition: ast.AST) -> bool:
-    """Whether a function is decorated or yields."""
+def decorated_or_yields(interp: Interpreter, definition: ast.AST) -> bool:
+    """Whether a function is more than what its statements say."""
     stays = bool(decorated.decorators(interp, definition))
     return stays or any(isinstance(n, ast.Yield | ast.Await) for n in ast.walk(definition))
 
